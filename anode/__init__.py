@@ -1,0 +1,8 @@
+"""Density estimation for resonant anomaly detection at colliders.
+
+Follow the data from left to right::
+
+    events -> regions -> density -> training -> methods -> evaluation -> reporting -> pipeline
+"""
+
+__version__ = "0.1.0"

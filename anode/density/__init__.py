@@ -1,0 +1,1 @@
+"""p(x|m): conditional densities."""

@@ -1,0 +1,67 @@
+"""How are several fits of one density averaged?"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anode.density.base import ConditionalDensity
+from anode.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Which epochs of a fit are averaged.
+
+    Attributes:
+        mode: "last", the last epochs trained, or "best", those of lowest validation loss.
+        size: how many; fewer where the fit was shorter.
+    """
+
+    mode: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("last", "best"):
+            raise ConfigError(f"ensemble.mode must be 'last' or 'best', got {self.mode!r}")
+        if self.size < 1:
+            raise ConfigError(f"ensemble.size must be at least 1, got {self.size}")
+
+
+class Ensemble(ConditionalDensity):
+    """The average of K densities, taken in p and computed in log p:
+
+        log p(x|m) = logsumexp_k log p_k(x|m) - log K,
+
+    stable however small p is, and itself a normalised density. A draw comes from a member chosen
+    at random for each event.
+
+    Args:
+        members: K densities of the same features and context.
+    """
+
+    def __init__(self, members: Sequence[ConditionalDensity]) -> None:
+        if not members:
+            raise ConfigError("an ensemble needs at least one member, got none")
+        super().__init__(members[0].n_features, members[0].n_context)
+        self.members = nn.ModuleList(members)
+
+    def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
+        each = torch.stack([member.log_prob(features, context) for member in self.members])
+        return log_mean_exp(each)
+
+    def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
+        choice = torch.randint(len(self.members), (len(context),), generator=generator)
+        features = torch.empty(len(context), self.n_features, dtype=context.dtype)
+        for index, member in enumerate(self.members):
+            rows = choice == index
+            if rows.any():
+                features[rows] = member.sample(context[rows], generator)
+        return features
+
+
+def log_mean_exp(log_values: Tensor) -> Tensor:
+    """log of the mean over the first axis of exp(log_values): (K, ...) -> (...)."""
+    return torch.logsumexp(log_values, dim=0) - math.log(len(log_values))

@@ -1,0 +1,24 @@
+"""Which mistakes can a user make, and what are they called?
+
+Every message follows one pattern: the rule, what was expected, what came, what to do.
+"""
+
+
+class AnodeError(Exception):
+    """Base of every error that a user's input, not a bug, has caused."""
+
+
+class ConfigError(AnodeError):
+    """A configuration key is unknown, missing, or has an impossible value."""
+
+
+class DataError(AnodeError):
+    """An input file or array breaks a rule; the message names file, row, column or key."""
+
+
+class RunDirectoryError(AnodeError):
+    """A run directory is incomplete, broken, or belongs to another configuration."""
+
+
+class TrainingError(AnodeError):
+    """A fit cannot continue: the loss is not finite, or there is nothing to train on."""

@@ -1,0 +1,1 @@
+"""HOW GOOD: curves, their errors, and closure of the background density."""

@@ -1,0 +1,1 @@
+"""WHERE EVENTS COME FROM: readers and generators, each returning an EventTable."""

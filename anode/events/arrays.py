@@ -1,0 +1,184 @@
+"""How do we read the NumPy arrays of the public CATHODE code?
+
+Every file holds rows of ``m_jj, m_J1, delta m_J [TeV], tau21 (lighter jet), tau21 (heavier jet),
+label``; a sixth column may be missing where the truth is unknown. A folder holds the data inside
+and outside the signal region (``innerdata_*``, ``outerdata_*``) and further simulated events that
+serve tests only (``innerdata_extrabkg*``, ``innerdata_extrasig*``).
+https://github.com/HEPML-AnomalyDetection/CATHODE
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from anode.errors import ConfigError, DataError
+from anode.events import dijet
+from anode.events.table import EventTable, concatenate, refuse_rows
+
+logger = logging.getLogger(__name__)
+
+DATA_FILES = (
+    "innerdata_train.npy",
+    "innerdata_val.npy",
+    "outerdata_train.npy",
+    "outerdata_val.npy",
+    "outerdata_test.npy",
+)
+INNER_TEST = "innerdata_test.npy"
+EXTRA_FILES = (
+    "innerdata_extrabkg.npy",
+    "innerdata_extrabkg_train.npy",
+    "innerdata_extrabkg_val.npy",
+    "innerdata_extrabkg_test.npy",
+    "innerdata_extrasig.npy",
+    "innerdata_extrasig_train.npy",
+    "innerdata_extrasig_val.npy",
+    "innerdata_extrasig_test.npy",
+)
+ALL_FILES = (*DATA_FILES, INNER_TEST, *EXTRA_FILES)
+IDS_PER_FILE = 10_000_000
+"""Each file has its own range of event ids, so that a further file changes no other's."""
+
+FEATURES = ("mj1", "delta_mj", "mj2", "tau21_1", "tau21_2")
+COLUMNS = ("m_jj", "mJ1", "delta mJ", "tau21_1", "tau21_2", "label")
+HEAVIEST_TEV = 100.0
+
+
+class ArrayTables(NamedTuple):
+    """What a folder or file holds.
+
+    Attributes:
+        data: the data inside and outside the signal region.
+        extra: further labelled events for the test only, or None.
+    """
+
+    data: EventTable
+    extra: EventTable | None
+
+
+def read_arrays(
+    path: Path | str,
+    features: Sequence[str],
+    *,
+    id_offset: int = 0,
+    inner_test: Literal["auto", "data", "extra"] = "auto",
+) -> ArrayTables:
+    """Read a folder in the CATHODE layout, or a single ``.npy`` file, in GeV.
+
+    ``innerdata_test.npy`` has two meanings in public code. Where the test signal lies in a file
+    of its own (``innerdata_extrasig.npy`` or ``..._extrasig_test.npy``) it is a share of the
+    data; where it does not, as in the paper's folder, it is an artificial test set, one third
+    signal, which would spoil the data. ``inner_test="auto"`` decides by that rule and logs it.
+
+    Args:
+        path: folder or file.
+        features: names from ``FEATURES``; jet 1 is the lighter jet.
+        id_offset: added to event ids, which are 10^7 times the file's place in ``ALL_FILES`` plus
+            the row (the row alone for a single file).
+        inner_test: what ``innerdata_test.npy`` is.
+
+    Raises:
+        ConfigError: a feature is unknown, or not in these files.
+        DataError: nothing to read, a file is truncated or has other columns, or a value is
+            impossible; the message names file, row and column.
+    """
+    dijet.check_features(features, FEATURES)
+    if inner_test not in ("auto", "data", "extra"):
+        raise ConfigError(f"inner_test must be auto, data or extra, got {inner_test!r}")
+    path = Path(path)
+    if path.is_file():
+        return ArrayTables(_read_file(path, features, id_offset), None)
+    if not path.is_dir():
+        raise DataError(f"cannot read {path}: there is no such file or folder; check data.path")
+    present = [name for name in ALL_FILES if (path / name).is_file()]
+    data = [name for name in present if name in DATA_FILES]
+    extra = [name for name in present if name in EXTRA_FILES]
+    for kind in ("innerdata", "outerdata"):
+        if not any(name.startswith(kind) for name in data):
+            raise DataError(
+                f"cannot read {path}: expected {kind}_train.npy or its val and test, found "
+                f"{', '.join(sorted(p.name for p in path.glob('*.npy'))) or 'no .npy file'}"
+            )
+    if INNER_TEST in present:
+        role = _role_of_inner_test(extra) if inner_test == "auto" else inner_test
+        (data if role == "data" else extra).append(INNER_TEST)
+        logger.info("%s: %s is read as %s", path, INNER_TEST, role)
+
+    def join(names: list[str]) -> EventTable:
+        offsets = (id_offset + IDS_PER_FILE * ALL_FILES.index(name) for name in names)
+        tables = [
+            _read_file(path / name, features, offset)
+            for name, offset in zip(names, offsets, strict=True)
+        ]
+        return concatenate(tables, str(path))
+
+    return ArrayTables(join(data), join(extra) if extra else None)
+
+
+def _role_of_inner_test(extra: Sequence[str]) -> Literal["data", "extra"]:
+    own_signal = {"innerdata_extrasig.npy", "innerdata_extrasig_test.npy"}
+    return "data" if own_signal & set(extra) else "extra"
+
+
+def _read_file(path: Path, features: Sequence[str], id_offset: int) -> EventTable:
+    """One ``.npy`` file as an EventTable in GeV."""
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"cannot read {path}: expected a NumPy array, but it is truncated or of another kind "
+            f"({error}); fetch or write it again"
+        ) from None
+    if (
+        not isinstance(stored, np.ndarray)
+        or stored.dtype.kind != "f"
+        or stored.ndim != 2
+        or stored.shape[1] not in (len(COLUMNS) - 1, len(COLUMNS))
+        or not 0 < len(stored) <= IDS_PER_FILE
+    ):
+        raise DataError(
+            f"{path}: expected 1 to {IDS_PER_FILE} rows of numbers in columns "
+            f"{', '.join(COLUMNS)} (label optional), got shape "
+            f"{getattr(stored, 'shape', None)} of {getattr(stored, 'dtype', type(stored))}"
+        )
+    columns = _checked_columns(path, stored)
+    columns["mj2"] = columns["mj1"] + columns["delta_mj"]
+    label = stored[:, 5] if stored.shape[1] == len(COLUMNS) else None
+    return EventTable(
+        np.arange(id_offset, id_offset + len(stored)),
+        columns["m_jj"],
+        np.stack([columns[name] for name in features], axis=1),
+        tuple(features),
+        dijet.units_of(features),
+        label,
+        str(path),
+    )
+
+
+def _checked_columns(path: Path, stored: np.ndarray) -> dict[str, np.ndarray]:
+    """The five physical columns in GeV, rounding below zero removed.
+
+    These files have no pT; m_jj stands for it in the size of what rounding explains.
+    """
+    mass = np.asarray(stored[:, 0], dtype=np.float64)
+    source = str(path)
+    refuse_rows(source, "m_jj", mass, ~np.isfinite(mass), "must be finite")
+    rule = f"must be positive and below {HEAVIEST_TEV:g} TeV (is the file in GeV?)"
+    refuse_rows(source, "m_jj", mass, (mass <= 0) | (mass > HEAVIEST_TEV), rule)
+    columns = {"m_jj": 1000.0 * mass}
+    n_clipped = 0
+    for place, name in ((1, "mj1"), (2, "delta_mj"), (3, "tau21_1"), (4, "tau21_2")):
+        values = np.asarray(stored[:, place], dtype=np.float64)
+        is_mass = place <= 2
+        rounding = dijet.MASS_ROUNDING * mass if is_mass else dijet.TAU_ROUNDING
+        refuse_rows(source, COLUMNS[place], values, ~np.isfinite(values), "must be finite")
+        rule = "must not be negative by more than rounding"
+        refuse_rows(source, COLUMNS[place], values, values < -rounding, rule)
+        n_clipped += int((values < 0).sum())
+        columns[name] = (1000.0 if is_mass else 1.0) * np.maximum(values, 0.0)
+    if n_clipped:
+        logger.warning("%s: %d values were negative within rounding, now 0", path, n_clipped)
+    return columns

@@ -1,0 +1,103 @@
+"""How do results reach the disk whole or not at all, and how is a file recognised again?"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from anode.errors import DataError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Give a temporary neighbour of ``path`` to write to; rename it into place on success.
+
+    A kill, a full disk or an exception leaves ``path`` as it was. The temporary name ends in
+    ``.partial`` and keeps the suffix of ``path`` in front of it, so a leftover is recognisable.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` atomically, UTF-8."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write ``content`` as indented JSON, atomically. NaN and infinities are refused."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"cannot read {path}: there is no such file") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"cannot read {path}: it is not JSON ({error})") from None
+
+
+def write_hdf5(
+    path: Path | str,
+    datasets: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one HDF5 dataset a name, and file attributes, atomically."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, values in datasets.items():
+            file.create_dataset(name, data=values)
+        for name, value in (attributes or {}).items():
+            file.attrs[name] = value
+
+
+def open_hdf5(path: Path | str) -> h5py.File:
+    """Open an HDF5 file for reading, with a clear error where that fails.
+
+    Raises:
+        DataError: the file is missing, truncated, or not HDF5.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"cannot read {path}: there is no such file; check data.path")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: expected an HDF5 file, but it is truncated or of another kind "
+            f"({error}); fetch or write it again"
+        ) from None
+
+
+def sha256_file(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, read in blocks of 1 MiB."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """SHA-256 of a string, as hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""PARTICLES -> FEATURES: clustering and substructure of jets."""

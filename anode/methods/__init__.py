@@ -1,0 +1,1 @@
+"""SCORES: methods that give every event an anomaly score."""

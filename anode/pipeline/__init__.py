@@ -1,0 +1,1 @@
+"""THE CHAIN: configuration, run directory, stages."""

@@ -1,0 +1,175 @@
+"""What does a run leave on disk, and does a folder belong to the run that asks for it?"""
+
+import fcntl
+import importlib.metadata
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anode import io
+from anode.errors import RunDirectoryError
+from anode.events.table import EventTable
+from anode.pipeline.config import RunConfig, load_run, to_yaml
+
+PACKAGES = ("torch", "nflows", "numpy", "scipy", "h5py", "hdf5plugin", "hydra-core", "matplotlib")
+
+
+class RunDirectory:
+    """The folder of one run; the README's table says what each file holds."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.scores = self.path / "scores.h5"
+        self.metrics = self.path / "metrics.json"
+        self.curves = self.path / "curves.h5"
+        self.figures = self.path / "figures"
+
+    def claim(self, config: RunConfig) -> None:
+        """Make this the directory of ``config``: write it, or check that it is the one there.
+
+        Raises:
+            RunDirectoryError: it belongs to another configuration; the message lists the keys.
+        """
+        if self.config.is_file():
+            theirs, ours = load_run(self.config).identity, config.identity
+            differing = _differences(theirs, ours)
+            if differing:
+                listed = "; ".join(f"{k}: {a!r} there, {b!r} now" for k, a, b in differing)
+                raise RunDirectoryError(
+                    f"{self.path} holds a run of another configuration ({listed}); "
+                    "choose another run_dir, or delete this one"
+                )
+            return
+        if self.path.is_dir() and any(not p.name.startswith(".") for p in self.path.iterdir()):
+            raise RunDirectoryError(
+                f"{self.path} is not empty and holds no config.yaml, so it is not a run directory; "
+                "choose another run_dir"
+            )
+        io.write_text(self.config, to_yaml(config))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out for as long as this one works here.
+
+        Raises:
+            RunDirectoryError: another process is at work.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunDirectoryError(
+                    f"another process is running in {self.path}; wait for it, or choose another "
+                    "run_dir"
+                ) from None
+            yield
+
+    def check_data(self, description: Mapping[str, Any]) -> None:
+        """Record the data a run is made of, or check that they have not changed since.
+
+        Raises:
+            RunDirectoryError: the file at ``data.path`` is not the one the run began with.
+        """
+        known = self.read_manifest().get("data")
+        if known is None:
+            self.update_manifest({**provenance(), "data": dict(description)})
+        elif known["sha256"] != description["sha256"]:
+            raise RunDirectoryError(
+                f"{description['source']} has changed since this run began (sha256 "
+                f"{known['sha256']} then, {description['sha256']} now); choose another run_dir"
+            )
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest so far; empty if there is none."""
+        content: dict[str, Any] = io.read_json(self.manifest) if self.manifest.is_file() else {}
+        return content
+
+    def update_manifest(self, entries: Mapping[str, Any]) -> None:
+        """Add or replace entries."""
+        io.write_json(self.manifest, {**self.read_manifest(), **entries})
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the wall time of a stage, summed over interruptions, and the memory peak so far."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            manifest = self.read_manifest()
+            seconds = dict(manifest.get("seconds", {}))
+            seconds[stage] = round(seconds.get(stage, 0.0) + time.perf_counter() - started, 2)
+            peak = max(manifest.get("peak_memory_mb", 0.0), peak_memory_mb())
+            self.update_manifest({"seconds": seconds, "peak_memory_mb": peak})
+
+
+def describe_data(events: EventTable, extra: EventTable | None, files: list[Path]) -> dict[str, Any]:
+    """What the manifest says of the events: their files' hashes, or that of the toy's numbers."""
+    if files:
+        digest = io.sha256_text("".join(io.sha256_file(path) for path in files))
+        if len(files) == 1:
+            digest = io.sha256_file(files[0])
+    else:
+        digest = io.sha256_text(events.features.tobytes().hex() + events.mass.tobytes().hex())
+    return {
+        "source": events.source,
+        "files": [path.name for path in files],
+        "sha256": digest,
+        "n_data": len(events),
+        "n_extra": 0 if extra is None else len(extra),
+        "n_data_signal": None if events.label is None else int(np.sum(events.label)),
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Command, code and package versions."""
+    return {
+        "command": " ".join(sys.argv),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": sys.version.split()[0],
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process or of one of its children so far, in MB."""
+    peaks = [resource.getrusage(who).ru_maxrss for who in _WHO]
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes on Linux
+    return round(max(peaks) / unit, 1)
+
+
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command in the source tree; None without git or outside a repository."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _differences(theirs: Any, ours: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Keys, with both values, in which two nested configurations differ."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        found = []
+        for key in sorted({*theirs, *ours}):
+            inner = f"{path}.{key}" if path else key
+            found += _differences(theirs.get(key), ours.get(key), inner)
+        return found
+    return [] if theirs == ours else [(path, theirs, ours)]

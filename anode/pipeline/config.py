@@ -1,0 +1,236 @@
+"""What exactly was asked for? Hydra's configuration, checked and turned into frozen dataclasses.
+
+The YAML files in ``configs/`` are the one place where values stand; the dataclasses beside the code
+they configure have no defaults, so a key missing here or unknown there is an error with its name.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from anode.density.ensemble import EnsembleConfig
+from anode.density.maf import FLOWS, FlowConfig
+from anode.errors import ConfigError
+from anode.methods.anode import AnodeConfig
+from anode.methods.base import SplitConfig
+from anode.training.loop import TrainerConfig
+from anode.training.trackers import TRACKERS
+
+T = typing.TypeVar("T")
+
+READERS = ("bundled", "lhco_features", "arrays", "toy")
+
+# What may differ between two invocations that share a run directory: it changes no result.
+NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the events come from.
+
+    Attributes:
+        reader: one of ``READERS``.
+        path: file or folder; null for "bundled" and "toy".
+        extra_background: a further file of background events for the test alone, or null.
+        n_background: use the first so many background events only; null for all.
+        n_signal: the same for signal events.
+    """
+
+    reader: str
+    path: str | None
+    extra_background: str | None
+    n_background: int | None
+    n_signal: int | None
+
+    def __post_init__(self) -> None:
+        if self.reader not in READERS:
+            raise ConfigError(f"data.reader must be one of {READERS}, got {self.reader!r}")
+        if self.path is None and self.reader in ("lhco_features", "arrays"):
+            raise ConfigError(f"data={self.reader} needs data.path=FILE_OR_DIR, got null")
+        for key in ("n_background", "n_signal"):
+            value = getattr(self, key)
+            if value is not None and value < 0:
+                raise ConfigError(f"data.{key} must not be negative, got {value}")
+
+
+@dataclass(frozen=True)
+class InjectionConfig:
+    """How many of the file's signal events go into the data sample; null keeps all."""
+
+    n_signal: int | None
+
+
+@dataclass(frozen=True)
+class RegionsConfig:
+    """Half-open windows [low, high) of m_jj in GeV; null is no limit."""
+
+    signal: list[float | None]
+    sidebands: list[list[float | None]]
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How results are judged.
+
+    Attributes:
+        n_bootstrap: resamples of the test events for errors and bands.
+        n_closure: events generated from p_bg for the closure test.
+    """
+
+    n_bootstrap: int
+    n_closure: int
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 2:
+                raise ConfigError(
+                    f"evaluation.{field.name} must be at least 2, got {getattr(self, field.name)}"
+                )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made of; keys as in ``configs/run.yaml``."""
+
+    run_dir: str
+    seed: int
+    device: str
+    n_jobs: int
+    threads: int
+    features: list[str]
+    data: DataConfig
+    injection: InjectionConfig
+    regions: RegionsConfig
+    split: SplitConfig
+    density: FlowConfig
+    trainer: TrainerConfig
+    ensemble: EnsembleConfig
+    method: AnodeConfig
+    evaluation: EvaluationConfig
+    tracker: str
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device must be 'cpu', 'cuda' or 'auto', got {self.device!r}")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("device=cuda, but torch finds no CUDA device; use device=cpu or auto")
+        if self.tracker not in TRACKERS:
+            raise ConfigError(f"tracker must be one of {TRACKERS}, got {self.tracker!r}")
+        for key in ("n_jobs", "threads"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ConfigError(f"features must be named once each, got {self.features}")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The nested configuration without what cannot change a result."""
+        return {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
+
+
+def parse_run(raw: DictConfig) -> RunConfig:
+    """Check Hydra's configuration of a run and make it a ``RunConfig``.
+
+    The run directory is Hydra's output directory: ``run_dir`` itself, or below it one folder a
+    job of a multirun.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    content = resolve(raw)
+    if HydraConfig.initialized():
+        content["run_dir"] = HydraConfig.get().runtime.output_dir
+    return from_mapping(content)
+
+
+def resolve(raw: DictConfig) -> dict[str, Any]:
+    """Plain containers with every interpolation replaced by its value.
+
+    Raises:
+        ConfigError: a mandatory value is missing or an interpolation leads nowhere.
+    """
+    try:
+        content = OmegaConf.to_container(raw, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration is incomplete: {error}") from None
+    return typing.cast(dict[str, Any], content)
+
+
+def from_mapping(content: Mapping[str, Any]) -> RunConfig:
+    """A ``RunConfig`` from plain nested mappings, such as a saved ``config.yaml``."""
+    content = dict(content)
+    if content.get("device") == "auto":
+        content["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    return build(RunConfig, content, "")
+
+
+def load_run(path: Path) -> RunConfig:
+    """The ``RunConfig`` saved as ``config.yaml``.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a run's configuration.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no {path}; is this a run directory?")
+    return from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The configuration as YAML, ready for ``load_run``."""
+    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+
+
+def build(cls: type[T], content: Any, path: str) -> T:
+    """Make the dataclass ``cls`` of a mapping, with every key and kind checked.
+
+    Raises:
+        ConfigError: names the key by its full path.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path or 'configuration'} must be a group of keys, got {content!r}")
+    if cls is FlowConfig:
+        cls = typing.cast(type[T], _flow_config_class(content, path))
+    hints = typing.get_type_hints(cls)
+    prefix = f"{path}." if path else ""
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]
+    for key in content:
+        if key not in names:
+            raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
+    for name in names:
+        if name not in content:
+            raise ConfigError(f"missing key {prefix}{name}")
+    return cls(**{name: _value(hints[name], content[name], prefix + name) for name in names})
+
+
+def _flow_config_class(content: Mapping[str, Any], path: str) -> type[FlowConfig]:
+    name = content.get("name")
+    if name not in FLOWS:
+        raise ConfigError(f"{path}.name must be one of {', '.join(FLOWS)}, got {name!r}")
+    return FLOWS[name][1]
+
+
+def _value(hint: Any, value: Any, path: str) -> Any:
+    """``value`` as ``hint`` asks, or an error: only int -> float is converted."""
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type, hint), value, path)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return None if value is None else _value(typing.get_args(hint)[0], value, path)
+    if typing.get_origin(hint) is list:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path} must be a list, got {value!r}")
+        (inner,) = typing.get_args(hint)
+        return [_value(inner, item, f"{path}[{i}]") for i, item in enumerate(value)]
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise ConfigError(f"{path} must be of type {hint.__name__}, got {value!r}")
+    return value

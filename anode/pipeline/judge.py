@@ -1,0 +1,150 @@
+"""From scores to ``metrics.json``, ``curves.h5`` and figures: how good is this run?"""
+
+from typing import Any
+
+import numpy as np
+
+from anode import io
+from anode.errors import DataError
+from anode.evaluation.closure import Closure, closure
+from anode.evaluation.curves import Performance, metrics, performance
+from anode.methods.anode import Anode
+from anode.pipeline.artifacts import RunDirectory
+from anode.pipeline.config import RunConfig
+from anode.pipeline.prepare import Prepared
+from anode.pipeline.scores import DATA, Scored
+from anode.regions.windows import SignalCounts, signal_counts
+from anode.reporting.check_figures import LossHistory, losses_figure, mass_figure
+from anode.reporting.closure_figure import closure_figure
+from anode.reporting.figures import roc_figure, score_figure, sic_figure
+from anode.reporting.style import save_figure
+from anode.seeding import stream, stream_seed
+from anode.training.checkpoints import read_result
+
+
+def judge(
+    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: Anode, scored: Scored
+) -> None:
+    """Write everything that says how good the scores are; ``metrics.json`` last, as the sign
+    that the run is complete."""
+    result = _performance(config, scored)
+    counts = None if prepared.data.label is None else signal_counts(prepared.data, prepared.regions)
+    directory.metrics.unlink(missing_ok=True)
+    if result is not None:
+        io.write_hdf5(directory.curves, result.sic._asdict(), {"method": config.method.name})
+    closed = _draw_closure(config, directory, prepared, method)
+    _draw(directory, prepared, method, scored, result, counts)
+    events = prepared.for_fits()
+    unlabelled = {"n_injected_sr": None, "s_over_b": None, "s_over_sqrt_b": None}
+    io.write_json(
+        directory.metrics,
+        {
+            "method": config.method.name,
+            "seed": config.seed,
+            **metrics(result),
+            "n_data_sr": len(events.signal_region),
+            "n_data_sb": len(events.sidebands),
+            **(unlabelled if counts is None else _signal_metrics(counts)),
+            "n_dropped": 0,
+            "n_clipped": int(scored.outside.sum()),
+            "n_scored_data": int(np.sum(scored.sample == DATA)),
+            "closure": {part.name: part.ks_statistic for part in closed.features},
+            "seconds": _seconds(directory),
+        },
+    )
+
+
+def _performance(config: RunConfig, scored: Scored) -> Performance | None:
+    """ROC and SIC of the labelled test events; None without truth or with one class alone."""
+    if scored.label is None or len(np.unique(scored.label)) < 2:
+        return None
+    return performance(
+        scored.score,
+        scored.label,
+        stream(config.seed, "bootstrap"),
+        n_bootstrap=config.evaluation.n_bootstrap,
+    )
+
+
+def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
+    return {
+        "n_injected_sr": counts.n_signal,
+        "s_over_b": counts.s_over_b,
+        "s_over_sqrt_b": counts.s_over_sqrt_b,
+    }
+
+
+def _seconds(directory: RunDirectory) -> float:
+    """Seconds of training and scoring, interruptions left out."""
+    return round(sum(directory.read_manifest().get("seconds", {}).values()), 2)
+
+
+def _draw(
+    directory: RunDirectory,
+    prepared: Prepared,
+    method: Anode,
+    scored: Scored,
+    result: Performance | None,
+    counts: SignalCounts | None,
+) -> None:
+    data = scored.sample == DATA
+    named = None if result is None else {"ANODE": result}
+    signal = {
+        "s_over_b": None if counts is None else counts.s_over_b,
+        "s_over_sqrt_b": None if counts is None else counts.s_over_sqrt_b,
+    }
+    window = prepared.regions.signal
+    sidebands = prepared.data.mass[prepared.regions.in_sidebands(prepared.data.mass)]
+    figures = {
+        "roc": roc_figure(named, **signal),
+        "sic": sic_figure(named, **signal),
+        "scores": score_figure(
+            scored.score[data], None if scored.label is None else scored.score, scored.label
+        ),
+        "mass": mass_figure(
+            scored.mass[data],
+            scored.score[data],
+            signal_region=(window.low, window.high),
+            label=None if scored.label is None else scored.label[data],
+            unscored_mass=sidebands,
+        ),
+        "losses": losses_figure(_losses(method)),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, directory.figures / name)
+
+
+def _losses(method: Anode) -> dict[str, list[LossHistory]]:
+    """Loss histories of all fits, p_bg's and p_data's."""
+    ensemble = method.settings.ensemble
+    histories: dict[str, list[LossHistory]] = {"p_bg": [], "p_data": []}
+    for folder in sorted(method.directory.iterdir()):
+        result = read_result(folder)
+        members = tuple(c.epoch for c in result.select(ensemble.mode, ensemble.size))
+        epochs = np.arange(1, len(result.train_loss) + 1)
+        history = LossHistory(
+            epochs, np.array(result.train_loss), np.array(result.validation_loss), members
+        )
+        histories["p_bg" if folder.name == "background" else "p_data"].append(history)
+    return histories
+
+
+def _draw_closure(
+    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: Anode
+) -> Closure:
+    """Events drawn from p_bg at the masses of the signal region against the events there.
+
+    Against background alone where truth is known, else against all data, signal included.
+    """
+    reference = prepared.data[prepared.in_signal_region()]
+    if reference.label is not None:
+        reference = reference[reference.label == 0]
+    if len(reference) < 2:
+        raise DataError(f"{reference.source}: closure needs signal-region background, got none")
+    chosen = stream(config.seed, "closure").choice(reference.mass, config.evaluation.n_closure)
+    seed = stream_seed(config.seed, "closure events")
+    generated = method.background_density().generate(chosen, seed)
+    result = closure(generated, reference.features, reference.names)
+    figure = closure_figure(result, generated, reference.features)
+    save_figure(figure, directory.figures / "closure")
+    return result

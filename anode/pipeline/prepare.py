@@ -1,0 +1,130 @@
+"""From a configuration to events in their roles: data sample, extra test events, regions."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.errors import DataError
+from anode.events.arrays import read_arrays
+from anode.events.lhco import BUNDLED_PATH, read_bundled, read_lhco_features
+from anode.events.table import EventTable, concatenate
+from anode.events.toy import Toy
+from anode.methods.base import RegionEvents
+from anode.pipeline.config import DataConfig, RunConfig
+from anode.regions.injection import inject
+from anode.regions.windows import Regions
+from anode.seeding import stream
+
+# Ids of a second file start here, far above any row number of the first.
+EXTRA_ID_OFFSET = 1 << 40
+
+
+class Prepared(NamedTuple):
+    """Events in their roles.
+
+    Attributes:
+        data: the data sample, labelled where the truth is known; fits see it without labels.
+        extra: labelled events outside the data sample, for the test alone; None without any.
+        regions: signal region and sidebands.
+        files: what was read.
+    """
+
+    data: EventTable
+    extra: EventTable | None
+    regions: Regions
+    files: list[Path]
+
+    def in_signal_region(self) -> np.ndarray:
+        """(N,) which events of the data sample lie in the signal region."""
+        return self.regions.in_signal_region(self.data.mass)
+
+    def for_fits(self) -> RegionEvents:
+        """The data sample cut by mass, its labels removed."""
+        blind = self.data.without_label()
+        return RegionEvents(
+            blind[self.in_signal_region()], blind[self.regions.in_sidebands(blind.mass)]
+        )
+
+
+def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
+    """Read, cap, inject and check the events a configuration asks for.
+
+    Args:
+        config: the run's.
+        check_sidebands: whether empty sidebands are an error; scoring alone needs none.
+
+    Raises:
+        ConfigError, DataError: with file, row, column or key; nothing was computed yet.
+    """
+    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    events, given_extra, files = _read(config)
+    events = _first(events, config.data)
+    data, not_injected = inject(
+        events, config.injection.n_signal, stream(config.seed, "injection")
+    )
+    extras = [table for table in (not_injected, given_extra) if table is not None and len(table)]
+    if config.data.extra_background is not None:
+        extras.append(_extra_background(config.data, config.features))
+        files = [*files, Path(config.data.extra_background)]
+    extra = concatenate(extras) if extras else None
+    if extra is not None:
+        concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
+    regions.check(data, sidebands=check_sidebands)
+    return Prepared(data, extra, regions, files)
+
+
+def _read(config: RunConfig) -> tuple[EventTable, EventTable | None, list[Path]]:
+    data = config.data
+    if data.reader == "toy":
+        toy = Toy().sample(data.n_background or 0, data.n_signal or 0, stream(config.seed, "toy"))
+        if tuple(config.features) != toy.names:
+            raise DataError(f"data=toy has the features {toy.names}, got {config.features}")
+        return toy, None, []
+    path = BUNDLED_PATH if data.path is None else Path(data.path)
+    if data.reader == "arrays":
+        table, extra = read_arrays(path, config.features)
+        return table, extra, sorted(path.glob("*.npy")) if path.is_dir() else [path]
+    reader = read_bundled if data.reader == "bundled" else read_lhco_features
+    return reader(path, config.features), None, [path]
+
+
+def _first(events: EventTable, data: DataConfig) -> EventTable:
+    """The first ``n_background`` and ``n_signal`` events of each class."""
+    if data.reader == "toy" or (data.n_background is None and data.n_signal is None):
+        return events
+    if events.label is None:
+        raise DataError(
+            f"{events.source}: data.n_background and data.n_signal need truth labels, but there "
+            "are none; set both to null"
+        )
+    keep = np.ones(len(events), dtype=bool)
+    for label, name in ((0, "n_background"), (1, "n_signal")):
+        wanted = getattr(data, name)
+        rows = np.flatnonzero(events.label == label)
+        if wanted is not None and wanted > len(rows):
+            raise DataError(
+                f"{events.source}: data.{name}={wanted} asks for more than the {len(rows)} events "
+                "there are"
+            )
+        if wanted is not None:
+            keep[rows[wanted:]] = False
+    return events[keep]
+
+
+def _extra_background(data: DataConfig, features: list[str]) -> EventTable:
+    """Test background from its own file; labels there, if any, must all be 0."""
+    path = Path(str(data.extra_background))
+    if data.reader == "arrays":
+        table, _ = read_arrays(path, features, id_offset=EXTRA_ID_OFFSET)
+    else:
+        table = read_lhco_features(path, features, id_offset=EXTRA_ID_OFFSET)
+    if table.label is not None and table.label.any():
+        raise DataError(
+            f"{path}: data.extra_background must hold background alone, but {table.label.sum()} "
+            "of its events are labelled as signal"
+        )
+    background = np.zeros(len(table), dtype=np.int8)
+    return EventTable(
+        table.event_id, table.mass, table.features, table.names, table.units, background, str(path)
+    )

@@ -1,0 +1,131 @@
+"""How does a finished fit score other events, or the same events with another epoch ensemble?"""
+
+import dataclasses
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from anode.density.ensemble import EnsembleConfig
+from anode.errors import ConfigError, DataError
+from anode.pipeline import stages
+from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.config import DataConfig, InjectionConfig, RunConfig, build, load_run, resolve
+from anode.pipeline.prepare import prepare
+from anode.pipeline.scores import EXTRA, write_scores
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OtherEnsemble:
+    """As ``EnsembleConfig``; null is as the run has it."""
+
+    mode: str | None
+    size: int | None
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """Keys of ``configs/score.yaml``."""
+
+    run_dir: str
+    output: str | None
+    n_jobs: int
+    threads: int
+    ensemble: OtherEnsemble
+    data: DataConfig | None
+
+
+def parse_score(raw: DictConfig) -> ScoreConfig:
+    """Check Hydra's configuration of a scoring.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    return build(ScoreConfig, {"data": None, **resolve(raw)}, "")
+
+
+def score(asked: ScoreConfig) -> None:
+    """Score the run's own events (again), or those of another file.
+
+    Raises:
+        ConfigError: something else than the run's own scores is asked for without ``output``.
+    """
+    directory = RunDirectory(asked.run_dir)
+    own = load_run(directory.config)
+    ensemble = EnsembleConfig(
+        asked.ensemble.mode or own.ensemble.mode, asked.ensemble.size or own.ensemble.size
+    )
+    config = dataclasses.replace(
+        own,
+        run_dir=asked.run_dir,
+        n_jobs=asked.n_jobs,
+        threads=asked.threads,
+        ensemble=ensemble,
+    )
+    if asked.data is None and ensemble == own.ensemble:
+        stages.score(config)
+        return
+    if asked.output is None:
+        raise ConfigError("other data or another ensemble needs output=PATH for its scores")
+    if asked.data is not None:
+        config = dataclasses.replace(config, data=asked.data, injection=InjectionConfig(None))
+        score_file(config, directory, Path(asked.output))
+    else:
+        score_ensemble(config, directory, Path(asked.output))
+
+
+def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> None:
+    """A run directory with another ensemble of the same fits, scored and judged.
+
+    Its checkpoints are a link to those of the run; nothing is fitted.
+
+    Raises:
+        ConfigError: the ensemble asks for epochs that the run did not keep.
+    """
+    if config.ensemble.size > config.trainer.keep:
+        raise ConfigError(
+            f"ensemble.size={config.ensemble.size} asks for more epochs than the "
+            f"{config.trainer.keep} that the run kept (trainer.keep)"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    config = dataclasses.replace(config, run_dir=str(output))
+    other = RunDirectory(output)
+    other.claim(config)
+    if not other.checkpoints.exists():
+        target = os.path.relpath(directory.checkpoints.resolve(), output.resolve())
+        other.checkpoints.symlink_to(target, target_is_directory=True)
+    stages.score(config)
+    stages.evaluate(config)
+
+
+def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None:
+    """Score the signal-region events of another file with a run's densities.
+
+    The events must be new to every fold; their p_data is the average over folds.
+
+    Args:
+        config: of the run, with ``data`` replaced by the file's.
+        directory: the run.
+        output: the HDF5 file to write.
+
+    Raises:
+        DataError: the file is the one the run was fitted on.
+    """
+    config = dataclasses.replace(config, split=dataclasses.replace(config.split, extra="average"))
+    prepared = prepare(config, check_sidebands=False)
+    description = describe_data(prepared.data, prepared.extra, prepared.files)
+    if description["sha256"] == directory.read_manifest().get("data", {}).get("sha256"):
+        raise DataError(
+            f"{prepared.data.source} is the file this run was fitted on: its cross-fitted scores "
+            f"are in {directory.scores}"
+        )
+    events = prepared.data[prepared.in_signal_region()]
+    method = stages.method_of(config, directory)
+    scores = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
+    write_scores(output, scores, events, np.full(len(events), EXTRA))
+    log.info("%d events in the signal region scored; results in %s", len(events), output)

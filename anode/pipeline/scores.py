@@ -1,0 +1,74 @@
+"""What does ``scores.h5`` hold, and which scores are refused?"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anode import io
+from anode.errors import DataError
+from anode.events.table import EventTable
+from anode.methods.base import Scores
+
+MAX_OUTSIDE = 0.01
+DATA, EXTRA = 0, 1
+
+
+class Scored(NamedTuple):
+    """Events with their scores, as ``scores.h5`` holds them; ``label`` is None without truth."""
+
+    event_id: np.ndarray
+    mass: np.ndarray
+    score: np.ndarray
+    sample: np.ndarray
+    outside: np.ndarray
+    label: np.ndarray | None
+    parts: dict[str, np.ndarray]
+
+
+def write_scores(path: Path, scores: Scores, events: EventTable, sample: np.ndarray) -> None:
+    """Write ``scores.h5``.
+
+    Raises:
+        DataError: a score is not finite, or more than 1% of events lie outside the range of
+            features the densities were fitted in.
+    """
+    bad = np.flatnonzero(~np.isfinite(scores.score))
+    if bad.size:
+        raise DataError(
+            f"{events.source}: every score must be finite, but {bad.size} are not, first event id "
+            f"{scores.event_id[bad[0]]}; no score file was written"
+        )
+    share = scores.outside.mean()
+    if share > MAX_OUTSIDE:
+        raise DataError(
+            f"{events.source}: {share:.1%} of events lie outside the range of features the "
+            f"densities were fitted in, more than {MAX_OUTSIDE:.0%}; are units and features right?"
+        )
+    datasets = {
+        "event_id": scores.event_id,
+        "mass": scores.mass,
+        "score": scores.score,
+        **scores.parts,
+        "sample": sample.astype(np.int8),
+        "outside": scores.outside,
+    }
+    if events.label is not None:
+        datasets["label"] = events.label
+    attributes = {
+        "method": "anode",
+        "score": "log p_data(x|m) - log p_bg(x|m), higher is more anomalous",
+        "mass_unit": "GeV",
+        "log_p_unit": f"natural log of a density per unit of {', '.join(events.names)}",
+        "sample": "0 data, 1 extra test",
+        "outside": "features clipped to the fitted range",
+    }
+    io.write_hdf5(path, datasets, attributes)
+
+
+def read_scores(path: Path) -> Scored:
+    """Read ``scores.h5`` back."""
+    with io.open_hdf5(path) as file:
+        content = {name: file[name][:] for name in file}
+    named = {name: content.pop(name) for name in Scored._fields[:5]}
+    return Scored(**named, label=content.pop("label", None), parts=content)

@@ -1,0 +1,111 @@
+"""The chain of a run: prepare -> train -> score -> evaluate, each stage resumable."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+
+import numpy as np
+
+from anode import io
+from anode.errors import RunDirectoryError
+from anode.events.table import concatenate
+from anode.methods.anode import Anode
+from anode.methods.base import FitSettings
+from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.config import RunConfig
+from anode.pipeline.judge import judge
+from anode.pipeline.prepare import Prepared, prepare
+from anode.pipeline.scores import DATA, EXTRA, read_scores, write_scores
+from anode.reporting.tables import result_table
+
+log = logging.getLogger(__name__)
+
+
+def run(config: RunConfig) -> None:
+    """All stages in one go; what an earlier, interrupted call finished is not done again."""
+    directory = RunDirectory(config.run_dir)
+    if directory.metrics.is_file() and directory.config.is_file():
+        directory.claim(config)
+        _announce(directory)
+        return
+    train(config)
+    score(config)
+    evaluate(config)
+
+
+def _stage(name: str) -> Callable[[Callable], Callable[[RunConfig], None]]:
+    """A stage: claims and locks the run directory, prepares the events, and is timed."""
+
+    def decorate(body: Callable[[RunConfig, RunDirectory, Prepared], None]) -> Callable:
+        @wraps(body)
+        def stage(config: RunConfig) -> None:
+            prepared = prepare(config)
+            directory = RunDirectory(config.run_dir)
+            with directory.locked():
+                directory.claim(config)
+                directory.check_data(describe_data(prepared.data, prepared.extra, prepared.files))
+                with directory.timed(name):
+                    body(config, directory, prepared)
+
+        return stage
+
+    return decorate
+
+
+@_stage("train")
+def train(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
+    """Fit every density of the method; resumes."""
+    events = prepared.for_fits()
+    log.info(
+        "training on %d signal-region and %d sideband events; results in %s",
+        len(events.signal_region),
+        len(events.sidebands),
+        directory.path,
+    )
+    method_of(config, directory).fit(events)
+
+
+@_stage("score")
+def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
+    """Score the signal region: unseen data and extra test events, into ``scores.h5``."""
+    if directory.scores.is_file():
+        return
+    method = method_of(config, directory)
+    signal_region = prepared.data[prepared.in_signal_region()]
+    tables = [signal_region[method.unseen(signal_region)]]
+    if prepared.extra is not None:
+        tables.append(prepared.extra[prepared.regions.in_signal_region(prepared.extra.mass)])
+    sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
+    events = concatenate(tables)
+    scores = method.score(events.without_label(), sample == DATA)
+    write_scores(directory.scores, scores, events, sample)
+
+
+@_stage("evaluate")
+def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
+    """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and the figures."""
+    if not directory.scores.is_file():
+        raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
+    judge(config, directory, prepared, method_of(config, directory), read_scores(directory.scores))
+    _announce(directory)
+
+
+def method_of(config: RunConfig, directory: RunDirectory) -> Anode:
+    """The configured method, living in the run's ``checkpoints``."""
+    settings = FitSettings(
+        density=config.density,
+        trainer=config.trainer,
+        ensemble=config.ensemble,
+        split=config.split,
+        seed=config.seed,
+        n_jobs=config.n_jobs,
+        threads=config.threads,
+        tracker=config.tracker,
+        device=config.device,
+    )
+    return Anode(directory.checkpoints, settings, config.method)
+
+
+def _announce(directory: RunDirectory) -> None:
+    print(result_table(io.read_json(directory.metrics)))
+    print(f"figures and results: {directory.path}")

@@ -1,0 +1,1 @@
+"""WHAT IS COMPARED: signal region and sidebands, injection, splits, preprocessing."""

@@ -1,0 +1,178 @@
+"""Where in mass do we look, and where do we learn the background?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, isfinite, isnan
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.errors import ConfigError, DataError
+from anode.events.table import EventTable
+
+Bounds = Sequence[float | None]
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """The half-open mass interval [low, high) in GeV; either side may be infinite.
+
+    Raises:
+        ConfigError: low >= high, or a bound is NaN.
+    """
+
+    low: float = -inf
+    high: float = inf
+
+    def __post_init__(self) -> None:
+        if isnan(self.low) or isnan(self.high) or self.low >= self.high:
+            raise ConfigError(
+                f"a mass window [low, high) needs low < high, in GeV, got {self}; it would be "
+                "empty"
+            )
+
+    def __str__(self) -> str:
+        low = f"[{self.low:g}" if self.low > -inf else "(-inf"
+        return f"{low}, {self.high:g})"
+
+    def contains(self, mass: np.ndarray) -> np.ndarray:
+        """(N,) masses [GeV] -> (N,) bool."""
+        return (mass >= self.low) & (mass < self.high)
+
+    def overlaps(self, other: "Window") -> bool:
+        """Whether some mass lies in both windows; touching ones do not overlap."""
+        return self.low < other.high and other.low < self.high
+
+
+@dataclass(frozen=True)
+class Regions:
+    """One signal region and its sidebands; masses in none of them are left out.
+
+    Attributes:
+        signal: bounded on both sides.
+        sidebands: one or more windows, disjoint from each other and from the signal region.
+
+    Raises:
+        ConfigError: the signal region is unbounded, there is no sideband, or windows overlap.
+
+    Example:
+        >>> regions = Regions.from_bounds([3300, 3700], [[None, 3300], [3700, None]])
+        >>> regions.in_signal_region(np.array([3299.9, 3300.0, 3700.0]))
+        array([False,  True, False])
+    """
+
+    signal: Window
+    sidebands: tuple[Window, ...]
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.signal.low) and isfinite(self.signal.high)):
+            raise ConfigError(
+                f"regions.signal must be bounded on both sides, got {self.signal}; a resonance "
+                "needs sidebands to be compared with"
+            )
+        if not self.sidebands:
+            raise ConfigError("regions.sidebands must name at least one window, got none")
+        for sideband in self.sidebands:
+            if sideband.overlaps(self.signal):
+                raise ConfigError(
+                    f"regions.sidebands must not overlap the signal region, but {sideband} "
+                    f"overlaps {self.signal}; windows are half-open, so they may touch"
+                )
+        for first, second in pairwise(sorted(self.sidebands)):
+            if first.overlaps(second):
+                raise ConfigError(
+                    f"regions.sidebands must not overlap, but {first} overlaps {second}; "
+                    "their events would count twice"
+                )
+
+    @classmethod
+    def from_bounds(cls, signal: Bounds, sidebands: Sequence[Bounds]) -> "Regions":
+        """Regions from lists as a configuration has them; ``None`` stands for infinity.
+
+        Raises:
+            ConfigError: as the class, or a window is not a pair of numbers.
+        """
+        return cls(
+            _window("regions.signal", signal),
+            tuple(_window(f"regions.sidebands[{i}]", b) for i, b in enumerate(sidebands)),
+        )
+
+    def in_signal_region(self, mass: np.ndarray) -> np.ndarray:
+        """(N,) masses [GeV] -> (N,) bool."""
+        return self.signal.contains(mass)
+
+    def in_sidebands(self, mass: np.ndarray) -> np.ndarray:
+        """(N,) masses [GeV] -> (N,) bool: whether one of the sidebands contains the event."""
+        return np.logical_or.reduce([window.contains(mass) for window in self.sidebands])
+
+    def check(self, events: EventTable, *, sidebands: bool = True) -> None:
+        """Make sure that the signal region, and every sideband if asked, has events.
+
+        Raises:
+            DataError: the signal region or a sideband is empty; the message gives the mass range.
+        """
+        found = f"{len(events)} events"
+        if len(events):
+            found += f" with m_jj from {events.mass.min():.1f} to {events.mass.max():.1f} GeV"
+        named = [("signal region", self.signal)]
+        if sidebands:
+            named += [("sideband", window) for window in self.sidebands]
+        for name, window in named:
+            if not window.contains(events.mass).any():
+                raise DataError(
+                    f"{events.source}: the {name} {window} GeV must contain events, but has none "
+                    f"of the {found}; check the unit of the masses and regions"
+                )
+
+
+class SignalCounts(NamedTuple):
+    """True events in a signal region, and the two usual measures of how hard the search is.
+
+    Attributes:
+        n_signal: S.
+        n_background: B.
+        s_over_b: S/B.
+        s_over_sqrt_b: S/sqrt(B), the expected significance in Gaussian approximation.
+    """
+
+    n_signal: int
+    n_background: int
+    s_over_b: float
+    s_over_sqrt_b: float
+
+
+def signal_counts(events: EventTable, regions: Regions) -> SignalCounts:
+    """S, B, S/B and S/sqrt(B) in the signal region, from truth labels.
+
+    Raises:
+        DataError: the events have no labels, or no background in the signal region.
+    """
+    if events.label is None:
+        raise DataError(f"{events.source}: S/B needs truth labels, and this file has none")
+    label = events.label[regions.in_signal_region(events.mass)]
+    n_signal = int(label.sum())
+    n_background = len(label) - n_signal
+    if n_background == 0:
+        raise DataError(
+            f"{events.source}: S/B needs background in the signal region {regions.signal} GeV, "
+            f"but it has none ({n_signal} signal events)"
+        )
+    return SignalCounts(
+        n_signal, n_background, n_signal / n_background, n_signal / n_background**0.5
+    )
+
+
+def _window(key: str, bounds: Bounds) -> Window:
+    try:
+        low, high = bounds
+        low = -inf if low is None else float(low)
+        high = inf if high is None else float(high)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"{key} must be two numbers [low, high] in GeV, null for no bound, got {bounds!r}"
+        ) from None
+    try:
+        return Window(low, high)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None

@@ -1,0 +1,1 @@
+"""WHAT PEOPLE SEE: figures and tables."""

@@ -1,0 +1,143 @@
+"""What do all our figures have in common: look, labels, and how they reach the disk?"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style as mpl_style
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from anode.io import atomic_path
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe & Ito's colours, distinguishable for every common kind of colour blindness."""
+
+SIGNAL, BACKGROUND, DATA = PALETTE[1], PALETTE[0], "#000000"
+"""One colour each, in every figure."""
+
+REFERENCE_LINE: dict[str, Any] = {"color": "0.45", "linestyle": (0, (4, 2)), "linewidth": 1.0}
+"""Lines that are no measurement: a random score, a ratio of one."""
+
+_RC: dict[Any, Any] = {
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 11,
+    "axes.linewidth": 0.8,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "xtick.major.pad": 5,
+    "pdf.fonttype": 42,
+}
+
+_SYMBOLS = {"delta_mj": (r"$\Delta m_J$", "GeV"), "delta_r": (r"$\Delta R_{JJ}$", "")}
+_SYMBOLS |= {"delta_eta": (r"$\Delta\eta_{JJ}$", ""), "mjj": (r"$m_{JJ}$", "GeV")}
+for _jet in (1, 2):
+    _SYMBOLS[f"mj{_jet}"] = (rf"$m_{{J_{_jet}}}$", "GeV")
+    _SYMBOLS[f"pt_{_jet}"] = (rf"$p_\mathrm{{T}}^{{J_{_jet}}}$", "GeV")
+    _SYMBOLS[f"tau21_{_jet}"] = (rf"$\tau_{{21}}^{{J_{_jet}}}$", "")
+    _SYMBOLS[f"tau32_{_jet}"] = (rf"$\tau_{{32}}^{{J_{_jet}}}$", "")
+
+MASS_LABEL = r"$m_{JJ}$ [TeV]"
+GEV_PER_TEV = 1000.0
+
+
+def feature_label(name: str, unit: str | None = None) -> str:
+    """Axis label of a feature: its symbol and unit; an unknown name stands for itself.
+
+    Args:
+        name: feature name as in ``EventTable.names``.
+        unit: overrides the unit known for the name.
+
+    Example:
+        >>> feature_label("delta_mj"), feature_label("x1")
+        ('$\\\\Delta m_J$ [GeV]', 'x1')
+    """
+    symbol, known_unit = _SYMBOLS.get(name, (name.replace("$", r"\$"), ""))
+    shown = known_unit if unit is None else unit
+    return f"{symbol} [{shown}]" if shown else symbol
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """The settings of all our figures, for the enclosed block only, whatever matplotlibrc says."""
+    with mpl_style.context(["default", _RC]):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure [inches] that pyplot knows nothing of, so that nothing needs closing."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def annotate(axes: Axes, lines: list[str], x: float, y: float) -> None:
+    """Small grey text, one line each, growing from a corner of the axes.
+
+    Args:
+        axes: where to write.
+        lines: text, empty lines are dropped.
+        x, y: position as fractions of the axes; the nearest corner of the text is put there.
+    """
+    axes.text(
+        x,
+        y,
+        "\n".join(line for line in lines if line),
+        transform=axes.transAxes,
+        ha="left" if x < 0.5 else "right",
+        va="bottom" if y < 0.5 else "top",
+        fontsize=8,
+        color="0.25",
+        linespacing=1.35,
+    )
+
+
+def notice_figure(text: str) -> Figure:
+    """A figure that says why there is nothing to see, so that no file is missing or empty."""
+    with style():
+        figure = new_figure(6.0, 2.2)
+        figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=12, color="0.25")
+    return figure
+
+
+def save_figure(figure: Figure, path: Path | str, *, close: bool = True) -> tuple[Path, Path]:
+    """Write ``path.png`` and ``path.pdf``, both whole or neither; equal figures, equal bytes.
+
+    Dates and versions are left out of the files, so a result committed twice does not change.
+
+    Args:
+        figure: what to write.
+        path: without suffix.
+        close: drop the figure's content afterwards, which frees its memory.
+
+    Returns:
+        The two files.
+    """
+    path = Path(path)
+    png, pdf = path.with_name(path.name + ".png"), path.with_name(path.name + ".pdf")
+    with style(), atomic_path(png) as png_partial, atomic_path(pdf) as pdf_partial:
+        figure.savefig(png_partial, format="png", metadata={"Software": None})
+        figure.savefig(
+            pdf_partial,
+            format="pdf",
+            metadata={"CreationDate": None, "Creator": None, "Producer": None},
+        )
+    if close:
+        figure.clear()
+    return png, pdf

@@ -1,0 +1,1 @@
+"""FITTING: one loop, its checkpoints and its trackers."""

@@ -1,0 +1,113 @@
+"""How do weights and the state of a fit reach the disk, and come back without running pickles?"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anode import io
+from anode.errors import RunDirectoryError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights after one epoch.
+
+    Attributes:
+        epoch: counted from 1; epoch 1 is the first pass over the data.
+        validation_loss: mean negative log-likelihood of the validation events.
+        path: file name inside the directory of the fit.
+    """
+
+    epoch: int
+    validation_loss: float
+    path: str
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished or interrupted fit.
+
+    Attributes:
+        train_loss: mean loss of every epoch, in training mode, averaged while weights moved.
+        validation_loss: mean loss of every epoch, in evaluation mode, after the epoch.
+        checkpoints: those on disk, by epoch.
+        finished: whether the last epoch, or early stopping, was reached.
+        seconds: time spent in all sessions of this fit.
+    """
+
+    train_loss: tuple[float, ...] = ()
+    validation_loss: tuple[float, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    finished: bool = False
+    seconds: float = 0.0
+
+    def select(self, mode: str, size: int) -> tuple[Checkpoint, ...]:
+        """The ``size`` checkpoints of the "last" epochs or of "best" validation loss, by epoch."""
+        if mode == "last":
+            chosen = sorted(self.checkpoints, key=lambda c: c.epoch)[-size:]
+        else:
+            chosen = sorted(self.checkpoints, key=lambda c: (c.validation_loss, c.epoch))[:size]
+        return tuple(sorted(chosen, key=lambda c: c.epoch))
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Save tensors and plain numbers atomically; ``load_tensors`` reads them back."""
+    with io.atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read what ``save_tensors`` wrote, onto the CPU, refusing any pickled object.
+
+    Raises:
+        RunDirectoryError: the file is missing or broken.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RunDirectoryError(f"there is no checkpoint {path}; train first") from None
+    except Exception as error:
+        raise RunDirectoryError(
+            f"cannot read the checkpoint {path}: it is truncated or of another kind "
+            f"({type(error).__name__}); delete the run directory and train again"
+        ) from None
+    return content
+
+
+def write_result(directory: Path, result: FitResult) -> None:
+    """Write ``fit.json``: losses and checkpoints of a fit, for people and for loading."""
+    io.write_json(directory / "fit.json", asdict(result))
+
+
+def read_result(directory: Path) -> FitResult:
+    """Read ``fit.json`` back.
+
+    Raises:
+        RunDirectoryError: the fit never finished an epoch, or the file is broken.
+    """
+    path = directory / "fit.json"
+    if not path.is_file():
+        raise RunDirectoryError(f"there is no {path}: this density was not trained; train first")
+    return as_result(io.read_json(path))
+
+
+def prune(directory: Path, keep: Iterable[Checkpoint]) -> None:
+    """Delete the epoch files that no ensemble asks for."""
+    kept = {checkpoint.path for checkpoint in keep}
+    for path in directory.glob("epoch_*.pt"):
+        if path.name not in kept:
+            path.unlink()
+
+
+def as_result(content: dict[str, Any]) -> FitResult:
+    """A FitResult from the plain dictionary it was saved as."""
+    return FitResult(
+        train_loss=tuple(content["train_loss"]),
+        validation_loss=tuple(content["validation_loss"]),
+        checkpoints=tuple(Checkpoint(**entry) for entry in content["checkpoints"]),
+        finished=content["finished"],
+        seconds=content["seconds"],
+    )

@@ -1,0 +1,182 @@
+"""How does a table of events become a fitted density in a folder, and come back as p(x|m)?
+
+A folder holds ``density.json`` (which flow, which features), ``preprocessing.pt``, the epochs'
+weights and ``fit.json``: all that is needed to compute log p of physical events, and nothing that
+executes code when it is read.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from anode import io
+from anode.density.ensemble import Ensemble, EnsembleConfig
+from anode.density.maf import FLOWS, FlowConfig, build_density
+from anode.density.physical import PhysicalDensity
+from anode.errors import RunDirectoryError
+from anode.events.table import EventTable
+from anode.parallel import run_jobs
+from anode.regions.preprocessing import ContextScaling, Preprocessing
+from anode.seeding import stream_seed
+from anode.training import checkpoints
+from anode.training.checkpoints import FitResult
+from anode.training.loop import Sample, TrainerConfig, fit
+
+
+@dataclasses.dataclass(frozen=True)
+class FitJob:
+    """One density to fit.
+
+    Attributes:
+        directory: where it lives; its name names the fit's random streams.
+        train: events to fit, without labels.
+        validation: events to validate on, without labels.
+        density: the flow.
+        trainer: the recipe.
+        seed: root seed of the run.
+        start_from: folder of a fitted density whose weights and preprocessing to start from.
+        tracker: "none", "jsonl" or "wandb".
+        device: "cpu" or "cuda".
+        position: line of the progress bar.
+    """
+
+    directory: Path
+    train: EventTable
+    validation: EventTable
+    density: FlowConfig
+    trainer: TrainerConfig
+    seed: int
+    start_from: Path | None = None
+    tracker: str = "none"
+    device: str = "cpu"
+    position: int = 0
+
+
+class EvaluateJob(NamedTuple):
+    """Events (features (N, D) physical, mass (N,) [GeV]) whose log p a fitted density shall give."""
+
+    directory: Path
+    ensemble: EnsembleConfig
+    features: np.ndarray
+    mass: np.ndarray
+
+
+class Evaluation(NamedTuple):
+    """log p (N,) per unit of the physical features, and which events were clipped to the range."""
+
+    log_p: np.ndarray
+    outside: np.ndarray
+
+
+def fit_all(jobs: list[FitJob], *, n_jobs: int, threads: int) -> list[FitResult]:
+    """Fit densities side by side, the largest first; finished ones return at once."""
+    by_size = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].train))
+    ordered = [dataclasses.replace(jobs[i], position=p) for p, i in enumerate(by_size)]
+    results = run_jobs(fit_density, ordered, n_jobs=n_jobs, threads=threads)
+    return [result for _, result in sorted(zip(by_size, results, strict=True))]
+
+
+def fit_density(job: FitJob) -> FitResult:
+    """Fit one density in its folder, or finish what an interrupted run began there."""
+    if (job.directory / "fit.json").is_file():
+        result = checkpoints.read_result(job.directory)
+        if result.finished:
+            return result
+    physical = _prepare(job)
+    return fit(
+        physical.density,
+        _sample(physical, job.train),
+        _sample(physical, job.validation),
+        config=job.trainer,
+        seed=stream_seed(job.seed, job.directory.name),
+        directory=job.directory,
+        tracker=job.tracker,
+        device=job.device,
+        position=job.position,
+    )
+
+
+def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
+    """log p of every job's events under its density."""
+    return run_jobs(evaluate_density, jobs, n_jobs=n_jobs, threads=threads)
+
+
+def evaluate_density(job: EvaluateJob) -> Evaluation:
+    """log p of one job's events."""
+    physical = load_density(job.directory, job.ensemble)
+    outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
+    return Evaluation(physical.evaluate(job.features, job.mass), outside)
+
+
+def load_density(directory: Path, ensemble: EnsembleConfig) -> PhysicalDensity:
+    """The fitted density of a folder, averaged over the epochs ``ensemble`` chooses.
+
+    Raises:
+        RunDirectoryError: the fit is missing, unfinished, or a file is broken.
+    """
+    result = checkpoints.read_result(directory)
+    if not result.finished:
+        raise RunDirectoryError(f"the fit in {directory} is unfinished; train it to the end first")
+    chosen = result.select(ensemble.mode, ensemble.size)
+    physical = [_load_member(directory, checkpoint.path) for checkpoint in chosen]
+    members = Ensemble([member.density for member in physical])
+    return PhysicalDensity(members, physical[0].preprocessing, physical[0].context_scaling)
+
+
+def feature_names(directory: Path) -> tuple[str, ...]:
+    """The features, in order, that the density of a folder was fitted on."""
+    return tuple(io.read_json(directory / "density.json")["features"])
+
+
+def _prepare(job: FitJob) -> PhysicalDensity:
+    """A density ready to train: fresh, or with the weights of ``start_from``; described on disk."""
+    if job.start_from is None:
+        flow = build_density(
+            job.density,
+            n_features=len(job.train.names),
+            n_context=1,
+            seed=stream_seed(job.seed, job.directory.name, "initial weights"),
+        )
+        physical = PhysicalDensity(
+            flow,
+            Preprocessing.fit(job.train.features, job.train.names),
+            ContextScaling.fit(job.train.mass),
+        )
+    else:
+        last = checkpoints.read_result(job.start_from).select("last", 1)[0]
+        physical = _load_member(job.start_from, last.path)
+    description = {"density": dataclasses.asdict(job.density), "features": list(job.train.names)}
+    io.write_json(job.directory / "density.json", description)
+    checkpoints.save_tensors(
+        job.directory / "preprocessing.pt",
+        {
+            "preprocessing": physical.preprocessing.state_dict(),
+            "context_scaling": physical.context_scaling.state_dict(),
+        },
+    )
+    return physical
+
+
+def _load_member(directory: Path, weights: str) -> PhysicalDensity:
+    description = json.loads((directory / "density.json").read_text())
+    settings = description["density"]
+    _, config_class = FLOWS[settings["name"]]
+    n_features = len(description["features"])
+    flow = build_density(config_class(**settings), n_features, n_context=1, seed=0)
+    flow.load_state_dict(checkpoints.load_tensors(directory / weights))
+    content = checkpoints.load_tensors(directory / "preprocessing.pt")
+    preprocessing, scaling = Preprocessing(n_features), ContextScaling()
+    preprocessing.load_state_dict(content["preprocessing"])
+    scaling.load_state_dict(content["context_scaling"])
+    return PhysicalDensity(flow, preprocessing, scaling)
+
+
+def _sample(physical: PhysicalDensity, events: EventTable) -> Sample:
+    with torch.no_grad():
+        latent, _ = physical.preprocessing(torch.as_tensor(events.features))
+        context = physical.context_scaling(torch.as_tensor(events.mass))
+    return Sample(latent, context)

@@ -1,0 +1,21 @@
+"""Judge a scored run again: metrics, curves and figures.
+
+    python scripts/evaluate.py experiment=anode run_dir=results/anode/mine
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from anode.pipeline import stages
+from anode.pipeline.command import command
+from anode.pipeline.config import parse_run
+
+
+@hydra.main(version_base=None, config_path="../configs", config_name="run")
+@command
+def main(raw: DictConfig) -> None:
+    stages.evaluate(parse_run(raw))
+
+
+if __name__ == "__main__":
+    main()

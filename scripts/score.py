@@ -1,0 +1,22 @@
+"""Score a trained run's events; or, with data=..., any file; or with another epoch ensemble.
+
+    python scripts/score.py run_dir=results/anode/mine
+    python scripts/score.py run_dir=results/anode/mine ensemble.mode=best output=results/anode/best
+    python scripts/score.py run_dir=results/anode/mine data=lhco_features data.path=FILE output=FILE
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from anode.pipeline import rescore
+from anode.pipeline.command import command
+
+
+@hydra.main(version_base=None, config_path="../configs", config_name="score")
+@command
+def main(raw: DictConfig) -> None:
+    rescore.score(rescore.parse_score(raw))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Training: resumable to the bit, deterministic, honest about failures."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import flow_config, trainer_config
+
+from anode.density.ensemble import EnsembleConfig
+from anode.density.maf import build_density
+from anode.errors import RunDirectoryError, TrainingError
+from anode.events.table import EventTable
+from anode.training import checkpoints
+from anode.training.checkpoints import Checkpoint, FitResult
+from anode.training.densities import FitJob, fit_all, fit_density, load_density
+from anode.training.loop import Sample, fit, mean_loss
+from anode.training.trackers import build_tracker
+
+
+def gaussian(n: int, seed: int) -> Sample:
+    generator = torch.Generator().manual_seed(seed)
+    context = torch.randn(n, 1, generator=generator)
+    return Sample(0.5 * torch.randn(n, 2, generator=generator) + context, context)
+
+
+def train(directory, *, seed=1, flow=None, tracker="none", **recipe):
+    density = build_density(flow or flow_config(batch_norm=True), 2, 1, seed=3)
+    return fit(
+        density,
+        gaussian(500, 1),
+        gaussian(200, 2),
+        config=trainer_config(**recipe),
+        seed=seed,
+        directory=directory,
+        tracker=tracker,
+    ), density
+
+
+def weights(directory):
+    return {p.name: checkpoints.load_tensors(p) for p in sorted(directory.glob("epoch_*.pt"))}
+
+
+def assert_same_weights(first, second):
+    assert first.keys() == second.keys()
+    for name, state in first.items():
+        for key, value in state.items():
+            assert torch.equal(value, second[name][key]), (name, key)
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+@pytest.mark.parametrize("moment", ["save_tensors", "write_result", "prune"])
+@pytest.mark.parametrize("at_call", [1, 3, 4])
+def test_a_fit_killed_at_any_moment_resumes_to_the_same_weights(
+    tmp_path, monkeypatch, moment, at_call
+):
+    expected, _ = train(tmp_path / "whole", epochs=4)
+    original, calls = getattr(checkpoints, moment), []
+
+    def killing(*arguments):
+        calls.append(1)
+        if len(calls) == at_call:
+            raise Killed
+        return original(*arguments)
+
+    monkeypatch.setattr(checkpoints, moment, killing)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", epochs=4)
+    monkeypatch.setattr(checkpoints, moment, original)
+    resumed, _ = train(tmp_path / "killed", epochs=4)
+    assert resumed.validation_loss == expected.validation_loss
+    assert resumed.checkpoints == expected.checkpoints
+    assert_same_weights(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+
+
+def test_the_likelihood_of_a_gaussian_is_reached(tmp_path):
+    result, density = train(
+        tmp_path, epochs=40, learning_rate=2e-2, flow=flow_config(hidden_features=16)
+    )
+    # Entropy of N(m, 0.5^2) in two dimensions; 0.06 covers 500 training events.
+    expected = 2 * 0.5 * np.log(2 * np.pi * np.e * 0.25)
+    assert mean_loss(density, gaussian(20_000, 9)) == pytest.approx(expected, abs=0.06)
+    assert result.finished
+
+
+def test_epochs_are_stored_and_selected_by_number(tmp_path):
+    result, _ = train(tmp_path, epochs=6, keep=2)
+    assert [c.epoch for c in result.select("last", 2)] == [5, 6]
+    best = np.argsort(result.validation_loss, kind="stable")[:2] + 1
+    assert [c.epoch for c in result.select("best", 2)] == sorted(best)
+    on_disk = {path.name for path in tmp_path.glob("epoch_*.pt")}
+    assert on_disk == {c.path for c in result.checkpoints}
+    for checkpoint in result.checkpoints:
+        density = build_density(flow_config(batch_norm=True), 2, 1, seed=0)
+        density.load_state_dict(checkpoints.load_tensors(tmp_path / checkpoint.path))
+        loss = mean_loss(density, gaussian(200, 2))
+        assert loss == checkpoint.validation_loss  # the weights of that very epoch
+
+
+def test_best_epochs_break_ties_by_the_earlier():
+    made = tuple(Checkpoint(e, loss, str(e)) for e, loss in [(1, 2.0), (2, 1.0), (3, 1.0)])
+    assert [c.epoch for c in FitResult(checkpoints=made).select("best", 1)] == [2]
+
+
+def test_early_stopping_waits_for_patience(tmp_path):
+    result, _ = train(tmp_path, epochs=50, patience=2, learning_rate=0.05, schedule="constant")
+    losses = result.validation_loss
+    assert len(losses) < 50
+    assert len(losses) - 1 - int(np.argmin(losses)) == 2
+
+
+def test_seeds_differ_and_repeat(tmp_path):
+    first, _ = train(tmp_path / "a", seed=1)
+    again, _ = train(tmp_path / "b", seed=1)
+    other, _ = train(tmp_path / "c", seed=2)
+    assert first.validation_loss == again.validation_loss != other.validation_loss
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path):
+    with pytest.raises(TrainingError, match=r"epoch 1 is not finite.*learning_rate"):
+        train(tmp_path, learning_rate=1e30, schedule="constant", gradient_clip=None)
+    assert not (tmp_path / "fit.json").exists()
+
+
+def test_too_few_events_are_refused(tmp_path):
+    density = build_density(flow_config(), 2, 1, seed=0)
+    with pytest.raises(TrainingError, match="at least 2 train events, got 1"):
+        fit(
+            density,
+            gaussian(1, 0),
+            gaussian(9, 0),
+            config=trainer_config(),
+            seed=1,
+            directory=tmp_path,
+        )
+
+
+def test_jsonl_history_has_one_line_an_epoch_after_a_resume(tmp_path):
+    train(tmp_path, epochs=3, tracker="jsonl")
+    tracker = build_tracker("jsonl", tmp_path, epochs_done=2)  # as a kill before epoch 3's state
+    tracker.log({"epoch": 3})
+    tracker.close()
+    lines = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2, 3]
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path):
+    result, _ = train(tmp_path)
+    path = tmp_path / result.checkpoints[-1].path
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunDirectoryError, match=path.name):
+        checkpoints.load_tensors(path)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("code ran",))
+
+    torch.save({"weights": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(RunDirectoryError, match="evil.pt"):
+        checkpoints.load_tensors(tmp_path / "evil.pt")
+
+
+def table(n: int, seed: int) -> EventTable:
+    rng = np.random.default_rng(seed)
+    features = np.column_stack([rng.gamma(3.0, 50.0, n), rng.uniform(size=n)])
+    mass = rng.uniform(3000.0, 4000.0, n)
+    ids = np.arange(n) + 10_000 * seed
+    return EventTable(ids, mass, features, ("mj1", "tau21_1"), ("GeV", ""))
+
+
+def job(directory, **changes) -> FitJob:
+    settings = {
+        "directory": directory,
+        "train": table(300, 1),
+        "validation": table(100, 2),
+        "density": flow_config(),
+        "trainer": trainer_config(),
+        "seed": 1,
+    }
+    return FitJob(**{**settings, **changes})
+
+
+def test_a_density_folder_gives_the_same_log_prob_when_loaded(tmp_path, last_two):
+    fit_density(job(tmp_path / "p"))
+    events = table(50, 3)
+    first = load_density(tmp_path / "p", last_two).evaluate(events.features, events.mass)
+    again = load_density(tmp_path / "p", last_two).evaluate(events.features, events.mass)
+    assert np.array_equal(first, again)
+    one = load_density(tmp_path / "p", EnsembleConfig("last", 1))
+    assert not np.array_equal(first, one.evaluate(events.features, events.mass))
+
+
+def test_results_do_not_depend_on_the_number_of_processes(tmp_path):
+    for n_jobs in (1, 2):
+        folder = tmp_path / str(n_jobs)
+        jobs = [job(folder / "small"), job(folder / "large", train=table(600, 4))]
+        results = fit_all(jobs, n_jobs=n_jobs, threads=1)
+        assert len(results) == 2
+    assert_same_weights(weights(tmp_path / "1" / "small"), weights(tmp_path / "2" / "small"))
+    assert_same_weights(weights(tmp_path / "1" / "large"), weights(tmp_path / "2" / "large"))
+
+
+def test_warm_start_begins_at_the_other_density(tmp_path):
+    fit_density(job(tmp_path / "from"))
+    slow = trainer_config(epochs=1, learning_rate=1e-12, schedule="constant")
+    fit_density(job(tmp_path / "to", start_from=tmp_path / "from", trainer=slow))
+    last = EnsembleConfig("last", 1)
+    events = table(50, 3)
+    before = load_density(tmp_path / "from", last).evaluate(events.features, events.mass)
+    after = load_density(tmp_path / "to", last).evaluate(events.features, events.mass)
+    assert after == pytest.approx(before, abs=1e-4)
