@@ -11,7 +11,7 @@ run: $(VENV)/installed
 	$(RUN) scripts/run.py experiment=anode run_dir=results/anode/default
 
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

@@ -8,15 +8,16 @@ import torch
 from conftest import flow_config
 
 from anode.density.ensemble import Ensemble, log_mean_exp
-from anode.density.maf import FLOWS, Flow, build_density
+from anode.density.build import CONFIGS, build_density
+from anode.density.maf import Flow
 from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError, DataError
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 
 VARIANTS = [
-    *((name, {}) for name in FLOWS),
-    *((name, {"context_affine": True}) for name in FLOWS),
+    *((name, {}) for name in CONFIGS),
+    *((name, {"context_affine": True}) for name in CONFIGS),
     ("maf", {"batch_norm": True}),
     ("maf", {"spectral_norm": True}),
     ("maf", {"n_transforms": 1, "context_affine": True}),

@@ -1,6 +1,7 @@
 """What the figures show is read back from them: lines, bands, labels, and bytes on disk."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -52,13 +53,34 @@ def texts(figure: Figure) -> str:
     for legend in figure.legends:
         found += [text.get_text() for text in legend.get_texts()]
     for axes in figure.axes:
+        entries = axes.get_legend()
         found += [axes.get_xlabel(), axes.get_ylabel(), axes.get_title(), axes.get_title("left")]
         found += [text.get_text() for text in axes.texts]
-        legend = axes.get_legend()
-        if legend is not None:
-            found += [text.get_text() for text in legend.get_texts()]
-            found.append(legend.get_title().get_text())
+        if entries is not None:
+            found += [text.get_text() for text in entries.get_texts()]
+            found.append(entries.get_title().get_text())
     return "\n".join(found)
+
+
+def xs(drawn: Line2D) -> np.ndarray:
+    """Horizontal positions of a line."""
+    return np.asarray(drawn.get_xdata(), dtype=float)
+
+
+def ys(drawn: Line2D) -> np.ndarray:
+    """Vertical positions of a line."""
+    return np.asarray(drawn.get_ydata(), dtype=float)
+
+
+def outlines(axes: Axes) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Contents and edges of the histograms that have a name in the legend."""
+    steps = [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+    return [patch.get_data()[:2] for patch in steps if patch.get_label()]
+
+
+def corners(band: FillBetweenPolyCollection) -> np.ndarray:
+    """(V, 2) vertices of a filled band."""
+    return np.asarray(band.get_paths()[0].vertices)
 
 
 def bands(axes: Axes) -> list[FillBetweenPolyCollection]:
@@ -69,29 +91,29 @@ def bands(axes: Axes) -> list[FillBetweenPolyCollection]:
 def test_sic_figure_draws_the_curve_against_both_efficiencies(result: Performance) -> None:
     left, right = sic_figure({"ANODE": result}).axes
     drawn = line(left, "ANODE")
-    np.testing.assert_array_equal(drawn.get_xdata(), result.sic.tpr)
-    np.testing.assert_array_equal(drawn.get_ydata(), result.sic.sic)
-    np.testing.assert_array_equal(right.lines[0].get_xdata(), result.sic.fpr)
+    np.testing.assert_array_equal(xs(drawn), result.sic.tpr)
+    np.testing.assert_array_equal(ys(drawn), result.sic.sic)
+    np.testing.assert_array_equal(xs(right.lines[0]), result.sic.fpr)
     assert (left.get_xscale(), right.get_xscale()) == ("linear", "log")
     assert f"max {result.max_sic:.2f}" in str(drawn.get_label())
 
 
 def test_sic_figure_draws_nothing_below_the_statistics_cut(result: Performance) -> None:
     right = sic_figure({"ANODE": result}).axes[1]
-    assert np.min(right.lines[0].get_xdata()) == result.fpr_floor == MIN_BACKGROUND / 4000
+    assert np.min(xs(right.lines[0])) == result.fpr_floor == MIN_BACKGROUND / 4000
     assert right.get_xlim() == (result.fpr_floor, 1)
 
 
 def test_sic_figure_shows_the_random_score_as_the_square_root_of_tpr(result: Performance) -> None:
     random = line(sic_figure({"ANODE": result}).axes[0], "random")
-    np.testing.assert_allclose(random.get_ydata(), np.sqrt(np.asarray(random.get_xdata())))
+    np.testing.assert_allclose(ys(random), np.sqrt(xs(random)))
 
 
 def test_sic_bands_contain_the_curve_in_both_panels(result: Performance) -> None:
     left, right = sic_figure({"ANODE": result}).axes
     for axes, x in ((left, result.sic.tpr), (right, result.sic.fpr)):
         (band,) = bands(axes)
-        vertices = band.get_paths()[0].vertices
+        vertices = corners(band)
         assert vertices[:, 0].min() == pytest.approx(x.min())
         middle = len(x) // 2
         heights = vertices[np.isclose(vertices[:, 0], x[middle]), 1]
@@ -119,6 +141,7 @@ def test_too_little_background_for_sic_still_gives_figures() -> None:
     rng = np.random.default_rng(0)
     few = performance(rng.normal(size=60), np.arange(60) % 4 > 0, rng, n_bootstrap=5)
     assert few.max_sic is None
+    assert comparison_figure({"few": [few.sic]}).texts
     for draw in (sic_figure, roc_figure):
         draw({"ANODE": few}).draw_without_rendering()
 
@@ -127,8 +150,8 @@ def test_roc_figure_draws_every_cut_that_background_passes(result: Performance) 
     axes = roc_figure({"ANODE": result}).axes[0]
     drawn = line(axes, "ANODE")
     kept = result.roc.fpr > 0
-    np.testing.assert_array_equal(drawn.get_xdata(), result.roc.tpr[kept])
-    np.testing.assert_array_equal(drawn.get_ydata(), result.roc.fpr[kept])
+    np.testing.assert_array_equal(xs(drawn), result.roc.tpr[kept])
+    np.testing.assert_array_equal(ys(drawn), result.roc.fpr[kept])
     assert f"AUC = {result.auc:.3f} ± {result.auc_error:.3f}" in str(drawn.get_label())
     assert "TPR" in axes.get_xlabel()
     assert "FPR" in axes.get_ylabel()
@@ -144,11 +167,11 @@ def test_comparison_figure_draws_the_median_and_band_of_the_runs() -> None:
     tpr = np.sqrt(fpr)
     runs = [SicCurve(fpr, tpr, sic, sic, sic, sic) for sic in np.arange(1.0, 6)[:, None] + 0 * fpr]
     left, right = comparison_figure({"five": runs, "one": runs[:1], "none": []}).axes
-    np.testing.assert_allclose(line(left, "five (5 runs)").get_ydata(), 3.0)
-    np.testing.assert_allclose(line(right, "five (5 runs)").get_ydata(), 3.0)
-    np.testing.assert_allclose(line(left, "one (1 run)").get_ydata(), 1.0)
+    np.testing.assert_allclose(ys(line(left, "five (5 runs)")), 3.0)
+    np.testing.assert_allclose(ys(line(right, "five (5 runs)")), 3.0)
+    np.testing.assert_allclose(ys(line(left, "one (1 run)")), 1.0)
     (band,) = bands(left)
-    heights = band.get_paths()[0].vertices[:, 1]
+    heights = corners(band)[:, 1]
     assert (heights.min(), heights.max()) == pytest.approx((1.63462, 4.36538))
 
 
@@ -158,23 +181,22 @@ def test_comparison_is_drawn_only_where_every_run_has_a_point() -> None:
         for fpr in (np.linspace(0.01, 1, 50), np.linspace(0.04, 1, 50))
     )
     left, right = comparison_figure({"runs": [first, second]}).axes
-    assert np.min(line(left, "runs").get_xdata()) == pytest.approx(0.2)
-    assert np.min(line(right, "runs").get_xdata()) == pytest.approx(0.04)
+    assert np.min(xs(line(left, "runs"))) == pytest.approx(0.2)
+    assert np.min(xs(line(right, "runs"))) == pytest.approx(0.04)
 
 
 def test_score_histograms_are_fractions_and_lose_no_event() -> None:
     rng = np.random.default_rng(0)
     label = np.repeat([0, 1], [3000, 1000])
     score = rng.standard_t(2, size=4000) + 2 * label
-    axes = score_figure(score[:2000], score, label).axes[0]
-    outlines = [
-        patch for patch in axes.patches if isinstance(patch, StepPatch) and patch.get_label()
-    ]
-    named = {str(patch.get_label()): patch for patch in outlines}
-    for name in ("test background (3,000 events)", "test signal (1,000 events)"):
-        assert named[name].get_data().values.sum() == pytest.approx(1)
+    figure = score_figure(score[:2000], score, label)
+    axes = figure.axes[0]
+    background, signal = outlines(axes)
+    assert background[0].sum() == pytest.approx(1)
+    assert signal[0].sum() == pytest.approx(1)
+    assert "test background (3,000 events)\ntest signal (1,000 events)" in texts(figure)
     assert axes.get_yscale() == "log"
-    assert "data (2,000 events)" in texts(axes.figure)  # type: ignore[arg-type]
+    assert "data (2,000 events)" in texts(figure)
 
 
 def test_score_figure_without_labels_shows_the_data_and_says_so() -> None:
@@ -194,9 +216,10 @@ def test_mass_spectra_hold_the_stated_fractions_and_are_in_tev() -> None:
     mass, score = mass_sample()
     figure = mass_figure(mass, score, signal_region=(3300, 3700))
     top, bottom = figure.axes
-    spectra = [patch.get_data() for patch in top.patches if isinstance(patch, StepPatch)]
-    assert [spectrum.values.sum() for spectrum in spectra] == [5000, 500, 50, 5]
-    assert (spectra[0].edges[0], spectra[0].edges[-1]) == (3.3, 3.7)
+    spectra = outlines(top)
+    assert [counts.sum() for counts, _ in spectra] == [5000, 500, 50, 5]
+    edges = spectra[0][1]
+    assert (edges[0], edges[-1]) == (3.3, 3.7)
     assert top.get_xlabel() == bottom.get_xlabel() == r"$m_{JJ}$ [TeV]"
     assert top.get_ylabel() == "events / 40 GeV"
     assert top.get_yscale() == "log"
@@ -207,7 +230,7 @@ def test_pass_rates_scatter_about_one_without_sculpting() -> None:
     mass, score = mass_sample()
     bottom = mass_figure(mass, score, signal_region=(3300, 3700), fractions=[0.1]).axes[1]
     (points,) = [entry for entry in bottom.containers if isinstance(entry, ErrorbarContainer)]
-    rates = np.asarray(points[0].get_ydata())
+    rates = ys(points[0])
     assert len(rates) == 10
     assert rates.mean() == pytest.approx(1, abs=0.01)
     assert np.all(np.abs(rates - 1) < 0.5)
@@ -219,9 +242,7 @@ def test_pass_rates_are_of_background_alone_where_truth_is_known() -> None:
     score = score + 10 * label
     unknown = mass_figure(mass, score, signal_region=(3300, 3700), fractions=[0.3])
     known = mass_figure(mass, score, signal_region=(3300, 3700), fractions=[0.3], label=label)
-    peak = [
-        np.nanmax(np.asarray(figure.axes[1].lines[0].get_ydata())) for figure in (unknown, known)
-    ]
+    peak = [np.nanmax(ys(figure.axes[1].lines[0])) for figure in (unknown, known)]
     assert peak[0] > 2
     assert peak[1] < 1.5
     assert "background" in known.axes[1].get_ylabel()
@@ -232,9 +253,9 @@ def test_sidebands_are_drawn_before_cuts_and_the_signal_region_is_shaded() -> No
     side = np.random.default_rng(1).uniform(2900, 3300, 3000)
     figure = mass_figure(mass, score, signal_region=(3300, 3700), unscored_mass=side)
     top, bottom = figure.axes
-    before = next(patch for patch in top.patches if isinstance(patch, StepPatch)).get_data()
-    assert before.values.sum() > 7950
-    assert 3.3 in np.round(before.edges, 9)
+    counts, edges = outlines(top)[0]
+    assert counts.sum() > 7950
+    assert np.isclose(edges, 3.3).any()
     assert "signal region in grey" in texts(figure)
     assert bottom.get_xlim() == pytest.approx((3.3, 3.7))
 
@@ -250,10 +271,10 @@ def test_losses_are_drawn_at_their_epochs_with_the_members_marked() -> None:
     figure = losses_figure({"p_bg": [history], "p_data": [history, history]})
     first, second = figure.axes
     training, validation, members = first.lines
-    np.testing.assert_array_equal(training.get_ydata(), history.train)
-    np.testing.assert_array_equal(validation.get_xdata(), epoch)
-    np.testing.assert_array_equal(members.get_xdata(), [18, 19, 20])
-    np.testing.assert_array_equal(members.get_ydata(), history.validation[-3:])
+    np.testing.assert_array_equal(ys(training), history.train)
+    np.testing.assert_array_equal(xs(validation), epoch)
+    np.testing.assert_array_equal(xs(members), [18, 19, 20])
+    np.testing.assert_array_equal(ys(members), history.validation[-3:])
     assert len(second.lines) == 6
     assert "2 folds" in texts(figure)
     assert "nats" in first.get_ylabel()
@@ -278,7 +299,7 @@ def test_closure_figure_is_a_corner_of_histograms_contours_and_pulls() -> None:
     ]
     assert len(maps) == 3
     np.testing.assert_array_equal(
-        np.ma.filled(maps[0].get_array(), np.nan), compared.pairs[0].pull
+        np.ma.filled(np.ma.asarray(maps[0].get_array()), np.nan), compared.pairs[0].pull
     )
     shown = texts(figure)
     for label in (
@@ -332,13 +353,13 @@ def test_features_have_symbols_and_units(name: str, unit: str | None, label: str
 
 def test_saved_figures_have_the_same_bytes_each_time(tmp_path: Path, result: Performance) -> None:
     written = [
-        save_figure(sic_figure({"ANODE": result}), tmp_path / folder / "sic_0.5")
+        save_figure(roc_figure({"ANODE": result}), tmp_path / folder / "roc_0.5")
         for folder in "ab"
     ]
     for first, second in zip(*written, strict=True):
         assert first.read_bytes() == second.read_bytes()
     png, pdf = written[0]
-    assert (png.name, pdf.name) == ("sic_0.5.png", "sic_0.5.pdf")
+    assert (png.name, pdf.name) == ("roc_0.5.png", "roc_0.5.pdf")
     assert b"CreationDate" not in pdf.read_bytes()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [pdf.name, png.name]
 
@@ -351,7 +372,7 @@ def test_a_failed_write_leaves_the_old_files(
     figure = notice_figure("new")
     save = figure.savefig
 
-    def full_disk(path: Path, *, format: str, **options: object) -> None:
+    def full_disk(path: Path, *, format: str, **options: Any) -> None:
         if format == "pdf":
             raise OSError("no space left on device")
         save(path, format=format, **options)

@@ -8,7 +8,7 @@ import torch
 from conftest import flow_config, trainer_config
 
 from anode.density.ensemble import EnsembleConfig
-from anode.density.maf import build_density
+from anode.density.build import build_density
 from anode.errors import RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.training import checkpoints
@@ -161,7 +161,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
             return (print, ("code ran",))
 
     torch.save({"weights": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(RunDirectoryError, match="evil.pt"):
+    with pytest.raises(RunDirectoryError, match=r"evil\.pt"):
         checkpoints.load_tensors(tmp_path / "evil.pt")
 
 

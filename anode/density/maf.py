@@ -30,8 +30,8 @@ class FlowConfig:
     """Settings every flow shares.
 
     Attributes:
-        name: which flow; a key of ``FLOWS``.
-        backend: what computes it; "nflows" is the reference.
+        name: which flow, as in ``anode.density.build``.
+        backend: what computes it: "nflows", the reference, or "fused".
         n_transforms: number of autoregressive or coupling transforms.
         hidden_features: width of every hidden layer.
         n_blocks: hidden-to-hidden layers of a MADE, residual blocks of a coupling network.
@@ -50,10 +50,6 @@ class FlowConfig:
     context_affine: bool
 
     def __post_init__(self) -> None:
-        if self.backend != "nflows":
-            raise ConfigError(
-                f"density.backend must be 'nflows' for density={self.name}, got {self.backend!r}"
-            )
         for key in ("n_transforms", "hidden_features", "n_blocks"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"density.{key} must be at least 1, got {getattr(self, key)}")
@@ -197,28 +193,6 @@ class SplineCouplingFlow(Flow):
             tails="linear",
             tail_bound=self.config.tail_bound,
         )
-
-
-FLOWS: dict[str, tuple[type[Flow], type[FlowConfig]]] = {
-    "maf": (MaskedAutoregressiveFlow, FlowConfig),
-    "maf_rqs": (SplineAutoregressiveFlow, SplineConfig),
-    "coupling_rqs": (SplineCouplingFlow, SplineConfig),
-}
-
-
-def build_density(config: FlowConfig, n_features: int, n_context: int, seed: int) -> Flow:
-    """The flow ``config`` names, freshly initialised.
-
-    Args:
-        config: settings; ``config.name`` picks the flow.
-        n_features: D.
-        n_context: C.
-        seed: seeds the initial weights, and nothing else: torch's global state is restored.
-    """
-    flow_class, _ = FLOWS[config.name]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return flow_class(n_features, n_context, config)
 
 
 def _batch_norm(n_features: int) -> BatchNorm:

@@ -14,9 +14,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from anode.errors import ConfigError
 from anode.events.generate import (
     ELECTRON,
     INVISIBLE,
@@ -25,6 +25,13 @@ from anode.events.generate import (
     PHOTON,
     Particles,
 )
+
+try:
+    from numba import njit
+except ImportError:
+    raise ConfigError(
+        "simulating the detector needs the package numba; install the extra 'generate'"
+    ) from None
 
 ETA_MAX = 5.0
 """Objects are kept within this |pseudorapidity|, the reach of the calorimeters."""
@@ -73,7 +80,9 @@ class DetectorObjects(NamedTuple):
     eta: NDArray[np.float64]
     phi: NDArray[np.float64]
 
-    def __len__(self) -> int:
+    @property
+    def n_events(self) -> int:
+        """N."""
         return len(self.offsets) - 1
 
 
@@ -229,12 +238,11 @@ def _calorimeter_entry(pt, eta, phi, charge):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _deposited_share(calorimeter, kind):  # type: ignore[no-untyped-def]
     """Share of a particle's energy that it leaves in one calorimeter."""
-    if kind == INVISIBLE or kind == MUON:
+    if kind in (INVISIBLE, MUON):
         return 0.0
-    if kind == ELECTRON or kind == PHOTON:
-        in_ecal = 1.0
-    else:
-        in_ecal = 0.3 if kind == NEUTRAL_STRANGE else 0.0
+    in_ecal = 1.0 if kind in (ELECTRON, PHOTON) else 0.0
+    if kind == NEUTRAL_STRANGE:
+        in_ecal = 0.3
     return in_ecal if calorimeter == ECAL else 1 - in_ecal
 
 

@@ -21,11 +21,15 @@ MAX_PYTHIA_SEED = 900_000_000
 """Largest value Pythia takes for Random:seed."""
 
 INVISIBLE, CHARGED_HADRON, ELECTRON, MUON, PHOTON, NEUTRAL_HADRON, NEUTRAL_STRANGE = range(7)
-"""Particle kinds, as far as a detector tells them apart; the last are K0_S and Lambda."""
+"""Particle kinds, as far as a detector tells them apart; the last are K0_S and Lambda.
+Compiled into the detector, whose cache looks at its own file alone: change both together."""
+
+BEAM_ENERGY = 6500.0
+"""Energy of each proton beam [GeV]."""
 
 COMMON_SETTINGS = (
     "Print:quiet = on",
-    "Beams:eCM = 13000",
+    f"Beams:eCM = {2 * BEAM_ENERGY:g}",
     "PartonLevel:MPI = off",
     "ParticleDecays:limitTau0 = on",
     "ParticleDecays:tau0Max = 10",
@@ -50,70 +54,91 @@ class Process:
     settings: tuple[str, ...]
 
 
-def background_process(*, pt_hat_min: float = 1100.0) -> Process:
+@dataclass(frozen=True, kw_only=True)
+class BackgroundConfig:
     """QCD dijets: all 2 -> 2 parton scatterings above a transverse momentum.
 
-    Args:
+    Attributes:
         pt_hat_min: lowest transverse momentum of the hard scattering [GeV]. With 1100 the jets'
             transverse momenta and m_jj agree with the R&D sample, which therefore seems to have
             been made with this cut; a sample complete above the trigger of 1200 GeV needs 900 or
             less, since initial-state radiation and resolution lift events over it. There is no
             cut on the partons' invariant mass, which would shape m_jj.
     """
-    if not 0 < pt_hat_min < 6500:
-        raise ConfigError(
-            f"background pt_hat_min must lie between 0 and 6500 GeV (half the collision energy), "
-            f"got {pt_hat_min}; 1100 is the default"
-        )
-    settings = ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {pt_hat_min:g}")
-    return Process(name="background", label=0, settings=COMMON_SETTINGS + settings)
+
+    pt_hat_min: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.pt_hat_min < BEAM_ENERGY:
+            raise ConfigError(
+                f"background.pt_hat_min must lie between 0 and the beam energy of "
+                f"{BEAM_ENERGY:g} GeV, got {self.pt_hat_min:g}; 1100 is the default"
+            )
 
 
-def signal_process(
-    *,
-    resonance_mass: float = 3500.0,
-    resonance_width: float = 55.0,
-    heavy_mass: float = 500.0,
-    light_mass: float = 100.0,
-) -> Process:
+@dataclass(frozen=True, kw_only=True)
+class SignalConfig:
     """W' -> X Y, two massive bosons that each decay to a quark pair.
 
-    X is Pythia's Z moved to ``heavy_mass`` (500 GeV) and Y its W moved to ``light_mass``
-    (100 GeV), each with the width that follows from its mass: the decay angles of longitudinal
-    vector bosons describe the R&D signal clearly better than isotropic ones do.
-
-    Args:
+    Attributes:
         resonance_mass: mass of the W' [GeV].
         resonance_width: its width [GeV]; masses are kept within 0.8 and 1.2 times the nominal.
         heavy_mass: mass of X [GeV].
         light_mass: mass of Y [GeV].
     """
-    if not 0 < light_mass < heavy_mass or not heavy_mass + light_mass < resonance_mass:
-        raise ConfigError(
-            f"signal masses must satisfy 0 < light < heavy and light + heavy < resonance, got "
-            f"light {light_mass}, heavy {heavy_mass}, resonance {resonance_mass} GeV"
-        )
-    if resonance_width <= 0:
-        raise ConfigError(f"signal resonance_width must be positive, got {resonance_width} GeV")
+
+    resonance_mass: float
+    resonance_width: float
+    heavy_mass: float
+    light_mass: float
+
+    def __post_init__(self) -> None:
+        light, heavy, resonance = self.light_mass, self.heavy_mass, self.resonance_mass
+        if not 0 < light < heavy or not light + heavy < resonance < 2 * BEAM_ENERGY:
+            raise ConfigError(
+                "signal masses must satisfy 0 < light < heavy and light + heavy < resonance < "
+                f"{2 * BEAM_ENERGY:g} GeV, got light {light:g}, heavy {heavy:g}, resonance "
+                f"{resonance:g}"
+            )
+        if self.resonance_width <= 0:
+            raise ConfigError(
+                f"signal.resonance_width must be positive, got {self.resonance_width:g} GeV"
+            )
+
+
+def background_process(config: BackgroundConfig) -> Process:
+    """QCD dijets, label 0."""
+    settings = ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {config.pt_hat_min:g}")
+    return Process(name="background", label=0, settings=COMMON_SETTINGS + settings)
+
+
+def signal_process(config: SignalConfig) -> Process:
+    """W' -> X Y, label 1.
+
+    X is Pythia's Z moved to ``heavy_mass`` and Y its W moved to ``light_mass``, each with the
+    width that follows from its mass: the decay angles of longitudinal vector bosons describe the
+    R&D signal clearly better than isotropic ones do.
+    """
+    resonance, heavy, light = config.resonance_mass, config.heavy_mass, config.light_mass
     settings = (
         "NewGaugeBoson:ffbar2Wprime = on",
         "Wprime:coup2WZ = 1",
-        f"34:m0 = {resonance_mass:g}",
+        f"34:m0 = {resonance:g}",
         "34:doForceWidth = on",
-        f"34:mWidth = {resonance_width:g}",
-        f"34:mMin = {0.8 * resonance_mass:g}",
-        f"34:mMax = {1.2 * resonance_mass:g}",
+        f"34:mWidth = {config.resonance_width:g}",
+        f"34:mMin = {0.8 * resonance:g}",
+        f"34:mMax = {1.2 * resonance:g}",
         "34:onMode = off",
         "34:onIfAll = 23 24",
-        f"24:m0 = {light_mass:g}",
-        f"24:mMin = {0.5 * light_mass:g}",
-        f"24:mMax = {1.5 * light_mass:g}",
+        f"24:m0 = {light:g}",
+        f"24:mMin = {0.5 * light:g}",
+        f"24:mMax = {1.5 * light:g}",
         "24:onMode = off",
         "24:onIfAny = 1 2 3 4",
         "WeakZ0:gmZmode = 2",
-        f"23:m0 = {heavy_mass:g}",
-        f"23:mMin = {0.5 * heavy_mass:g}",
-        f"23:mMax = {1.5 * heavy_mass:g}",
+        f"23:m0 = {heavy:g}",
+        f"23:mMin = {0.5 * heavy:g}",
+        f"23:mMax = {1.5 * heavy:g}",
         "23:onMode = off",
         "23:onIfAny = 1 2 3 4 5",
     )
@@ -138,7 +163,9 @@ class Particles(NamedTuple):
     kind: NDArray[np.int8]
     charge: NDArray[np.int8]
 
-    def __len__(self) -> int:
+    @property
+    def n_events(self) -> int:
+        """N. There is no ``__len__``, which a NamedTuple's own methods rely on."""
         return len(self.offsets) - 1
 
 
@@ -167,10 +194,13 @@ class ParticleSource:
         kind, charge = self._classify(ak.to_numpy(ak.flatten(final.id)))
         momentum = ak.flatten(final.p)
         return Particles(
-            np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
-            *(ak.to_numpy(momentum[axis]) for axis in ("px", "py", "pz", "e")),
-            kind,
-            charge,
+            offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
+            px=ak.to_numpy(momentum.px),
+            py=ak.to_numpy(momentum.py),
+            pz=ak.to_numpy(momentum.pz),
+            energy=ak.to_numpy(momentum.e),
+            kind=kind,
+            charge=charge,
         )
 
     def _classify(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
@@ -185,7 +215,11 @@ class ParticleSource:
             data = self._pythia.particleData
             charge = int(np.sign(data.chargeType(identity)))
             by_identity = {
-                11: ELECTRON, 13: MUON, 22: PHOTON, 310: NEUTRAL_STRANGE, 3122: NEUTRAL_STRANGE,
+                11: ELECTRON,
+                13: MUON,
+                22: PHOTON,
+                310: NEUTRAL_STRANGE,
+                3122: NEUTRAL_STRANGE,
             }
             if not data.isVisible(identity):
                 kind = INVISIBLE

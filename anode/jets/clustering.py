@@ -35,9 +35,6 @@ class LeadingJets(NamedTuple):
     momentum: NDArray[np.float64]
     constituents: "ak.Array"
 
-    def __len__(self) -> int:
-        return len(self.event)
-
 
 def leading_jets(
     objects: DetectorObjects, *, pt_min: float = 1200.0, eta_max: float = 2.5
@@ -104,6 +101,7 @@ def _pt_bound(objects: DetectorObjects) -> NDArray[np.float64]:
     parts of p . u, and that is half of sum |p . u| + |sum p|; with |p . u| <= pt the bound is
     (sum pt + |vector sum|) / 2.
     """
+
     def event_sum(values: NDArray[np.float64]) -> NDArray[np.float64]:
         running = np.concatenate([np.zeros(1), np.cumsum(values)])
         return np.diff(running[objects.offsets])

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.events.detector import DetectorObjects
+from anode.events.dijet import RAW_COLUMNS
 from anode.jets.clustering import leading_jets
 from anode.jets.substructure import n_subjettiness
-
-COLUMNS = tuple(
-    f"{quantity}j{jet}"
-    for jet in (1, 2)
-    for quantity in ("px", "py", "pz", "m", "tau1", "tau2", "tau3")
-)
-"""pxj1 pyj1 pzj1 mj1 [GeV] tau1j1 tau2j1 tau3j1, and the same for j2."""
 
 
 class JetFeatures(NamedTuple):
@@ -26,7 +20,7 @@ class JetFeatures(NamedTuple):
 
     Attributes:
         event: (S,) int64, index of each selected event in the batch.
-        values: (S, 14) float64, in the order of ``COLUMNS``.
+        values: (S, 14) float64, in the order of ``RAW_COLUMNS``.
     """
 
     event: NDArray[np.int64]
@@ -43,7 +37,7 @@ def jet_features(
     tau = n_subjettiness(ak.flatten(jets.constituents)).reshape(-1, 2, 3)
     mass = invariant_mass(jets.momentum)[:, :, np.newaxis]
     values = np.concatenate([jets.momentum[:, :, :3], mass, tau], axis=2)
-    return JetFeatures(jets.event, values.reshape(-1, len(COLUMNS)))
+    return JetFeatures(jets.event, values.reshape(-1, len(RAW_COLUMNS)))
 
 
 def invariant_mass(momentum: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,10 +45,3 @@ def invariant_mass(momentum: NDArray[np.float64]) -> NDArray[np.float64]:
     energy = momentum[..., 3]
     p = np.sqrt(np.sum(momentum[..., :3] ** 2, axis=-1))
     return np.sqrt(np.maximum((energy - p) * (energy + p), 0.0))
-
-
-def dijet_mass(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) invariant mass m_jj [GeV] of the two jets, from (N, 14) features."""
-    jets = values.reshape(-1, 2, len(COLUMNS) // 2).astype(np.float64)
-    energy = np.sqrt(np.sum(jets[:, :, :4] ** 2, axis=2, keepdims=True))
-    return invariant_mass(np.concatenate([jets[:, :, :3], energy], axis=2).sum(axis=1))

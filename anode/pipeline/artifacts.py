@@ -73,6 +73,8 @@ class RunDirectory:
                     f"another process is running in {self.path}; wait for it, or choose another "
                     "run_dir"
                 ) from None
+            for leftover in self.path.rglob(".*.partial*"):  # of a killed process: none is alive
+                leftover.unlink()
             yield
 
     def check_data(self, description: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import EnsembleConfig
-from anode.density.maf import FLOWS, FlowConfig
+from anode.density.maf import FlowConfig
 from anode.errors import ConfigError
 from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
@@ -64,9 +65,16 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class InjectionConfig:
-    """How many of the file's signal events go into the data sample; null keeps all."""
+    """How many of the file's events, drawn by seed, go into the data sample; the others serve the
+    test only, and null puts in all.
+
+    Attributes:
+        n_signal: signal events.
+        n_background: background events.
+    """
 
     n_signal: int | None
+    n_background: int | None
 
 
 @dataclass(frozen=True)
@@ -130,6 +138,7 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
+        build_density(self.density, len(self.features), n_context=1, seed=0)  # or it says why not
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -213,9 +222,9 @@ def build(cls: type[T], content: Any, path: str) -> T:
 
 def _flow_config_class(content: Mapping[str, Any], path: str) -> type[FlowConfig]:
     name = content.get("name")
-    if name not in FLOWS:
-        raise ConfigError(f"{path}.name must be one of {', '.join(FLOWS)}, got {name!r}")
-    return FLOWS[name][1]
+    if name not in CONFIGS:
+        raise ConfigError(f"{path}.name must be one of {', '.join(CONFIGS)}, got {name!r}")
+    return CONFIGS[name]
 
 
 def _value(hint: Any, value: Any, path: str) -> Any:
@@ -229,6 +238,11 @@ def _value(hint: Any, value: Any, path: str) -> Any:
             raise ConfigError(f"{path} must be a list, got {value!r}")
         (inner,) = typing.get_args(hint)
         return [_value(inner, item, f"{path}[{i}]") for i, item in enumerate(value)]
+    if typing.get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path} must be a group of keys, got {value!r}")
+        _, inner = typing.get_args(hint)
+        return {str(key): _value(inner, item, f"{path}.{key}") for key, item in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if type(value) is not hint:

@@ -12,7 +12,7 @@ from anode.events.table import EventTable, concatenate
 from anode.events.toy import Toy
 from anode.methods.base import RegionEvents
 from anode.pipeline.config import DataConfig, RunConfig
-from anode.regions.injection import inject
+from anode.regions.injection import draw_background, inject
 from anode.regions.windows import Regions
 from anode.seeding import stream
 
@@ -60,10 +60,11 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
     events, given_extra, files = _read(config)
     events = _first(events, config.data)
-    data, not_injected = inject(
-        events, config.injection.n_signal, stream(config.seed, "injection")
-    )
-    extras = [table for table in (not_injected, given_extra) if table is not None and len(table)]
+    seed, wanted = config.seed, config.injection
+    events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
+    data, not_injected = inject(events, wanted.n_signal, stream(seed, "injection"))
+    others = (not_injected, spare, given_extra)
+    extras = [table for table in others if table is not None and len(table)]
     if config.data.extra_background is not None:
         extras.append(_extra_background(config.data, config.features))
         files = [*files, Path(config.data.extra_background)]

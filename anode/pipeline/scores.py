@@ -10,7 +10,6 @@ from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods.base import Scores
 
-MAX_OUTSIDE = 0.01
 DATA, EXTRA = 0, 1
 
 
@@ -30,20 +29,13 @@ def write_scores(path: Path, scores: Scores, events: EventTable, sample: np.ndar
     """Write ``scores.h5``.
 
     Raises:
-        DataError: a score is not finite, or more than 1% of events lie outside the range of
-            features the densities were fitted in.
+        DataError: a score is not finite.
     """
     bad = np.flatnonzero(~np.isfinite(scores.score))
     if bad.size:
         raise DataError(
             f"{events.source}: every score must be finite, but {bad.size} are not, first event id "
             f"{scores.event_id[bad[0]]}; no score file was written"
-        )
-    share = scores.outside.mean()
-    if share > MAX_OUTSIDE:
-        raise DataError(
-            f"{events.source}: {share:.1%} of events lie outside the range of features the "
-            f"densities were fitted in, more than {MAX_OUTSIDE:.0%}; are units and features right?"
         )
     datasets = {
         "event_id": scores.event_id,

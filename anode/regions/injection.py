@@ -1,4 +1,4 @@
-"""How much signal hides in the data, and which signal events serve only the test?"""
+"""How much signal hides in the data, and which events serve only the test?"""
 
 from typing import NamedTuple
 
@@ -12,9 +12,8 @@ class Injection(NamedTuple):
     """The two samples that an injection makes.
 
     Attributes:
-        data: all background and the injected signal, in the order of the file.
-        extra: the signal that was not injected, for the test only; None if the file was left as
-            it is.
+        data: the events put into the data sample, in the order of the file.
+        extra: the others, for the test only; None if the file was left as it is.
     """
 
     data: EventTable
@@ -22,7 +21,7 @@ class Injection(NamedTuple):
 
 
 def inject(events: EventTable, n_signal: int | None, rng: np.random.Generator) -> Injection:
-    """Put ``n_signal`` of the true signal events, drawn at random, into the data sample.
+    """Put ``n_signal`` of the true signal events, drawn at random, and all background into data.
 
     The draw depends on the generator and on the signal's event ids, not on the order of the file,
     and is nested: with the same seed, a smaller injection is part of a larger one. Signal events
@@ -37,25 +36,39 @@ def inject(events: EventTable, n_signal: int | None, rng: np.random.Generator) -
         ConfigError: ``n_signal`` is negative or not an integer.
         DataError: there are no labels, or fewer signal events than asked.
     """
-    if n_signal is None:
+    return _draw(events, n_signal, rng, label=1, name="signal")
+
+
+def draw_background(
+    events: EventTable, n_background: int | None, rng: np.random.Generator
+) -> Injection:
+    """Put ``n_background`` of the background events and all signal into the data sample.
+
+    For samples smaller than the file, and their spread from seed to seed; otherwise as ``inject``.
+    """
+    return _draw(events, n_background, rng, label=0, name="background")
+
+
+def _draw(
+    events: EventTable, wanted: int | None, rng: np.random.Generator, *, label: int, name: str
+) -> Injection:
+    if wanted is None:
         return Injection(events, None)
-    if isinstance(n_signal, bool) or not isinstance(n_signal, (int, np.integer)) or n_signal < 0:
-        raise ConfigError(
-            f"injection.n_signal must be a whole number >= 0 or null, got {n_signal!r}"
-        )
+    key = f"injection.n_{name}"
+    if isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer)) or wanted < 0:
+        raise ConfigError(f"{key} must be a whole number >= 0 or null, got {wanted!r}")
     if events.label is None:
         raise DataError(
-            f"{events.source}: injection.n_signal={n_signal} needs truth labels, but there are "
-            "none; set injection.n_signal=null to take the file as it is"
+            f"{events.source}: {key}={wanted} needs truth labels, but there are none; set "
+            f"{key}=null to take the file as it is"
         )
-    signal = np.flatnonzero(events.label == 1)
-    if n_signal > len(signal):
+    rows = np.flatnonzero(events.label == label)
+    if wanted > len(rows):
         raise DataError(
-            f"{events.source}: injection.n_signal={n_signal} asks for more signal than the "
-            f"{len(signal)} signal events there are; ask for at most {len(signal)}"
+            f"{events.source}: {key}={wanted} asks for more {name} than the {len(rows)} {name} "
+            f"events there are; ask for at most {len(rows)}"
         )
-    by_id = signal[np.argsort(events.event_id[signal])]
-    chosen = rng.permutation(by_id)[:n_signal]
-    in_data = events.label == 0
-    in_data[chosen] = True
+    by_id = rows[np.argsort(events.event_id[rows])]
+    in_data = events.label != label
+    in_data[rng.permutation(by_id)[:wanted]] = True
     return Injection(events[in_data], events[~in_data])

@@ -31,7 +31,7 @@ from anode.reporting.style import (
 TPR_LABEL = r"signal efficiency $\epsilon_S$ (TPR)"
 FPR_LABEL = r"background efficiency $\epsilon_B$ (FPR)"
 SIC_LABEL = r"SIC $= \epsilon_S / \sqrt{\epsilon_B}$"
-T = TypeVar("T")
+_T = TypeVar("_T")
 NO_LABELS = "no truth labels: no ROC/SIC"
 
 
@@ -97,6 +97,8 @@ def sic_figure(
             if result.max_sic is not None:
                 label = f"{name}: max {result.max_sic:.2f} ± {result.max_sic_error:.2f}"
             left.plot(curve.tpr, curve.sic, color=color, label=label)
+            if not len(curve.fpr):
+                continue
             left.fill_between(*_band_at_tpr(curve), color=color, alpha=0.25, lw=0)
             right.plot(curve.fpr, curve.sic, color=color)
             right.fill_between(
@@ -118,16 +120,20 @@ def comparison_figure(
     on the way. A group of one run is a line without a band.
 
     Args:
-        groups: name -> SIC curves, one a run; groups without curves are left out.
+        groups: name -> SIC curves, one a run; runs without a point, and groups without such
+            runs, are left out.
         s_over_b, s_over_sqrt_b: signal content of the signal region, for the annotation.
     """
-    groups = {name: curves for name, curves in groups.items() if len(curves)}
-    if not groups:
+    drawn = {
+        name: [curve for curve in curves if len(curve.fpr)] for name, curves in groups.items()
+    }
+    drawn = {name: curves for name, curves in drawn.items() if curves}
+    if not drawn:
         return notice_figure(NO_LABELS)
     with style():
-        floor = min(curve.fpr[0] for curves in groups.values() for curve in curves)
+        floor = min(curve.fpr[0] for curves in drawn.values() for curve in curves)
         figure, left, right = _sic_axes(floor)
-        for color, (name, curves) in _colored(groups):
+        for color, (name, curves) in _colored(drawn):
             label = f"{name} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
             for axes, x in ((left, "tpr"), (right, "fpr")):
                 grid, low, median, high = _over_runs(curves, x)
@@ -196,7 +202,7 @@ def score_figure(
     return figure
 
 
-def _colored(items: Mapping[str, T]) -> list[tuple[str, tuple[str, T]]]:
+def _colored(items: Mapping[str, _T]) -> list[tuple[str, tuple[str, _T]]]:
     """Colour and (name, value) of each curve; colours repeat after seven."""
     return [(PALETTE[i % len(PALETTE)], item) for i, item in enumerate(items.items())]
 

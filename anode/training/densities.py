@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from anode import io
+from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
-from anode.density.maf import FLOWS, FlowConfig, build_density
+from anode.density.maf import FlowConfig
 from anode.density.physical import PhysicalDensity
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
@@ -164,9 +165,9 @@ def _prepare(job: FitJob) -> PhysicalDensity:
 def _load_member(directory: Path, weights: str) -> PhysicalDensity:
     description = json.loads((directory / "density.json").read_text())
     settings = description["density"]
-    _, config_class = FLOWS[settings["name"]]
+    config = CONFIGS[settings["name"]](**settings)
     n_features = len(description["features"])
-    flow = build_density(config_class(**settings), n_features, n_context=1, seed=0)
+    flow = build_density(config, n_features, n_context=1, seed=0)
     flow.load_state_dict(checkpoints.load_tensors(directory / weights))
     content = checkpoints.load_tensors(directory / "preprocessing.pt")
     preprocessing, scaling = Preprocessing(n_features), ContextScaling()

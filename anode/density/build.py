@@ -1,0 +1,53 @@
+"""Which class computes the density that a configuration names?"""
+
+import torch
+
+from anode.density.base import ConditionalDensity
+from anode.density.fused import FusedMaskedAutoregressiveFlow
+from anode.density.maf import (
+    FlowConfig,
+    MaskedAutoregressiveFlow,
+    SplineAutoregressiveFlow,
+    SplineConfig,
+    SplineCouplingFlow,
+)
+from anode.errors import ConfigError
+
+CONFIGS: dict[str, type[FlowConfig]] = {
+    "maf": FlowConfig,
+    "maf_rqs": SplineConfig,
+    "coupling_rqs": SplineConfig,
+}
+
+DENSITIES = {
+    ("maf", "fused"): FusedMaskedAutoregressiveFlow,
+    ("maf", "nflows"): MaskedAutoregressiveFlow,
+    ("maf_rqs", "nflows"): SplineAutoregressiveFlow,
+    ("coupling_rqs", "nflows"): SplineCouplingFlow,
+}
+
+
+def build_density(
+    config: FlowConfig, n_features: int, n_context: int, seed: int
+) -> ConditionalDensity:
+    """The density ``config`` names, freshly initialised.
+
+    Args:
+        config: settings; ``config.name`` and ``config.backend`` pick the class.
+        n_features: D.
+        n_context: C.
+        seed: seeds the initial weights, and nothing else: torch's global state is restored.
+
+    Raises:
+        ConfigError: the backend does not have this flow, or not with these settings.
+    """
+    key = (config.name, config.backend)
+    if key not in DENSITIES:
+        backends = ", ".join(backend for name, backend in DENSITIES if name == config.name)
+        raise ConfigError(
+            f"density.backend must be one of {backends} for density={config.name}, got "
+            f"{config.backend!r}"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DENSITIES[key](n_features, n_context, config)

@@ -1,0 +1,118 @@
+"""Which command makes every number we quote? Studies: variants of a run over the same seeds."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from anode.errors import ConfigError
+from anode.pipeline import compare, rescore, stages
+from anode.pipeline.config import RunConfig, build, from_mapping, resolve
+
+log = logging.getLogger(__name__)
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that are compared with each other.
+
+    Attributes:
+        common: overrides of every run.
+        variants: name -> overrides.
+        ensembles: "variant mode size": that variant's fits, averaged otherwise.
+    """
+
+    common: list[str]
+    variants: dict[str, list[str]]
+    ensembles: list[str]
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """Keys of ``configs/reproduce.yaml``."""
+
+    runs: str
+    output: str
+    seeds: list[int]
+    n_jobs: int
+    studies: dict[str, Study]
+
+
+def parse_reproduce(raw: DictConfig) -> ReproduceConfig:
+    """Check Hydra's configuration of the studies.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    content = resolve(raw)
+    config = build(ReproduceConfig, content, "")
+    for name, study in config.studies.items():
+        for ensemble in study.ensembles:
+            variant, _, _ = _ensemble(ensemble)
+            if variant not in study.variants:
+                raise ConfigError(f"studies.{name}.ensembles: no variant {variant!r}")
+    return config
+
+
+def reproduce(config: ReproduceConfig) -> None:
+    """Run every variant with every seed, then compare: one folder of results a study."""
+    for name, study in config.studies.items():
+        home = Path(config.runs) / name
+        for seed in config.seeds:
+            for variant in study.variants:
+                run_dir = home / _folder(variant) / f"seed={seed}"
+                log.info("%s", run_dir)
+                stages.run(_run_config(config, study, variant, seed, run_dir))
+            for ensemble in study.ensembles:
+                _other_ensemble(config, home, ensemble, seed)
+        folders = [_folder(variant) for variant in study.variants]
+        folders += [_folder(*_ensemble(ensemble)) for ensemble in study.ensembles]
+        groups = {folder: compare.find_runs([f"{home}/{folder}/*"]) for folder in folders}
+        compare.write_comparison(groups, Path(config.output) / name)
+
+
+def _run_config(
+    config: ReproduceConfig, study: Study, variant: str, seed: int, run_dir: Path
+) -> RunConfig:
+    overrides = [*study.common, *study.variants[variant], f"seed={seed}", f"run_dir={run_dir}"]
+    GlobalHydra.instance().clear()  # the one of this command's own configuration
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        content: Mapping[str, Any] = resolve(compose("run", [*overrides, f"n_jobs={config.n_jobs}"]))
+    return from_mapping(content)
+
+
+def _other_ensemble(config: ReproduceConfig, home: Path, ensemble: str, seed: int) -> None:
+    variant, mode, size = _ensemble(ensemble)
+    output = home / _folder(variant, mode, size) / f"seed={seed}"
+    if (output / "metrics.json").is_file():
+        return
+    log.info("%s", output)
+    rescore.score(
+        rescore.ScoreConfig(
+            run_dir=str(home / _folder(variant) / f"seed={seed}"),
+            output=str(output),
+            n_jobs=config.n_jobs,
+            threads=1,
+            ensemble=rescore.OtherEnsemble(mode, size),
+            data=None,
+        )
+    )
+
+
+def _ensemble(text: str) -> tuple[str, str, int]:
+    try:
+        variant, mode, size = text.split()
+        return variant, mode, int(size)
+    except ValueError:
+        raise ConfigError(f"an ensemble must be 'variant mode size', got {text!r}") from None
+
+
+def _folder(variant: str, mode: str | None = None, size: int | None = None) -> str:
+    return variant if mode is None else f"{variant}-{mode}-{size}"

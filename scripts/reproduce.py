@@ -1,0 +1,20 @@
+"""Make results/reference/anode again: the ablation over five seeds; finished runs are kept.
+
+    make reproduce
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from anode.pipeline import reproduce
+from anode.pipeline.command import command
+
+
+@hydra.main(version_base=None, config_path="../configs", config_name="reproduce")
+@command
+def main(raw: DictConfig) -> None:
+    reproduce.reproduce(reproduce.parse_reproduce(raw))
+
+
+if __name__ == "__main__":
+    main()
