@@ -33,7 +33,7 @@ def run_jobs(
     if workers <= 1:
         return [function(job) for job in jobs]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (threads,)) as pool:
+    with ProcessPoolExecutor(workers, context, start_worker, (threads,)) as pool:
         try:
             return list(pool.map(function, jobs))
         except BaseException:
@@ -43,7 +43,8 @@ def run_jobs(
             raise
 
 
-def _start_worker(threads: int) -> None:
+def start_worker(threads: int) -> None:
+    """Initialise a pool's process: its torch threads, and its end if the parent is killed."""
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,7 +1,7 @@
 """Put several runs in one table and one figure: median and 68% band over seeds, group by group.
 
-    python scripts/run.py --multirun run_dir=results/anode/sweep seed=1,2,3,4,5
-    python scripts/compare.py 'runs=[results/anode/sweep/*]' output=results/anode/sweep_comparison
+python scripts/run.py --multirun run_dir=results/anode/sweep seed=1,2,3,4,5
+python scripts/compare.py 'runs=[results/anode/sweep/*]' output=results/anode/sweep_comparison
 """
 
 import hydra

@@ -1,6 +1,6 @@
 """Judge a scored run again: metrics, curves and figures.
 
-    python scripts/evaluate.py experiment=anode run_dir=results/anode/mine
+python scripts/evaluate.py experiment=anode run_dir=results/anode/mine
 """
 
 import hydra

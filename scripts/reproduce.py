@@ -1,6 +1,6 @@
 """Make results/reference/anode again: the ablation over five seeds; finished runs are kept.
 
-    make reproduce
+make reproduce
 """
 
 import hydra

@@ -1,6 +1,6 @@
 """Prepare, train, score and evaluate in one go; resumable.
 
-    python scripts/run.py experiment=anode seed=2
+python scripts/run.py experiment=anode seed=2
 """
 
 import hydra

@@ -1,8 +1,8 @@
 """Score a trained run's events; or, with data=..., any file; or with another epoch ensemble.
 
-    python scripts/score.py run_dir=results/anode/mine
-    python scripts/score.py run_dir=results/anode/mine ensemble.mode=best output=results/anode/best
-    python scripts/score.py run_dir=results/anode/mine data=lhco_features data.path=FILE output=FILE
+python scripts/score.py run_dir=results/anode/mine
+python scripts/score.py run_dir=DIR ensemble.mode=best output=OTHER_DIR
+python scripts/score.py run_dir=DIR data=lhco_features data.path=FILE output=FILE
 """
 
 import hydra

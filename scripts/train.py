@@ -1,6 +1,6 @@
 """Fit the densities of a run, or finish an interrupted fit.
 
-    python scripts/train.py experiment=anode run_dir=results/anode/mine
+python scripts/train.py experiment=anode run_dir=results/anode/mine
 """
 
 import hydra

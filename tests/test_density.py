@@ -7,8 +7,8 @@ import pytest
 import torch
 from conftest import flow_config
 
-from anode.density.ensemble import Ensemble, log_mean_exp
 from anode.density.build import CONFIGS, build_density
+from anode.density.ensemble import Ensemble, log_mean_exp
 from anode.density.maf import Flow
 from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError, DataError
@@ -76,9 +76,7 @@ def test_density_integrates_to_one_in_two_dimensions(name, changes):
     which = torch.randint(4, (400_000,), generator=generator)
     x = torch.randn(400_000, 2, generator=generator) * scale[which, None]
     squared = x.square().sum(dim=1, keepdim=True)
-    log_q = log_mean_exp(
-        (-0.5 * squared / scale**2 - 2 * scale.log() - math.log(2 * math.pi)).T
-    )
+    log_q = log_mean_exp((-0.5 * squared / scale**2 - 2 * scale.log() - math.log(2 * math.pi)).T)
     with torch.no_grad():
         weights = (flow.log_prob(x, torch.full((len(x), 1), 0.7)) - log_q).double().exp()
     error = weights.std() / math.sqrt(len(weights))

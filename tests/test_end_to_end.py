@@ -172,13 +172,13 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
     for split in ("kfold", "holdout"):
         seen, scored = {}, {}
 
-        def record_fit(jobs, **_):
+        def record_fit(jobs, seen=seen, **_):
             for job in jobs:
                 ids = np.concatenate([job.train.event_id, job.validation.event_id])
                 seen[job.directory.name] = set(ids.tolist())
             return [None] * len(jobs)
 
-        def record_score(jobs, **_):
+        def record_score(jobs, scored=scored, **_):
             for job in jobs:
                 scored[job.directory.name] = job.mass
             empty = method_module.Evaluation
@@ -186,7 +186,9 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
 
         monkeypatch.setattr(method_module, "fit_all", record_fit)
         monkeypatch.setattr(method_module, "evaluate_all", record_score)
-        raw = composed_content(*QUICK, f"split={split}", f"split.folds={2 if split == 'kfold' else 1}")
+        raw = composed_content(
+            *QUICK, f"split={split}", f"split.folds={2 if split == 'kfold' else 1}"
+        )
         config = configuration.from_mapping({**raw, "run_dir": str(tmp_path)})
         prepared = prepare(config)
         method = stages.method_of(config, stages.RunDirectory(tmp_path))
@@ -282,7 +284,9 @@ def composed_content(*overrides: str) -> dict:
         return configuration.resolve(compose("run", overrides=["run_dir=x", *overrides]))
 
 
-COLUMNS = [f"{name}j{jet}" for jet in (1, 2) for name in "px py pz m tau1 tau2 tau3".split()]
+COLUMNS = [
+    f"{name}j{jet}" for jet in (1, 2) for name in ["px", "py", "pz", "m", "tau1", "tau2", "tau3"]
+]
 
 
 def _lhco_file(
@@ -371,7 +375,9 @@ def test_a_truncated_file_is_named(tmp_path):
 def _refused(tmp_path: Path, overrides: list[str], message: list[str]) -> None:
     run_dir = tmp_path / "run"
     with pytest.raises((AnodeError, ConfigCompositionException)) as caught:
-        stages.run(configuration.from_mapping({**composed_content(*overrides), "run_dir": str(run_dir)}))
+        stages.run(
+            configuration.from_mapping({**composed_content(*overrides), "run_dir": str(run_dir)})
+        )
     for part in message:
         assert part in str(caught.value)
     assert not run_dir.exists() or not any(run_dir.iterdir())

@@ -7,8 +7,8 @@ import pytest
 import torch
 from conftest import flow_config, trainer_config
 
-from anode.density.ensemble import EnsembleConfig
 from anode.density.build import build_density
+from anode.density.ensemble import EnsembleConfig
 from anode.errors import RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.training import checkpoints

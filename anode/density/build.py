@@ -1,5 +1,7 @@
 """Which class computes the density that a configuration names?"""
 
+from collections.abc import Callable
+
 import torch
 
 from anode.density.base import ConditionalDensity
@@ -19,7 +21,7 @@ CONFIGS: dict[str, type[FlowConfig]] = {
     "coupling_rqs": SplineConfig,
 }
 
-DENSITIES = {
+DENSITIES: dict[tuple[str, str], Callable[..., ConditionalDensity]] = {
     ("maf", "fused"): FusedMaskedAutoregressiveFlow,
     ("maf", "nflows"): MaskedAutoregressiveFlow,
     ("maf_rqs", "nflows"): SplineAutoregressiveFlow,

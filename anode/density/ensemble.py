@@ -47,15 +47,16 @@ class Ensemble(ConditionalDensity):
             raise ConfigError("an ensemble needs at least one member, got none")
         super().__init__(members[0].n_features, members[0].n_context)
         self.members = nn.ModuleList(members)
+        self._densities = tuple(members)  # the same objects, with their type
 
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
-        each = torch.stack([member.log_prob(features, context) for member in self.members])
+        each = torch.stack([member.log_prob(features, context) for member in self._densities])
         return log_mean_exp(each)
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         choice = torch.randint(len(self.members), (len(context),), generator=generator)
         features = torch.empty(len(context), self.n_features, dtype=context.dtype)
-        for index, member in enumerate(self.members):
+        for index, member in enumerate(self._densities):
             rows = choice == index
             if rows.any():
                 features[rows] = member.sample(context[rows], generator)

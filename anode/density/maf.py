@@ -4,10 +4,11 @@ All are compositions of nflows transforms: x -> z with z ~ N(0, 1), so that
 
     log p(x|m) = log N(z; 0, 1) + sum over transforms of log |det dz/dx|.
 
-The order of features is reversed between autoregressive transforms. In a MADE (Germain et al. 1502.03509) the
-parameters of the first feature reach no hidden unit and so do not see the context: a single
-transform gives p(x_0) where p(x_0|m) is meant. Two transforms with a reversal repair that for
-their composition; ``context_affine`` repairs it for any depth, and is required for one transform.
+The order of features is reversed between autoregressive transforms. In a MADE (Germain et al.
+1502.03509) the parameters of the first feature reach no hidden unit and so do not see the
+context: a single transform gives p(x_0) where p(x_0|m) is meant. Two transforms with a reversal
+repair that for their composition; ``context_affine`` repairs it for any depth, and is required
+for one transform.
 """
 
 import dataclasses
@@ -207,6 +208,8 @@ def _batch_norm(n_features: int) -> BatchNorm:
 
 class _Mask(nn.Module):
     """Parametrisation W -> W * mask, so that spectral norm sees the weights in use."""
+
+    mask: Tensor
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__()

@@ -119,7 +119,7 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
     n_columns = 3 * RAW_SLOTS + 1
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         _set_attributes(file, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""})
-        file.attrs["PYTABLES_FORMAT_VERSION"] = np.bytes_(b"2.1")
+        _set_attributes(file, {"PYTABLES_FORMAT_VERSION": b"2.1"})
         frame = file.create_group("df")
         _set_attributes(frame, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b"", **_FRAME})
         frame.attrs["ndim"], frame.attrs["nblocks"] = 2, 1
@@ -152,9 +152,11 @@ _FRAME = {
     "axis1_variety": b"regular",
     "block0_items_variety": b"regular",
 }
-_INDEX = {"kind": b"integer", "name": b"N."}
+_INDEX = {"kind": b"integer"}
 
 
 def _set_attributes(item: h5py.HLObject, attributes: Mapping[str, bytes]) -> None:
     for name, value in attributes.items():
-        item.attrs[name] = np.bytes_(value)
+        # PyTables takes fixed-length UTF-8 for str, and anything else for bytes.
+        kind = h5py.string_dtype("utf-8", max(len(value), 1))
+        item.attrs.create(name, value, dtype=kind)

@@ -52,7 +52,7 @@ class RunDirectory:
             return
         if self.path.is_dir() and any(not p.name.startswith(".") for p in self.path.iterdir()):
             raise RunDirectoryError(
-                f"{self.path} is not empty and holds no config.yaml, so it is not a run directory; "
+                f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
                 "choose another run_dir"
             )
         io.write_text(self.config, to_yaml(config))
@@ -115,7 +115,9 @@ class RunDirectory:
             self.update_manifest({"seconds": seconds, "peak_memory_mb": peak})
 
 
-def describe_data(events: EventTable, extra: EventTable | None, files: list[Path]) -> dict[str, Any]:
+def describe_data(
+    events: EventTable, extra: EventTable | None, files: list[Path]
+) -> dict[str, Any]:
     """What the manifest says of the events: their files' hashes, or that of the toy's numbers."""
     if files:
         digest = io.sha256_text("".join(io.sha256_file(path) for path in files))

@@ -122,7 +122,7 @@ def generate_samples(
         return [_generate_sample(recipe, n, work, _run_here, 1) for recipe, n in wanted]
     # Spawned workers start clean, the same on every platform, and end with this process.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_jobs, context, parallel._start_worker, (1,))
+    pool = ProcessPoolExecutor(n_jobs, context, parallel.start_worker, (1,))
     try:
 
         def submit(chunk: Chunk) -> "Future[int]":

@@ -151,9 +151,7 @@ def _paired(
     first: Sequence[FinishedRun], runs: Sequence[FinishedRun], quantity: str
 ) -> dict[str, float] | None:
     known = {run.metrics["seed"]: _quantity(run.metrics, quantity) for run in first}
-    pairs = [
-        (_quantity(run.metrics, quantity), known.get(run.metrics["seed"])) for run in runs
-    ]
+    pairs = [(_quantity(run.metrics, quantity), known.get(run.metrics["seed"])) for run in runs]
     differences = [a - b for a, b in pairs if a is not None and b is not None]
     if runs is first or len(differences) < 2:
         return None

@@ -1,7 +1,8 @@
 """What exactly was asked for? Hydra's configuration, checked and turned into frozen dataclasses.
 
-The YAML files in ``configs/`` are the one place where values stand; the dataclasses beside the code
-they configure have no defaults, so a key missing here or unknown there is an error with its name.
+The YAML files in ``configs/`` are the one place where values stand; the dataclasses beside the
+code they configure have no defaults, so a key missing here or unknown there is an error with its
+name.
 """
 
 import dataclasses
@@ -129,8 +130,6 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
             raise ConfigError(f"device must be 'cpu', 'cuda' or 'auto', got {self.device!r}")
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("device=cuda, but torch finds no CUDA device; use device=cpu or auto")
         if self.tracker not in TRACKERS:
             raise ConfigError(f"tracker must be one of {TRACKERS}, got {self.tracker!r}")
         for key in ("n_jobs", "threads"):
@@ -158,7 +157,10 @@ def parse_run(raw: DictConfig) -> RunConfig:
     content = resolve(raw)
     if HydraConfig.initialized():
         content["run_dir"] = HydraConfig.get().runtime.output_dir
-    return from_mapping(content)
+    config = from_mapping(content)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device=cuda needs a CUDA device, torch finds none; use auto or cpu")
+    return config
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:

@@ -28,7 +28,9 @@ def judge(
     """Write everything that says how good the scores are; ``metrics.json`` last, as the sign
     that the run is complete."""
     result = _performance(config, scored)
-    counts = None if prepared.data.label is None else signal_counts(prepared.data, prepared.regions)
+    counts = (
+        None if prepared.data.label is None else signal_counts(prepared.data, prepared.regions)
+    )
     directory.metrics.unlink(missing_ok=True)
     if result is not None:
         io.write_hdf5(directory.curves, result.sic._asdict(), {"method": config.method.name})

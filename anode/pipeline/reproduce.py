@@ -1,10 +1,8 @@
 """Which command makes every number we quote? Studies: variants of a run over the same seeds."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -81,11 +79,11 @@ def reproduce(config: ReproduceConfig) -> None:
 def _run_config(
     config: ReproduceConfig, study: Study, variant: str, seed: int, run_dir: Path
 ) -> RunConfig:
-    overrides = [*study.common, *study.variants[variant], f"seed={seed}", f"run_dir={run_dir}"]
+    overrides = [*study.common, *study.variants[variant], f"seed={seed}"]
     GlobalHydra.instance().clear()  # the one of this command's own configuration
     with initialize_config_dir(str(CONFIGS), version_base=None):
-        content: Mapping[str, Any] = resolve(compose("run", [*overrides, f"n_jobs={config.n_jobs}"]))
-    return from_mapping(content)
+        raw = compose("run", [*overrides, f"n_jobs={config.n_jobs}", "run_dir=replaced"])
+    return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
 
 
 def _other_ensemble(config: ReproduceConfig, home: Path, ensemble: str, seed: int) -> None:

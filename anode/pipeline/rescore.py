@@ -73,7 +73,9 @@ def score(asked: ScoreConfig) -> None:
     if asked.output is None:
         raise ConfigError("other data or another ensemble needs output=PATH for its scores")
     if asked.data is not None:
-        config = dataclasses.replace(config, data=asked.data, injection=InjectionConfig(None, None))
+        config = dataclasses.replace(
+            config, data=asked.data, injection=InjectionConfig(None, None)
+        )
         score_file(config, directory, Path(asked.output))
     else:
         score_ensemble(config, directory, Path(asked.output))

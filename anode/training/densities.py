@@ -58,7 +58,7 @@ class FitJob:
 
 
 class EvaluateJob(NamedTuple):
-    """Events (features (N, D) physical, mass (N,) [GeV]) whose log p a fitted density shall give."""
+    """Events, features (N, D) physical and mass (N,) [GeV], whose log p a fitted density gives."""
 
     directory: Path
     ensemble: EnsembleConfig
@@ -134,7 +134,7 @@ def feature_names(directory: Path) -> tuple[str, ...]:
 
 
 def _prepare(job: FitJob) -> PhysicalDensity:
-    """A density ready to train: fresh, or with the weights of ``start_from``; described on disk."""
+    """A density ready to train, fresh or with the weights of ``start_from``, and its files."""
     if job.start_from is None:
         flow = build_density(
             job.density,

@@ -56,7 +56,9 @@ class TrainerConfig:
             if not getattr(self, key) > 0:
                 raise ConfigError(f"trainer.{key} must be above 0, got {getattr(self, key)}")
         if self.weight_decay < 0:
-            raise ConfigError(f"trainer.weight_decay must not be negative, got {self.weight_decay}")
+            raise ConfigError(
+                f"trainer.weight_decay must not be negative, got {self.weight_decay}"
+            )
         if self.schedule not in ("one_cycle", "constant"):
             raise ConfigError(
                 f"trainer.schedule must be 'one_cycle' or 'constant', got {self.schedule!r}"
@@ -159,7 +161,9 @@ def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
     with torch.no_grad():
         for start in range(0, len(sample.features), VALIDATION_CHUNK):
             rows = slice(start, start + VALIDATION_CHUNK)
-            total += density.loss(sample.features[rows], sample.context[rows]).double().sum().item()
+            total += (
+                density.loss(sample.features[rows], sample.context[rows]).double().sum().item()
+            )
     return total / len(sample.features)
 
 

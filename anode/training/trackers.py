@@ -37,7 +37,7 @@ class JsonlTracker:
     def __init__(self, path: Path, epochs_done: int) -> None:
         kept = path.read_text().splitlines(keepends=True)[:epochs_done] if path.exists() else []
         io.write_text(path, "".join(kept))
-        self._file = open(path, "a", encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
 
     def log(self, record: dict[str, Any]) -> None:
         self._file.write(json.dumps(record) + "\n")
@@ -60,7 +60,7 @@ class WandbTracker:
             name=f"{group}/{name}",
             group=group,
             dir=str(directory),
-            mode=os.environ.get("WANDB_MODE", "offline"),
+            mode=None if "WANDB_MODE" in os.environ else "offline",
             settings=wandb.Settings(silent=True),
         )
 
