@@ -353,7 +353,10 @@ def test_bad_values_are_refused_before_anything_is_written(tmp_path, change, mes
     [
         (["regions.signal=[3300,3300]"], ["regions.signal", "empty"]),
         (["regions.sidebands=[[null,3400],[3700,null]]"], ["overlap"]),
-        (["regions.signal=[9000,9500]"], ["signal region", "none"]),
+        (
+            ["regions.signal=[9000,9500]", "regions.sidebands=[[null,3300]]"],
+            ["signal region", "none"],
+        ),
         (["injection.n_signal=999999"], ["injection.n_signal=999999", "more signal"]),
         (["+trainer.speed=3"], ["trainer.speed"]),
         (["trainer.speed=3"], ["trainer.speed"]),
@@ -375,12 +378,15 @@ def test_a_truncated_file_is_named(tmp_path):
 def _refused(tmp_path: Path, overrides: list[str], message: list[str]) -> None:
     run_dir = tmp_path / "run"
     with pytest.raises((AnodeError, ConfigCompositionException)) as caught:
-        stages.run(
-            configuration.from_mapping({**composed_content(*overrides), "run_dir": str(run_dir)})
-        )
+        _run(overrides, run_dir)
     for part in message:
         assert part in str(caught.value)
     assert not run_dir.exists() or not any(run_dir.iterdir())
+
+
+def _run(overrides: list[str], run_dir: Path) -> None:
+    content = composed_content(*overrides)
+    stages.run(configuration.from_mapping({**content, "run_dir": str(run_dir)}))
 
 
 def test_the_command_line_shows_an_error_in_one_line(tmp_path):

@@ -1,10 +1,12 @@
 """From scores to ``metrics.json``, ``curves.h5`` and figures: how good is this run?"""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anode import io
+from anode.density.ensemble import EnsembleConfig
 from anode.errors import DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, metrics, performance
@@ -110,17 +112,16 @@ def _draw(
             label=None if scored.label is None else scored.label[data],
             unscored_mass=sidebands,
         ),
-        "losses": losses_figure(_losses(method)),
+        "losses": losses_figure(loss_histories(method.directory, method.settings.ensemble)),
     }
     for name, figure in figures.items():
         save_figure(figure, directory.figures / name)
 
 
-def _losses(method: Anode) -> dict[str, list[LossHistory]]:
-    """Loss histories of all fits, p_bg's and p_data's."""
-    ensemble = method.settings.ensemble
+def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, list[LossHistory]]:
+    """Losses of all fits of a run, p_bg's and p_data's, with the epochs the ensemble averages."""
     histories: dict[str, list[LossHistory]] = {"p_bg": [], "p_data": []}
-    for folder in sorted(method.directory.iterdir()):
+    for folder in sorted(checkpoints.iterdir()):
         result = read_result(folder)
         members = tuple(c.epoch for c in result.select(ensemble.mode, ensemble.size))
         epochs = np.arange(1, len(result.train_loss) + 1)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
+from typing import Protocol
 
 import numpy as np
 
@@ -28,18 +29,24 @@ def run(config: RunConfig) -> None:
         directory.claim(config)
         _announce(directory)
         return
-    train(config)
-    score(config)
-    evaluate(config)
+    prepared = prepare(config)
+    for stage in (train, score, evaluate):
+        stage(config, prepared)
 
 
-def _stage(name: str) -> Callable[[Callable], Callable[[RunConfig], None]]:
-    """A stage: claims and locks the run directory, prepares the events, and is timed."""
+class Stage(Protocol):
+    """A step of the chain; prepares the events itself unless they are given."""
 
-    def decorate(body: Callable[[RunConfig, RunDirectory, Prepared], None]) -> Callable:
+    def __call__(self, config: RunConfig, prepared: Prepared | None = None) -> None: ...
+
+
+def _stage(name: str) -> Callable[[Callable[[RunConfig, RunDirectory, Prepared], None]], Stage]:
+    """A stage: prepares the events, claims and locks the run directory, and is timed."""
+
+    def decorate(body: Callable[[RunConfig, RunDirectory, Prepared], None]) -> Stage:
         @wraps(body)
-        def stage(config: RunConfig) -> None:
-            prepared = prepare(config)
+        def stage(config: RunConfig, prepared: Prepared | None = None) -> None:
+            prepared = prepared or prepare(config)
             directory = RunDirectory(config.run_dir)
             with directory.locked():
                 directory.claim(config)
