@@ -11,6 +11,7 @@ from anode.density.build import build_density
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import RunDirectoryError, TrainingError
 from anode.events.table import EventTable
+from anode.regions.preprocessing import PreprocessingConfig
 from anode.training import checkpoints
 from anode.training.checkpoints import Checkpoint, FitResult
 from anode.training.densities import FitJob, fit_all, fit_density, load_density
@@ -179,6 +180,7 @@ def job(directory, **changes) -> FitJob:
         "train": table(300, 1),
         "validation": table(100, 2),
         "density": flow_config(),
+        "preprocessing": PreprocessingConfig(logit=True, standardise=True),
         "trainer": trainer_config(),
         "seed": 1,
     }

@@ -49,11 +49,11 @@ class Toy:
         (1050, ('x1', 'x2', 'x3', 'x4'), 2.003)
     """
 
-    low: float = 2000.0
-    high: float = 6000.0
+    low: float = 3000.0
+    high: float = 4200.0
     decay: float = 600.0
     resonance: float = 3500.0
-    width: float = 60.0
+    width: float = 80.0
     drift: tuple[float, ...] = (0.5, -0.3, 0.4, 0.2)
     shift: tuple[float, ...] = (1.2, 1.0, -0.8, 0.6)
     correlation: float = 0.3

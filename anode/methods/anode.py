@@ -122,6 +122,7 @@ class Anode(AnomalyMethod):
             train=fitted[~validation],
             validation=fitted[validation],
             density=self.settings.density,
+            preprocessing=self.settings.preprocessing,
             trainer=self.settings.trainer,
             seed=self.settings.seed,
             start_from=start_from,

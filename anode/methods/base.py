@@ -11,6 +11,7 @@ from anode.density.ensemble import EnsembleConfig
 from anode.density.maf import FlowConfig
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
+from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.checkpoints import FitResult
 from anode.training.loop import TrainerConfig
 
@@ -79,6 +80,7 @@ class FitSettings:
 
     Attributes:
         density: the flow.
+        preprocessing: steps of the map to the space the flow is fitted in.
         trainer: the recipe.
         ensemble: which epochs are averaged when events are scored.
         split: how the data sample is divided.
@@ -90,6 +92,7 @@ class FitSettings:
     """
 
     density: FlowConfig
+    preprocessing: PreprocessingConfig
     trainer: TrainerConfig
     ensemble: EnsembleConfig
     split: SplitConfig

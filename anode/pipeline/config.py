@@ -24,6 +24,7 @@ from anode.density.maf import FlowConfig
 from anode.errors import ConfigError
 from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
+from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.loop import TrainerConfig
 from anode.training.trackers import TRACKERS
 
@@ -120,6 +121,7 @@ class RunConfig:
     injection: InjectionConfig
     regions: RegionsConfig
     split: SplitConfig
+    preprocessing: PreprocessingConfig
     density: FlowConfig
     trainer: TrainerConfig
     ensemble: EnsembleConfig

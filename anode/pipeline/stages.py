@@ -101,6 +101,7 @@ def method_of(config: RunConfig, directory: RunDirectory) -> Anode:
     """The configured method, living in the run's ``checkpoints``."""
     settings = FitSettings(
         density=config.density,
+        preprocessing=config.preprocessing,
         trainer=config.trainer,
         ensemble=config.ensemble,
         split=config.split,

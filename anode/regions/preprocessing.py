@@ -1,6 +1,7 @@
 """Which invertible map makes the features easy for a density, and what is its Jacobian?"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,19 @@ from anode.errors import DataError
 
 TAIL_EVENTS = 10
 SMALLEST_MARGIN = 1e-5
+
+
+@dataclass(frozen=True)
+class PreprocessingConfig:
+    """Which steps follow the min-max scaling.
+
+    Attributes:
+        logit: map (0, 1) to all numbers; for features with hard edges.
+        standardise: give every feature mean 0 and standard deviation 1.
+    """
+
+    logit: bool
+    standardise: bool
 
 
 class _Float64Module(nn.Module):

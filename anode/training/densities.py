@@ -21,7 +21,7 @@ from anode.density.physical import PhysicalDensity
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
 from anode.parallel import run_jobs
-from anode.regions.preprocessing import ContextScaling, Preprocessing
+from anode.regions.preprocessing import ContextScaling, Preprocessing, PreprocessingConfig
 from anode.seeding import stream_seed
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
@@ -37,6 +37,7 @@ class FitJob:
         train: events to fit, without labels.
         validation: events to validate on, without labels.
         density: the flow.
+        preprocessing: steps of the map to the space the flow is fitted in.
         trainer: the recipe.
         seed: root seed of the run.
         start_from: folder of a fitted density whose weights and preprocessing to start from.
@@ -49,6 +50,7 @@ class FitJob:
     train: EventTable
     validation: EventTable
     density: FlowConfig
+    preprocessing: PreprocessingConfig
     trainer: TrainerConfig
     seed: int
     start_from: Path | None = None
@@ -144,7 +146,9 @@ def _prepare(job: FitJob) -> PhysicalDensity:
         )
         physical = PhysicalDensity(
             flow,
-            Preprocessing.fit(job.train.features, job.train.names),
+            Preprocessing.fit(
+                job.train.features, job.train.names, **dataclasses.asdict(job.preprocessing)
+            ),
             ContextScaling.fit(job.train.mass),
         )
     else:
