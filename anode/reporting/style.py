@@ -112,7 +112,7 @@ def notice_figure(text: str) -> Figure:
     """A figure that says why there is nothing to see, so that no file is missing or empty."""
     with style():
         figure = new_figure(6.0, 2.2)
-        figure.add_axes((0, 0, 1, 1)).set_axis_off()  # inline displays drop figures without axes
+        figure.add_subplot().set_axis_off()  # inline displays drop figures without axes
         figure.text(0.5, 0.5, text, ha="center", va="center", fontsize=12, color="0.25")
     return figure
 
