@@ -122,7 +122,7 @@ def test_the_curve_of_the_ratio_in_a_window_is_that_of_the_sample() -> None:
         for label, expected in ((1, expected_tpr), (0, expected_fpr)):
             passing = log_r[events.label == label] > cut
             error = np.sqrt(expected * (1 - expected) / len(passing))
-            assert abs(passing.mean() - expected) < 4 * error
+            assert abs(passing.mean() - expected) <= 4 * error  # at -2, all or none may pass
     assert tpr[-1] > TOY.optimal_tpr(fpr[-1:])[0]  # R also knows where the resonance is
 
 

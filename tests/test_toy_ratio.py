@@ -40,4 +40,5 @@ def test_the_score_is_the_closed_form_ratio_and_its_sic_the_optimum(tmp_path):
         if fpr == 1e-2:
             value, error = found.sic_at_fpr[fpr]
             assert abs(value - optimum) < 2 * error
-    assert found.auc == pytest.approx(best.auc, abs=2 * found.auc_error + 0.005)
+    # AUC weighs the bulk, where the true R is flat and the noise of the fits, about 0.1, decides.
+    assert found.auc == pytest.approx(best.auc, abs=0.02)
