@@ -7,8 +7,6 @@ consecutive ids are spread uniformly, and the sizes of parts fluctuate binomiall
 random assignment do.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from anode.errors import ConfigError
@@ -51,24 +49,3 @@ def fold_of(event_id: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     if n_folds < 2:
         raise ConfigError(f"split.folds must be at least 2, got {n_folds}")
     return np.floor(uniform_of(event_id, seed, "folds") * n_folds).astype(np.int64)
-
-
-def split(event_id: np.ndarray, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """The part of every event: (N,) int64, part i with probability ``fractions[i]``.
-
-    Independent of ``fold_of`` at the same seed, so a fold can be split further.
-
-    Args:
-        event_id: (N,) integers.
-        fractions: positive, adding up to 1; for example (0.5, 0.25, 0.25).
-        seed: root seed; derive one per purpose with ``stream_seed``.
-
-    Raises:
-        ConfigError: a fraction is not positive, or they do not add up to 1.
-    """
-    if not len(fractions) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
-        raise ConfigError(
-            f"split fractions must be positive and add up to 1, got {list(fractions)}"
-        )
-    borders = np.cumsum(fractions)[:-1]
-    return np.searchsorted(borders, uniform_of(event_id, seed, "split"), side="right")
