@@ -133,11 +133,12 @@ def comparison_figure(
     with style():
         floor = min(curve.fpr[0] for curves in drawn.values() for curve in curves)
         figure, left, right = _sic_axes(floor)
-        for color, (name, curves) in _colored(drawn):
+        for index, (color, (name, curves)) in enumerate(_colored(drawn)):
+            dashes = "-" if index < len(PALETTE) else "--"  # tells repeated colours apart
             label = f"{name} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
             for axes, x in ((left, "tpr"), (right, "fpr")):
                 grid, low, median, high = _over_runs(curves, x)
-                axes.plot(grid, median, color=color, label=label)
+                axes.plot(grid, median, color=color, ls=dashes, label=label)
                 if len(curves) > 1:
                     axes.fill_between(grid, low, high, color=color, alpha=0.25, lw=0)
         lines = [_signal_line(s_over_b, s_over_sqrt_b), "median and 68% band over runs"]
