@@ -11,6 +11,7 @@ repair that for their composition; ``context_affine`` repairs it for any depth, 
 for one transform.
 """
 
+import abc
 import dataclasses
 import math
 
@@ -117,8 +118,9 @@ class Flow(ConditionalDensity):
         if config.spectral_norm:
             _apply_spectral_norm(self)
 
+    @abc.abstractmethod
     def _transform(self, index: int) -> nn.Module:
-        raise NotImplementedError
+        """Transform number ``index`` of the composition."""
 
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
         latent, log_abs_det = self.transform(features, context)
