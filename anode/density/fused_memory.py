@@ -1,0 +1,159 @@
+"""Which memory does a pass through the fused MAF need, and how do steps share it?
+
+Every view of it is made once: at the batch sizes of a fit, making views and buffers anew costs as
+much as the small arithmetic on them.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from anode.density.fused_weights import Packing, Weights
+
+POOL_SIZE = 2  # the batches of a fit have at most two sizes
+# Rows a multiple of 2 kB apart share cache lines: at 4 kB small products take four times as long.
+COLUMNS_IN_PHASE, EXTRA_COLUMNS = 512, 16
+
+
+class _Layer(NamedTuple):
+    """Memory of one transform, named as in the module's formulas; y is the next one's x.
+
+    Arrays of hidden units, and those with ``one``, a last row of ones, have unused columns.
+    """
+
+    x: Tensor
+    x_and_one: Tensor
+    r: Tensor
+    h1: Tensor
+    h1_and_one: Tensor
+    h1_and_one_t: Tensor
+    ut_full: Tensor
+    u: Tensor
+    t: Tensor
+    s: Tensor
+    centred: Tensor
+    y: Tensor
+
+
+class _Gradients(NamedTuple):
+    """Memory of one transform's derivatives."""
+
+    weights: Weights
+    ut_full: Tensor
+    u: Tensor
+    t: Tensor
+    log_s: Tensor
+    slope: Tensor
+    sums: Tensor
+    sum_g: Tensor
+    sum_product: Tensor
+    x_and_one_t: Tensor
+
+
+class _Transposed(NamedTuple):
+    """Views of one transform's weights without their bias columns."""
+
+    first: Tensor
+    context: Tensor
+    middle: Tensor
+    last: Tensor
+
+
+class Workspace:
+    """Memory of a pass over ``rows`` events, with every view of it made once.
+
+    Unused columns at the end of a row hold zeros in x and in the gradients, so that they add
+    nothing to a product over events.
+
+    Args:
+        packing: of the flow that passes.
+        flat: its parameters, for their type and device.
+        rows: how many events.
+        keep: whether derivatives are asked for; if not, all transforms share their hidden units.
+    """
+
+    def __init__(self, packing: Packing, flat: Tensor, rows: int, *, keep: bool) -> None:
+        new = flat.detach().new_zeros
+        depth, hidden = packing.config.n_transforms, packing.config.hidden_features
+        d = packing.n_features
+        width = rows + (EXTRA_COLUMNS if rows % COLUMNS_IN_PHASE == 0 else 0)
+        self.rows, self.leases, self.training = rows, 0, False
+        self.packing, self.source = packing, flat.new_empty(0)
+        self.see(flat)
+        self.context = new(packing.n_context + 1, width)
+        self.context[-1] = 1.0
+        self.context_t = self.context.t()
+        self.s = new(depth, d, rows)
+        ut = new(depth, 2 * d, width)
+        self.u = ut[:, :d, :rows]
+        self.alpha = self.var = new(depth, 0, 1)
+        x, h1 = new(depth + 1, d + 1, width), new(depth if keep else 1, hidden + 1, width)
+        x[:, -1], h1[:, -1] = 1.0, 1.0
+        h1 = h1.expand(depth, -1, -1)
+        r = new(1, hidden, width).expand(depth, -1, -1)
+        self.h2: list[Tensor] = [r[0]] * depth
+        inputs, outputs = x[:-1, :-1, :rows], x[1:, :-1, :rows]
+        hidden_views = (r, h1[:, :-1], h1, h1.mT)
+        output_views = (ut, self.u, ut[:, d:, :rows], self.s, new(depth, d, rows), outputs)
+        views = (inputs, x[:-1], *hidden_views, *output_views)
+        self.layers = [
+            _Layer(*fields) for fields in zip(*(v.unbind() for v in views), strict=True)
+        ]
+        if not keep:
+            return
+        self.d_flat = new(flat.shape)
+        self.d_weights = packing.unpack(self.d_flat)
+        self.d_ut = new(depth, 2 * d, width)
+        self.d_log_s, self.slope = new(depth, d, rows), new(depth, d, rows)
+        self.sums = new(depth, 2 * d, 1)
+        self.g_and_product = new(2 * d, width)
+        self.d_h2, self.d_r = new(hidden, width), new(hidden, width)
+        views = (
+            *(self.d_ut, self.d_ut[:, :d, :rows], self.d_ut[:, d:, :rows]),
+            *(self.d_log_s, self.slope, self.sums, *self.sums.split(d, dim=1), x[:-1].mT),
+        )
+        by_layer = zip(self.d_weights.layers(), *(v.unbind() for v in views), strict=True)
+        self.gradients = [_Gradients(*fields) for fields in by_layer]
+
+    def see(self, flat: Tensor) -> None:
+        """Make views of the parameters, unless they are those of these very numbers."""
+        if self.source.is_set_to(flat):
+            return
+        self.source = flat.detach()
+        self.weights = w = self.packing.unpack(self.source)
+        self.layer_weights = w.layers()
+        self.middle_t = torch.empty_like(
+            w.middle[:, :, :-1], memory_format=torch.contiguous_format
+        )
+        cut = (w.first[:, :, :-1].mT, w.context[:, :, :-1].mT, self.middle_t, w.last.mT)
+        self.transposed = [
+            _Transposed(*views) for views in zip(*(v.unbind() for v in cut), strict=True)
+        ]
+
+    def fits(self, flat: Tensor, rows: int) -> bool:
+        """Whether this serves ``rows`` events with parameters like ``flat``."""
+        same_kind = self.source.dtype == flat.dtype and self.source.device == flat.device
+        return same_kind and self.rows == rows
+
+
+class Pool:
+    """Memory of finished training steps, lent to the next ones."""
+
+    def __init__(self) -> None:
+        self._spaces: list[Workspace] = []
+
+    def lend(self, packing: Packing, flat: Tensor, rows: int) -> Workspace:
+        """Memory for a step, that of a finished one if there is one of its size."""
+        for index, space in enumerate(self._spaces):
+            if space.fits(flat, rows):
+                return self._spaces.pop(index)
+        return Workspace(packing, flat, rows, keep=True)
+
+    def take_back(self, space: Workspace) -> None:
+        """Keep the memory of a finished step for the next."""
+        if all(space is not other for other in self._spaces):
+            self._spaces = [*self._spaces, space][-POOL_SIZE:]
+
+    def __deepcopy__(self, _: dict[int, Any]) -> "Pool":
+        return Pool()
