@@ -1,11 +1,25 @@
 """What is a conditional density, to every part of this project?"""
 
 import abc
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from anode.errors import DataError
+
+
+@dataclass(frozen=True)
+class DensityConfig:
+    """Settings every density has; each adds its own.
+
+    Attributes:
+        name: which density, as in ``anode.density.build``.
+        backend: what computes it: "fused", written for speed, or "nflows", the reference.
+    """
+
+    name: str
+    backend: str
 
 
 class ConditionalDensity(nn.Module, abc.ABC):

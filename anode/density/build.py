@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from anode.density.base import ConditionalDensity
-from anode.density.fused import FusedMaskedAutoregressiveFlow
+from anode.density.base import ConditionalDensity, DensityConfig
+from anode.density.fused import FusedMaskedAutoregressiveFlow, MixtureFlow, MixtureFlowConfig
 from anode.density.maf import (
     FlowConfig,
     MaskedAutoregressiveFlow,
@@ -13,12 +13,15 @@ from anode.density.maf import (
     SplineConfig,
     SplineCouplingFlow,
 )
+from anode.density.mog import AutoregressiveMixture, MixtureConfig
 from anode.errors import ConfigError
 
-CONFIGS: dict[str, type[FlowConfig]] = {
+CONFIGS: dict[str, type[DensityConfig]] = {
     "maf": FlowConfig,
     "maf_rqs": SplineConfig,
     "coupling_rqs": SplineConfig,
+    "made_mog": MixtureConfig,
+    "maf_mog": MixtureFlowConfig,
 }
 
 DENSITIES: dict[tuple[str, str], Callable[..., ConditionalDensity]] = {
@@ -26,11 +29,13 @@ DENSITIES: dict[tuple[str, str], Callable[..., ConditionalDensity]] = {
     ("maf", "nflows"): MaskedAutoregressiveFlow,
     ("maf_rqs", "nflows"): SplineAutoregressiveFlow,
     ("coupling_rqs", "nflows"): SplineCouplingFlow,
+    ("made_mog", "fused"): AutoregressiveMixture,
+    ("maf_mog", "fused"): MixtureFlow,
 }
 
 
 def build_density(
-    config: FlowConfig, n_features: int, n_context: int, seed: int
+    config: DensityConfig, n_features: int, n_context: int, seed: int
 ) -> ConditionalDensity:
     """The density ``config`` names, freshly initialised.
 
@@ -41,7 +46,7 @@ def build_density(
         seed: seeds the initial weights, and nothing else: torch's global state is restored.
 
     Raises:
-        ConfigError: the backend does not have this flow, or not with these settings.
+        ConfigError: the backend does not have this density, or not with these settings.
     """
     key = (config.name, config.backend)
     if key not in DENSITIES:

@@ -8,6 +8,8 @@ matrix product. Sampling computes each hidden unit just once, as soon as the fea
 known.
 """
 
+import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from anode.density.fused_memory import Pool, Workspace
 from anode.density.fused_pass import NORM_EPS, SCALE_FLOOR, StackLogProb, forward, norm_weight
 from anode.density.fused_weights import Packing, Weights
 from anode.density.maf import FlowConfig, MaskedAutoregressiveFlow
+from anode.density.mog import AutoregressiveMixture, MixtureConfig
 from anode.errors import ConfigError
 
 CHUNK = 1000  # events evaluated at once: few enough for the cache
@@ -76,27 +79,36 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
 
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
         if torch.is_grad_enabled() or (self.training and self.config.batch_norm):
-            result: Tensor = StackLogProb.apply(self.flat, features, context, self)
-            return result
+            with_normal, latent = StackLogProb.apply(self.flat, features, context, self)
+            return self._rebase(with_normal, latent, context)
         log_p = self.flat.new_empty(len(features))
         space: Workspace | None = None
         for start in range(0, len(features), CHUNK):
             rows = slice(start, start + CHUNK)
             if space is None or not space.fits(self.flat, len(features[rows])):
                 space = Workspace(self.packing, self.flat, len(features[rows]), keep=False)
-            log_p[rows] = forward(self, space, self.flat, features[rows], context[rows])
+            with_normal = forward(self, space, self.flat, features[rows], context[rows])
+            log_p[rows] = self._rebase(with_normal, space.layers[-1].y.t(), context[rows])
         return log_p
 
+    def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
+        """log p (B,) with the base distribution this flow has, given that with a normal one."""
+        return with_normal
+
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
-        latent = torch.randn(len(context), self.n_features, generator=generator).to(context)
-        if self.config.n_transforms % 2:
-            latent = latent.flip(1)  # nflows reverses after each transform, here nothing moves
+        latent = self._sample_base(context, generator)
         layers = self.packing.unpack(self.flat).layers()
         features = torch.empty_like(latent)
         for start in range(0, len(context), CHUNK):
             rows = slice(start, start + CHUNK)
             features[rows] = self._invert(layers, latent[rows].t(), context[rows].t()).t()
         return features
+
+    def _sample_base(self, context: Tensor, generator: torch.Generator) -> Tensor:
+        """(B, D) latent draws, in the order of our last y."""
+        latent = torch.randn(len(context), self.n_features, generator=generator).to(context)
+        # nflows reverses after each transform, here nothing moves
+        return latent.flip(1) if self.config.n_transforms % 2 else latent
 
     def _invert(self, layers: list[Weights], y: Tensor, context: Tensor) -> Tensor:
         """The x (D, B) which the flow maps to y (D, B), given the context (C, B)."""
@@ -137,3 +149,35 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         """(ours, nflows', index) of parameters and running averages."""
         yield from self.packing.weight_pairs(reference, self.flat.data)
         yield from self.packing.average_pairs(reference, self.running_mean, self.running_var)
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureFlowConfig(FlowConfig):
+    """Settings of a MAF upon an autoregressive mixture.
+
+    Attributes:
+        base_features: hidden units of the mixture.
+        n_components: Gaussians of each feature.
+    """
+
+    base_features: int
+    n_components: int
+
+
+class MixtureFlow(FusedMaskedAutoregressiveFlow):
+    """A MAF whose base distribution is an ``AutoregressiveMixture`` (MAF MoG of 1705.07057).
+
+    log p(x|m) = log p_mixture(z(x, m)|m) + log |det dz/dx|
+    """
+
+    def __init__(self, n_features: int, n_context: int, config: MixtureFlowConfig) -> None:
+        super().__init__(n_features, n_context, config)
+        base = MixtureConfig("made_mog", "fused", config.base_features, config.n_components)
+        self.base = AutoregressiveMixture(n_features, n_context, base)
+
+    def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
+        log_normal = -0.5 * (latent.square() + math.log(2 * math.pi)).sum(dim=1)
+        return with_normal - log_normal + self.base.log_prob(latent, context)
+
+    def _sample_base(self, context: Tensor, generator: torch.Generator) -> Tensor:
+        return self.base.sample(context, generator)

@@ -93,14 +93,23 @@ def forward(
     return log_p.add_(space.alpha.log().sum() + constant)
 
 
-def backward(flow: Stack, space: Workspace, d_log_p: Tensor, d_context: Tensor | None) -> Tensor:
-    """dx (D, B); fills ``space.d_flat``, and ``d_context`` (C, columns) if given."""
+def backward(
+    flow: Stack,
+    space: Workspace,
+    d_log_p: Tensor,
+    d_latent: Tensor | None,
+    d_context: Tensor | None,
+) -> Tensor:
+    """dx (D, B), with the gradient of the last y (B, D) if it was used too; fills
+    ``space.d_flat``, and ``d_context`` (C, columns) if given."""
     n_features, batch_norm = flow.packing.n_features, flow.packing.config.batch_norm
     torch.div(d_log_p, space.s, out=space.d_log_s)
     torch.sigmoid(space.u, out=space.slope)
     g_full, _ = space.g_and_product.split(n_features)
     g, product_of_g = space.g_and_product[:, : space.rows].split(n_features)
     torch.mul(space.layers[-1].y, -d_log_p, out=g)
+    if d_latent is not None:
+        g.add_(d_latent.t())
     total = d_log_p.sum()
     # dz = alpha (g - <g>) + (z - mean) (by_sum * sum of g (z - mean) + by_total)
     pull = -1 / ((space.var + NORM_EPS) * (space.rows - 1))
@@ -149,23 +158,31 @@ def backward(flow: Stack, space: Workspace, d_log_p: Tensor, d_context: Tensor |
 
 
 class StackLogProb(torch.autograd.Function):
-    """log p as one node of autograd's graph."""
+    """log p (B,) and the last y (B, D) as one node of autograd's graph."""
 
     @staticmethod
-    def forward(ctx: Any, flat: Tensor, features: Tensor, context: Tensor, flow: Stack) -> Tensor:
+    def forward(
+        ctx: Any, flat: Tensor, features: Tensor, context: Tensor, flow: Stack
+    ) -> tuple[Tensor, Tensor]:
         space = flow.pool.lend(flow.packing, flat, len(features))
         space.leases += 1
         ctx.flow, ctx.space, ctx.lease = flow, space, space.leases
-        return forward(flow, space, flat, features, context)
+        ctx.set_materialize_grads(False)
+        log_p = forward(flow, space, flat, features, context)
+        return log_p, space.layers[-1].y.t().clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_log_p: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, d_log_p: Tensor | None, d_latent: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         flow, space = ctx.flow, ctx.space
+        if d_log_p is None:
+            d_log_p = space.s.new_zeros(space.rows)
         if space.leases != ctx.lease:
             raise RuntimeError("the memory of this graph serves a later one; call backward first")
         d_context = torch.zeros_like(space.context[:-1]) if ctx.needs_input_grad[2] else None
-        d_features = backward(flow, space, d_log_p, d_context)
+        d_features = backward(flow, space, d_log_p, d_latent, d_context)
         flow.pool.take_back(space)
         return (
             space.d_flat.clone(),

@@ -23,17 +23,15 @@ from nflows.transforms.normalization import BatchNorm
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from anode.density.base import ConditionalDensity
+from anode.density.base import ConditionalDensity, DensityConfig
 from anode.errors import ConfigError
 
 
 @dataclasses.dataclass(frozen=True)
-class FlowConfig:
+class FlowConfig(DensityConfig):
     """Settings every flow shares.
 
     Attributes:
-        name: which flow, as in ``anode.density.build``.
-        backend: what computes it: "nflows", the reference, or "fused".
         n_transforms: number of autoregressive or coupling transforms.
         hidden_features: width of every hidden layer.
         n_blocks: hidden-to-hidden layers of a MADE, residual blocks of a coupling network.
@@ -42,8 +40,6 @@ class FlowConfig:
         context_affine: start with x -> (x - shift(m)) exp(-log_scale(m)), feature by feature.
     """
 
-    name: str
-    backend: str
     n_transforms: int
     hidden_features: int
     n_blocks: int

@@ -7,8 +7,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from anode.density.base import DensityConfig
 from anode.density.ensemble import EnsembleConfig
-from anode.density.maf import FlowConfig
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
@@ -91,7 +91,7 @@ class FitSettings:
         device: "cpu" or "cuda", for the fits.
     """
 
-    density: FlowConfig
+    density: DensityConfig
     preprocessing: PreprocessingConfig
     trainer: TrainerConfig
     ensemble: EnsembleConfig

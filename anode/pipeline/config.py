@@ -18,9 +18,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import EnsembleConfig
-from anode.density.maf import FlowConfig
 from anode.errors import ConfigError
 from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
@@ -122,7 +122,7 @@ class RunConfig:
     regions: RegionsConfig
     split: SplitConfig
     preprocessing: PreprocessingConfig
-    density: FlowConfig
+    density: DensityConfig
     trainer: TrainerConfig
     ensemble: EnsembleConfig
     method: AnodeConfig
@@ -210,8 +210,8 @@ def build(cls: type[T], content: Any, path: str) -> T:
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path or 'configuration'} must be a group of keys, got {content!r}")
-    if cls is FlowConfig:
-        cls = typing.cast(type[T], _flow_config_class(content, path))
+    if cls is DensityConfig:
+        cls = typing.cast(type[T], _density_config_class(content, path))
     hints = typing.get_type_hints(cls)
     prefix = f"{path}." if path else ""
     names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]
@@ -224,7 +224,7 @@ def build(cls: type[T], content: Any, path: str) -> T:
     return cls(**{name: _value(hints[name], content[name], prefix + name) for name in names})
 
 
-def _flow_config_class(content: Mapping[str, Any], path: str) -> type[FlowConfig]:
+def _density_config_class(content: Mapping[str, Any], path: str) -> type[DensityConfig]:
     name = content.get("name")
     if name not in CONFIGS:
         raise ConfigError(f"{path}.name must be one of {', '.join(CONFIGS)}, got {name!r}")

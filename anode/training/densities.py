@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from anode import io
+from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
-from anode.density.maf import FlowConfig
 from anode.density.physical import PhysicalDensity
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
@@ -49,7 +49,7 @@ class FitJob:
     directory: Path
     train: EventTable
     validation: EventTable
-    density: FlowConfig
+    density: DensityConfig
     preprocessing: PreprocessingConfig
     trainer: TrainerConfig
     seed: int
