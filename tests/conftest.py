@@ -49,4 +49,4 @@ def trainer_config(**changes: object) -> TrainerConfig:
 
 @pytest.fixture
 def last_two() -> EnsembleConfig:
-    return EnsembleConfig("last", 2)
+    return EnsembleConfig("last", 2, 1)

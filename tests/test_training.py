@@ -190,10 +190,10 @@ def job(directory, **changes) -> FitJob:
 def test_a_density_folder_gives_the_same_log_prob_when_loaded(tmp_path, last_two):
     fit_density(job(tmp_path / "p"))
     events = table(50, 3)
-    first = load_density(tmp_path / "p", last_two).evaluate(events.features, events.mass)
-    again = load_density(tmp_path / "p", last_two).evaluate(events.features, events.mass)
+    first = load_density([tmp_path / "p"], last_two).evaluate(events.features, events.mass)
+    again = load_density([tmp_path / "p"], last_two).evaluate(events.features, events.mass)
     assert np.array_equal(first, again)
-    one = load_density(tmp_path / "p", EnsembleConfig("last", 1))
+    one = load_density([tmp_path / "p"], EnsembleConfig("last", 1, 1))
     assert not np.array_equal(first, one.evaluate(events.features, events.mass))
 
 
@@ -211,8 +211,8 @@ def test_warm_start_begins_at_the_other_density(tmp_path):
     fit_density(job(tmp_path / "from"))
     slow = trainer_config(epochs=1, learning_rate=1e-12, schedule="constant")
     fit_density(job(tmp_path / "to", start_from=tmp_path / "from", trainer=slow))
-    last = EnsembleConfig("last", 1)
+    last = EnsembleConfig("last", 1, 1)
     events = table(50, 3)
-    before = load_density(tmp_path / "from", last).evaluate(events.features, events.mass)
-    after = load_density(tmp_path / "to", last).evaluate(events.features, events.mass)
+    before = load_density([tmp_path / "from"], last).evaluate(events.features, events.mass)
+    after = load_density([tmp_path / "to"], last).evaluate(events.features, events.mass)
     assert after == pytest.approx(before, abs=1e-4)

@@ -13,21 +13,24 @@ from anode.errors import ConfigError
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """Which epochs of a fit are averaged.
+    """Which fits of a density, and which of their epochs, are averaged.
 
     Attributes:
         mode: "last", the last epochs trained, or "best", those of lowest validation loss.
         size: how many; fewer where the fit was shorter.
+        seeds: fits of each density, from different initial weights and orders of events.
     """
 
     mode: str
     size: int
+    seeds: int
 
     def __post_init__(self) -> None:
         if self.mode not in ("last", "best"):
             raise ConfigError(f"ensemble.mode must be 'last' or 'best', got {self.mode!r}")
-        if self.size < 1:
-            raise ConfigError(f"ensemble.size must be at least 1, got {self.size}")
+        for key in ("size", "seeds"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"ensemble.{key} must be at least 1, got {getattr(self, key)}")
 
 
 class Ensemble(ConditionalDensity):

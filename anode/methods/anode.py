@@ -4,7 +4,8 @@
 
 p_bg is fitted once on the sidebands and interpolates in m into the signal region; p_data is fitted
 on the signal region, cross-fitted so that no event is scored by a fit that has seen it. Both are
-averaged over epochs by log-mean-exp. Nachman, Shih 2001.04990, eq. (3).
+averaged over epochs, and over fits of other seeds if asked, by log-mean-exp. Nachman, Shih
+2001.04990, eq. (3).
 """
 
 from dataclasses import dataclass
@@ -90,35 +91,46 @@ class Anode(AnomalyMethod):
 
     def background_density(self) -> PhysicalDensity:
         """p_bg(x|m), averaged over epochs: for closure tests and for methods built upon it."""
-        return load_density(self.directory / BACKGROUND, self.settings.ensemble)
+        return load_density(self._folders(BACKGROUND), self.settings.ensemble)
 
     def _fit(self, events: RegionEvents) -> dict[str, FitResult]:
-        background = self._fit_job(BACKGROUND, events.sidebands, start_from=None)
+        background = self._fit_jobs(BACKGROUND, events.sidebands, warm=False)
         data = self._data_jobs(events.signal_region)
         workers = {"n_jobs": self.settings.n_jobs, "threads": self.settings.threads}
         if self.config.warm_start:
-            results = fit_all([background], **workers) + fit_all(data, **workers)
+            results = fit_all(background, **workers) + fit_all(data, **workers)
         else:
-            results = fit_all([background, *data], **workers)
-        names = [job.directory.name for job in [background, *data]]
+            results = fit_all([*background, *data], **workers)
+        names = [job.directory.name for job in [*background, *data]]
         return dict(zip(names, results, strict=True))
 
     def _data_jobs(self, signal_region: EventTable) -> list[FitJob]:
-        split = self.settings.split
-        start_from = self.directory / BACKGROUND if self.config.warm_start else None
+        split, warm = self.settings.split, self.config.warm_start
         if split.mode == "holdout":
             fitted = signal_region[self._share(signal_region, "test") >= split.test]
-            return [self._fit_job("data", fitted, start_from)]
+            return self._fit_jobs("data", fitted, warm=warm)
         fold = self._fold(signal_region)
         return [
-            self._fit_job(name, signal_region[fold != k], start_from)
+            job
             for k, name in enumerate(self._data_names())
+            for job in self._fit_jobs(name, signal_region[fold != k], warm=warm)
         ]
 
-    def _fit_job(self, name: str, fitted: EventTable, start_from: Path | None) -> FitJob:
+    def _fit_jobs(self, name: str, fitted: EventTable, *, warm: bool) -> list[FitJob]:
+        """The fits of one density; seed by seed, p_data may start from p_bg."""
+        starts = self._folders(BACKGROUND) if warm else [None] * self.settings.ensemble.seeds
+        folders = self._folders(name)
+        return [self._fit_job(f, fitted, s) for f, s in zip(folders, starts, strict=True)]
+
+    def _folders(self, name: str) -> list[Path]:
+        """Where the fits of one density live: ``name``, ``name_seed1``, ..."""
+        more = range(1, self.settings.ensemble.seeds)
+        return [self.directory / name, *(self.directory / f"{name}_seed{s}" for s in more)]
+
+    def _fit_job(self, directory: Path, fitted: EventTable, start_from: Path | None) -> FitJob:
         validation = self._share(fitted, "validation") < self.settings.split.validation
         return FitJob(
-            directory=self.directory / name,
+            directory=directory,
             train=fitted[~validation],
             validation=fitted[validation],
             density=self.settings.density,
@@ -131,8 +143,8 @@ class Anode(AnomalyMethod):
         )
 
     def _job(self, name: str, events: EventTable) -> EvaluateJob:
-        directory = self.directory / name
-        return EvaluateJob(directory, self.settings.ensemble, events.features, events.mass)
+        folders = self._folders(name)
+        return EvaluateJob(folders, self.settings.ensemble, events.features, events.mass)
 
     def _data_names(self) -> list[str]:
         split = self.settings.split

@@ -128,7 +128,7 @@ def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, lis
         history = LossHistory(
             epochs, np.array(result.train_loss), np.array(result.validation_loss), members
         )
-        histories["p_bg" if folder.name == "background" else "p_data"].append(history)
+        histories["p_bg" if folder.name.startswith("background") else "p_data"].append(history)
     return histories
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError, DataError
 from anode.pipeline import stages
 from anode.pipeline.artifacts import RunDirectory, describe_data
@@ -57,8 +56,10 @@ def score(asked: ScoreConfig) -> None:
     """
     directory = RunDirectory(asked.run_dir)
     own = load_run(directory.config)
-    ensemble = EnsembleConfig(
-        asked.ensemble.mode or own.ensemble.mode, asked.ensemble.size or own.ensemble.size
+    ensemble = dataclasses.replace(
+        own.ensemble,
+        mode=asked.ensemble.mode or own.ensemble.mode,
+        size=asked.ensemble.size or own.ensemble.size,
     )
     config = dataclasses.replace(
         own,

@@ -7,6 +7,7 @@ executes code when it is read.
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,7 +63,7 @@ class FitJob:
 class EvaluateJob(NamedTuple):
     """Events, features (N, D) physical and mass (N,) [GeV], whose log p a fitted density gives."""
 
-    directory: Path
+    directories: list[Path]
     ensemble: EnsembleConfig
     features: np.ndarray
     mass: np.ndarray
@@ -110,22 +111,30 @@ def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[
 
 def evaluate_density(job: EvaluateJob) -> Evaluation:
     """log p of one job's events."""
-    physical = load_density(job.directory, job.ensemble)
+    physical = load_density(job.directories, job.ensemble)
     outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
     return Evaluation(physical.evaluate(job.features, job.mass), outside)
 
 
-def load_density(directory: Path, ensemble: EnsembleConfig) -> PhysicalDensity:
-    """The fitted density of a folder, averaged over the epochs ``ensemble`` chooses.
+def load_density(directories: Sequence[Path], ensemble: EnsembleConfig) -> PhysicalDensity:
+    """The density fitted in one or more folders, averaged over the epochs ``ensemble`` chooses.
+
+    Args:
+        directories: fits to the same events, so that they share their preprocessing.
+        ensemble: which epochs.
 
     Raises:
         RunDirectoryError: the fit is missing, unfinished, or a file is broken.
     """
-    result = checkpoints.read_result(directory)
-    if not result.finished:
-        raise RunDirectoryError(f"the fit in {directory} is unfinished; train it to the end first")
-    chosen = result.select(ensemble.mode, ensemble.size)
-    physical = [_load_member(directory, checkpoint.path) for checkpoint in chosen]
+    physical = []
+    for directory in directories:
+        result = checkpoints.read_result(directory)
+        if not result.finished:
+            raise RunDirectoryError(
+                f"the fit in {directory} is unfinished; train it to the end first"
+            )
+        chosen = result.select(ensemble.mode, ensemble.size)
+        physical += [_load_member(directory, checkpoint.path) for checkpoint in chosen]
     members = Ensemble([member.density for member in physical])
     return PhysicalDensity(members, physical[0].preprocessing, physical[0].context_scaling)
 
