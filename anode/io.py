@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,31 @@ def write_hdf5(
             file.create_dataset(name, data=values)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
+
+
+@contextlib.contextmanager
+def growing_hdf5(
+    path: Path | str, attributes: Mapping[str, Any]
+) -> Iterator[Callable[[Mapping[str, np.ndarray]], None]]:
+    """Give a function that appends rows to the datasets of a new file, one for each name.
+
+    The names and types are those of the first call. The file appears under ``path`` when the
+    block ends without an exception.
+    """
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(attributes)
+
+        def append(datasets: Mapping[str, np.ndarray]) -> None:
+            for name, values in datasets.items():
+                if name not in file:
+                    file.create_dataset(
+                        name, (0,), values.dtype, maxshape=(None,), chunks=(1 << 16,)
+                    )
+                rows = file[name]
+                rows.resize(len(rows) + len(values), axis=0)
+                rows[len(rows) - len(values) :] = values
+
+        yield append
 
 
 def open_hdf5(path: Path | str) -> h5py.File:

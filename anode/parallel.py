@@ -1,9 +1,11 @@
 """How does independent work spread over processes, and end with the process that asked for it?"""
 
+import itertools
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import TypeVar
@@ -15,27 +17,42 @@ Result = TypeVar("Result")
 
 
 def run_jobs(
-    function: Callable[[Job], Result], jobs: Sequence[Job], *, n_jobs: int, threads: int
+    function: Callable[[Job], Result], jobs: Iterable[Job], *, n_jobs: int, threads: int
 ) -> list[Result]:
-    """``[function(job) for job in jobs]``, in up to ``n_jobs`` spawned processes.
+    """``[function(job) for job in jobs]``, in up to ``n_jobs`` spawned processes."""
+    return list(stream_jobs(function, jobs, n_jobs=n_jobs, threads=threads))
+
+
+def stream_jobs(
+    function: Callable[[Job], Result], jobs: Iterable[Job], *, n_jobs: int, threads: int
+) -> Iterator[Result]:
+    """``map(function, jobs)``, in up to ``n_jobs`` spawned processes, few jobs at a time.
 
     Results come in the order of ``jobs`` and do not depend on ``n_jobs``: every process computes
-    with ``threads`` torch threads, the caller's own process too.
+    with ``threads`` torch threads, the caller's own process too. No more than ``2 n_jobs`` jobs
+    and results are held at once, so that ``jobs`` may be longer than memory.
 
     Args:
         function: importable by name, since processes are spawned.
         jobs: picklable; put the longest first.
-        n_jobs: processes; 1 stays in the caller's.
+        n_jobs: processes; 1, or a single job, stays in the caller's.
         threads: torch threads of each process. One is fastest on a busy machine.
     """
     torch.set_num_threads(threads)
-    workers = min(n_jobs, len(jobs))
-    if workers <= 1:
-        return [function(job) for job in jobs]
+    jobs = iter(jobs)
+    first = list(itertools.islice(jobs, n_jobs))
+    if len(first) <= 1:
+        yield from map(function, itertools.chain(first, jobs))
+        return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, start_worker, (threads,)) as pool:
+    with ProcessPoolExecutor(len(first), context, start_worker, (threads,)) as pool:
         try:
-            return list(pool.map(function, jobs))
+            waiting = deque(pool.submit(function, job) for job in first)
+            while waiting:
+                # One spare job a process, so that none waits for the slowest.
+                for job in itertools.islice(jobs, 2 * n_jobs - len(waiting)):
+                    waiting.append(pool.submit(function, job))
+                yield waiting.popleft().result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():

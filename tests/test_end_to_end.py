@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -21,7 +22,8 @@ from anode import io
 from anode.errors import AnodeError, DataError, RunDirectoryError
 from anode.events.toy import Toy
 from anode.pipeline import config as configuration
-from anode.pipeline import stages
+from anode.pipeline import stages, stream
+from anode.pipeline.config import DataConfig, InjectionConfig
 from anode.pipeline.prepare import prepare
 from anode.pipeline.scores import read_scores
 
@@ -180,14 +182,17 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
 
         def record_score(jobs, scored=scored, **_):
             for job in jobs:
-                scored[job.directory.name] = job.mass
+                scored |= {folder.name: job.mass for folder in job.directories}
             empty = method_module.Evaluation
             return [empty(np.zeros(len(j.mass)), np.zeros(len(j.mass), bool)) for j in jobs]
 
         monkeypatch.setattr(method_module, "fit_all", record_fit)
         monkeypatch.setattr(method_module, "evaluate_all", record_score)
         raw = composed_content(
-            *QUICK, f"split={split}", f"split.folds={2 if split == 'kfold' else 1}"
+            *QUICK,
+            f"split={split}",
+            f"split.folds={2 if split == 'kfold' else 1}",
+            "ensemble.seeds=2",
         )
         config = configuration.from_mapping({**raw, "run_dir": str(tmp_path)})
         prepared = prepare(config)
@@ -200,9 +205,10 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
         counted = 0
         for name, masses in scored.items():
             ids = {id_of[mass] for mass in masses.tolist()}
-            if name != "background":
+            if name.startswith("data") and "seed" not in name:
                 counted += len(ids)
             assert not ids & seen[name], (split, name)
+        assert len(scored) == len(seen) == 2 * (1 + config.split.folds)
         assert counted == len(region)
 
 
@@ -219,7 +225,7 @@ def test_files_without_labels_run_to_the_end(tmp_path):
     assert (run_dir / "figures" / "sic.png").exists()
 
 
-def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path):
+def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path, monkeypatch):
     path = _lhco_file(tmp_path / "events.h5")
     run_dir = tmp_path / "run"
     done = script("run", *_on_file(path), "injection.n_signal=100", f"run_dir={run_dir}")
@@ -236,6 +242,23 @@ def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path
     scored = read_scores(tmp_path / "scores.h5")
     assert len(scored.score) > 500
     assert np.isfinite(scored.score).all()
+    monkeypatch.setattr(stream, "BLOCK_ROWS", 700)
+    config = replace(
+        config_of(run_dir),
+        data=DataConfig("lhco_features", str(other), None, None, None),
+        injection=InjectionConfig(None, None),
+    )
+    stream.score_file(config, stages.RunDirectory(run_dir), tmp_path / "blocks.h5")
+    blocks = read_scores(tmp_path / "blocks.h5")
+    assert np.array_equal(blocks.event_id, scored.event_id)
+    # Other block sizes group other events in one product: float32 rounding, no more.
+    np.testing.assert_allclose(blocks.score, scored.score, atol=1e-4)
+    light = _lhco_file(tmp_path / "light.h5", seed=6, n=300, change=_lower_momenta)
+    args = ["data=lhco_features", f"data.path={light}", f"output={tmp_path / 'none.h5'}"]
+    done = script("score", f"run_dir={run_dir}", *args)
+    assert done.returncode == 2
+    assert "lies in the signal region" in done.stderr
+    assert not list(tmp_path.glob("*none*"))
     same = [f"run_dir={run_dir}", "data=lhco_features", f"data.path={path}"]
     done = script("score", *same, f"output={tmp_path / 'own.h5'}")
     assert done.returncode == 2
@@ -314,6 +337,12 @@ def _lhco_file(
         file["df/block0_items"] = np.array(list(table), dtype="S")
         file["df/block0_values"] = np.column_stack(list(table.values()))
     return path
+
+
+def _lower_momenta(table: dict) -> None:
+    for name in table:
+        if name.startswith("p"):
+            table[name] = table[name] / 10
 
 
 def _on_file(path: Path) -> list[str]:

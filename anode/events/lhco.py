@@ -16,6 +16,8 @@ from anode.io import open_hdf5
 BUNDLED_PATH = Path(__file__).resolve().parents[2] / "data" / "anode_dijets.h5"
 """The default data set, found from this file so that the working directory does not matter."""
 
+Rows = tuple[int, int] | None
+
 LABEL = "label"
 EVENT_ID = "event_id"
 
@@ -41,6 +43,7 @@ def read_lhco_features(
     *,
     id_offset: int = 0,
     block_rows: int = 100_000,
+    rows: Rows = None,
 ) -> EventTable:
     """Read a feature file in the layout of the LHC Olympics (pandas fixed-format HDF5).
 
@@ -53,6 +56,7 @@ def read_lhco_features(
         features: names from ``dijet.FEATURES``.
         id_offset: event_id is the row number plus this; give further files disjoint ranges.
         block_rows: rows read at a time.
+        rows: first row and the one behind the last, to read a part; None for all.
 
     Returns:
         Events with m_jj as mass [GeV]; labels if the file has them.
@@ -65,12 +69,17 @@ def read_lhco_features(
     dijet.check_features(features)
     with open_hdf5(path) as file:
         columns = _pandas_columns(str(path), file)
-        ids = np.arange(id_offset, id_offset + columns.n_rows, dtype=np.int64)
-        return _read(columns, features, ids, block_rows)
+        start, stop = rows or (0, columns.n_rows)
+        ids = np.arange(id_offset + start, id_offset + stop, dtype=np.int64)
+        return _read(columns, features, ids, start, block_rows)
 
 
 def read_bundled(
-    path: Path | str | None, features: Sequence[str], *, block_rows: int = 100_000
+    path: Path | str | None,
+    features: Sequence[str],
+    *,
+    block_rows: int = 100_000,
+    rows: Rows = None,
 ) -> EventTable:
     """Read the events bundled with this project, or a file of the same layout.
 
@@ -81,6 +90,7 @@ def read_bundled(
         path: the file; None for the bundled one.
         features: as ``read_lhco_features``.
         block_rows: as ``read_lhco_features``.
+        rows: as ``read_lhco_features``.
 
     Raises:
         ConfigError: a feature is unknown.
@@ -91,28 +101,41 @@ def read_bundled(
     with open_hdf5(path) as file:
         columns = _root_columns(str(path), file)
         _require(columns, [EVENT_ID])
-        ids = _read_rows(columns, [EVENT_ID], slice(None))[EVENT_ID]
-        return _read(columns, features, ids, block_rows)
+        start, stop = rows or (0, columns.n_rows)
+        ids = _read_rows(columns, [EVENT_ID], slice(start, stop))[EVENT_ID]
+        return _read(columns, features, ids, start, block_rows)
+
+
+def count_rows(path: Path | str) -> int:
+    """Events in a file that ``read_lhco_features`` or ``read_bundled`` reads.
+
+    Raises:
+        DataError: the file is missing, truncated or of another layout.
+    """
+    with open_hdf5(path) as file:
+        find = _root_columns if EVENT_ID in file else _pandas_columns
+        return find(str(path), file).n_rows
 
 
 def _read(
-    columns: _Columns, features: Sequence[str], ids: np.ndarray, block_rows: int
+    columns: _Columns, features: Sequence[str], ids: np.ndarray, first_row: int, block_rows: int
 ) -> EventTable:
-    """Read and derive block by block into arrays of the final size."""
+    """Read and derive the events ``ids`` block by block into arrays of the final size."""
     names = list(dijet.columns_needed(features))
     _require(columns, names)
-    mass = np.empty(columns.n_rows)
-    values = np.empty((columns.n_rows, len(features)))
-    label = np.empty(columns.n_rows) if LABEL in columns.places else None
+    mass = np.empty(len(ids))
+    values = np.empty((len(ids), len(features)))
+    label = np.empty(len(ids)) if LABEL in columns.places else None
     report = dijet.DijetReport()
-    for start in range(0, columns.n_rows, block_rows):
-        rows = slice(start, min(start + block_rows, columns.n_rows))
-        block = _read_rows(columns, names + ([LABEL] if label is not None else []), rows)
-        derived = dijet.derive(block, features, source=columns.source, first_row=start)
-        mass[rows], values[rows] = derived.mass, derived.features
+    for start in range(0, len(ids), block_rows):
+        here = slice(start, min(start + block_rows, len(ids)))
+        there = slice(first_row + here.start, first_row + here.stop)
+        block = _read_rows(columns, names + ([LABEL] if label is not None else []), there)
+        derived = dijet.derive(block, features, source=columns.source, first_row=there.start)
+        mass[here], values[here] = derived.mass, derived.features
         report += derived.report
         if label is not None:
-            label[rows] = block[LABEL]
+            label[here] = block[LABEL]
     report.log(columns.source)
     units = dijet.units_of(features)
     return EventTable(ids, mass, values, tuple(features), units, label, columns.source)

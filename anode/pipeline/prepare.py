@@ -75,6 +75,11 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     return Prepared(data, extra, regions, files)
 
 
+def data_path(data: DataConfig) -> Path:
+    """The file or folder of a configuration; the bundled file without one."""
+    return BUNDLED_PATH if data.path is None else Path(data.path)
+
+
 def _read(config: RunConfig) -> tuple[EventTable, EventTable | None, list[Path]]:
     data = config.data
     if data.reader == "toy":
@@ -82,7 +87,7 @@ def _read(config: RunConfig) -> tuple[EventTable, EventTable | None, list[Path]]
         if tuple(config.features) != toy.names:
             raise DataError(f"data=toy has the features {toy.names}, got {config.features}")
         return toy, None, []
-    path = BUNDLED_PATH if data.path is None else Path(data.path)
+    path = data_path(data)
     if data.reader == "arrays":
         table, extra = read_arrays(path, config.features)
         return table, extra, sorted(path.glob("*.npy")) if path.is_dir() else [path]

@@ -1,22 +1,16 @@
 """How does a finished fit score other events, or the same events with another epoch ensemble?"""
 
 import dataclasses
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig
 
-from anode.errors import ConfigError, DataError
-from anode.pipeline import stages
-from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.errors import ConfigError
+from anode.pipeline import stages, stream
+from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import DataConfig, InjectionConfig, RunConfig, build, load_run, resolve
-from anode.pipeline.prepare import prepare
-from anode.pipeline.scores import EXTRA, write_scores
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ def score(asked: ScoreConfig) -> None:
         config = dataclasses.replace(
             config, data=asked.data, injection=InjectionConfig(None, None)
         )
-        score_file(config, directory, Path(asked.output))
+        stream.score_file(config, directory, Path(asked.output))
     else:
         score_ensemble(config, directory, Path(asked.output))
 
@@ -104,31 +98,3 @@ def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> 
         other.checkpoints.symlink_to(target, target_is_directory=True)
     stages.score(config)
     stages.evaluate(config)
-
-
-def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None:
-    """Score the signal-region events of another file with a run's densities.
-
-    The events must be new to every fold; their p_data is the average over folds.
-
-    Args:
-        config: of the run, with ``data`` replaced by the file's.
-        directory: the run.
-        output: the HDF5 file to write.
-
-    Raises:
-        DataError: the file is the one the run was fitted on.
-    """
-    config = dataclasses.replace(config, split=dataclasses.replace(config.split, extra="average"))
-    prepared = prepare(config, check_sidebands=False)
-    description = describe_data(prepared.data, prepared.extra, prepared.files)
-    if description["sha256"] == directory.read_manifest().get("data", {}).get("sha256"):
-        raise DataError(
-            f"{prepared.data.source} is the file this run was fitted on: its cross-fitted scores "
-            f"are in {directory.scores}"
-        )
-    events = prepared.data[prepared.in_signal_region()]
-    method = stages.method_of(config, directory)
-    scores = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
-    write_scores(output, scores, events, np.full(len(events), EXTRA))
-    log.info("%d events in the signal region scored; results in %s", len(events), output)

@@ -1,5 +1,6 @@
 """What does ``scores.h5`` hold, and which scores are refused?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,15 @@ def write_scores(path: Path, scores: Scores, events: EventTable, sample: np.ndar
     Raises:
         DataError: a score is not finite.
     """
+    io.write_hdf5(path, columns(scores, events, sample), attributes(events.names))
+
+
+def columns(scores: Scores, events: EventTable, sample: np.ndarray) -> dict[str, np.ndarray]:
+    """The datasets of ``scores.h5``.
+
+    Raises:
+        DataError: a score is not finite.
+    """
     bad = np.flatnonzero(~np.isfinite(scores.score))
     if bad.size:
         raise DataError(
@@ -45,17 +55,19 @@ def write_scores(path: Path, scores: Scores, events: EventTable, sample: np.ndar
         "sample": sample.astype(np.int8),
         "outside": scores.outside,
     }
-    if events.label is not None:
-        datasets["label"] = events.label
-    attributes = {
+    return datasets if events.label is None else {**datasets, "label": events.label}
+
+
+def attributes(features: Sequence[str]) -> dict[str, str]:
+    """What ``scores.h5`` says of itself."""
+    return {
         "method": "anode",
         "score": "log p_data(x|m) - log p_bg(x|m), higher is more anomalous",
         "mass_unit": "GeV",
-        "log_p_unit": f"natural log of a density per unit of {', '.join(events.names)}",
+        "log_p_unit": f"natural log of a density per unit of {', '.join(features)}",
         "sample": "0 data, 1 extra test",
         "outside": "features clipped to the fitted range",
     }
-    io.write_hdf5(path, datasets, attributes)
 
 
 def read_scores(path: Path) -> Scored:

@@ -6,6 +6,7 @@ executes code when it is read.
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,20 +14,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from anode import io
 from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
-from anode.density.physical import PhysicalDensity
+from anode.density.physical import CHUNK, PhysicalDensity
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
-from anode.parallel import run_jobs
+from anode.parallel import run_jobs, stream_jobs
 from anode.regions.preprocessing import ContextScaling, Preprocessing, PreprocessingConfig
 from anode.seeding import stream_seed
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
 from anode.training.loop import Sample, TrainerConfig, fit
+
+BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,15 +109,44 @@ def fit_density(job: FitJob) -> FitResult:
 
 
 def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
-    """log p of every job's events under its density."""
-    return run_jobs(evaluate_density, jobs, n_jobs=n_jobs, threads=threads)
+    """log p of every job's events under its density, in blocks spread over processes."""
+    places = [
+        (number, slice(start, start + BLOCK))
+        for number, job in enumerate(jobs)
+        for start in range(0, len(job.mass), BLOCK)
+    ]
+    blocks = (
+        jobs[number]._replace(features=jobs[number].features[rows], mass=jobs[number].mass[rows])
+        for number, rows in places
+    )
+    results = [
+        Evaluation(np.empty(len(job.mass)), np.empty(len(job.mass), dtype=bool)) for job in jobs
+    ]
+    total = sum(len(job.mass) for job in jobs)
+    evaluated = stream_jobs(evaluate_density, blocks, n_jobs=n_jobs, threads=threads)
+    with tqdm(total=total, desc="score", unit=" log p", disable=None, leave=False) as bar:
+        for (number, rows), evaluation in zip(places, evaluated, strict=True):
+            results[number].log_p[rows] = evaluation.log_p
+            results[number].outside[rows] = evaluation.outside
+            bar.update(len(evaluation.log_p))
+    return results
 
 
 def evaluate_density(job: EvaluateJob) -> Evaluation:
     """log p of one job's events."""
-    physical = load_density(job.directories, job.ensemble)
+    paths = [folder / "fit.json" for folder in job.directories]
+    written = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+    physical = _recent_density(tuple(job.directories), job.ensemble, written)
     outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
     return Evaluation(physical.evaluate(job.features, job.mass), outside)
+
+
+@functools.lru_cache(maxsize=32)
+def _recent_density(
+    directories: tuple[Path, ...], ensemble: EnsembleConfig, written: tuple[int, ...]
+) -> PhysicalDensity:
+    """``load_density``, once for all blocks of events; ``written`` tells a later fit apart."""
+    return load_density(directories, ensemble)
 
 
 def load_density(directories: Sequence[Path], ensemble: EnsembleConfig) -> PhysicalDensity:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -178,19 +179,26 @@ def _train_epoch(
     """One pass over the training events; the mean loss, read once at the end."""
     density = state.density
     density.train()
-    total = torch.zeros((), dtype=torch.float64, device=order.device)
-    for rows in torch.tensor_split(order, n_batches):
-        state.optimiser.zero_grad(set_to_none=True)
-        loss = density.loss(train.features[rows], train.context[rows])
-        loss.mean().backward()
+    # Shuffled at once, so that a batch is a slice.
+    batches = zip(
+        train.features[order].tensor_split(n_batches),
+        train.context[order].tensor_split(n_batches),
+        strict=True,
+    )
+    losses = []
+    for features, context in batches:
+        density.zero_grad(set_to_none=True)
+        loss = density.loss(features, context).mean()
+        loss.backward()
         if config.gradient_clip is not None:
             torch.nn.utils.clip_grad_norm_(density.parameters(), config.gradient_clip)
         state.optimiser.step()
         if state.schedule is not None:
             state.schedule.step()
-        total += loss.detach().sum()
+        losses.append(loss.detach())
         bar.update()
-    return total.item() / len(order)
+    sizes = [len(batch) for batch in order.tensor_split(n_batches)]
+    return float(np.average(torch.stack(losses).tolist(), weights=sizes))
 
 
 @dataclass

@@ -1,0 +1,137 @@
+"""How does a finished fit score a file of any size?
+
+Blocks of rows are read, scored and written one after the other, a few at a time in each process:
+memory holds some blocks, whatever the size of the file.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from anode import io
+from anode.errors import DataError
+from anode.events.lhco import count_rows, read_bundled, read_lhco_features
+from anode.events.table import EventTable
+from anode.parallel import stream_jobs
+from anode.pipeline import stages
+from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.config import RunConfig
+from anode.pipeline.prepare import data_path, prepare
+from anode.pipeline.scores import EXTRA, attributes, columns
+from anode.regions.windows import Regions
+
+log = logging.getLogger(__name__)
+
+BLOCK_ROWS = 100_000
+_READERS: dict[str, Callable[..., EventTable]] = {
+    "bundled": read_bundled,
+    "lhco_features": read_lhco_features,
+}
+
+
+class Block(NamedTuple):
+    """Events to score: a table, or the rows [start, stop) of the configured file."""
+
+    config: RunConfig
+    directory: Path
+    table: EventTable | None
+    rows: tuple[int, int]
+
+
+class ScoredBlock(NamedTuple):
+    """Datasets of the block's events in the signal region, and how many it read."""
+
+    datasets: dict[str, np.ndarray]
+    n_read: int
+
+
+def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None:
+    """Score the signal-region events of another file with a run's densities.
+
+    The events must be new to every fold; their p_data is the average over folds.
+
+    Args:
+        config: of the run, with ``data`` replaced by the file's.
+        directory: the run.
+        output: the HDF5 file to write.
+
+    Raises:
+        DataError: the file is the one the run was fitted on, or no event of it lies in the
+            signal region; nothing is written then.
+    """
+    n_jobs = config.n_jobs
+    config = dataclasses.replace(
+        config, n_jobs=1, split=dataclasses.replace(config.split, extra="average")
+    )
+    blocks, n_events = _blocks(config, directory)
+    n_scored = 0
+    with (
+        io.growing_hdf5(output, attributes(config.features)) as append,
+        tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
+    ):
+        for block in stream_jobs(score_block, blocks, n_jobs=n_jobs, threads=config.threads):
+            append(block.datasets)
+            n_scored += len(block.datasets["score"])
+            bar.update(block.n_read)
+        if not n_scored:
+            raise DataError(
+                f"{config.data.path}: none of its {n_events} events lies in the signal region "
+                f"{config.regions.signal} GeV; no score file was written"
+            )
+    log.info(
+        "%d of %d events lie in the signal region and are scored; results in %s",
+        n_scored,
+        n_events,
+        output,
+    )
+
+
+def score_block(block: Block) -> ScoredBlock:
+    """Read, cut and score one block."""
+    config, table = block.config, block.table
+    if table is None:
+        read = _READERS[config.data.reader]
+        table = read(data_path(config.data), config.features, rows=block.rows)
+    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    events = table[regions.in_signal_region(table.mass)]
+    method = stages.method_of(config, RunDirectory(block.directory))
+    scores = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
+    datasets = columns(scores, events, np.full(len(events), EXTRA))
+    return ScoredBlock(datasets, len(table))
+
+
+def _blocks(config: RunConfig, directory: RunDirectory) -> tuple[Iterator[Block], int]:
+    """The file in blocks, and its number of events; refused if the run was fitted on it."""
+    data = config.data
+    whole = data.n_background is None and data.n_signal is None and data.extra_background is None
+    if data.reader in _READERS and whole:
+        path = data_path(data)
+        n_events = count_rows(path)
+        _refuse_own(directory, str(path), io.sha256_file(path))
+        return _cut(config, directory, None, n_events), n_events
+    prepared = prepare(config, check_sidebands=False)
+    described = describe_data(prepared.data, prepared.extra, prepared.files)
+    _refuse_own(directory, prepared.data.source, described["sha256"])
+    return _cut(config, directory, prepared.data, len(prepared.data)), len(prepared.data)
+
+
+def _cut(
+    config: RunConfig, directory: RunDirectory, table: EventTable | None, n_events: int
+) -> Iterator[Block]:
+    for start in range(0, n_events, BLOCK_ROWS):
+        rows = (start, min(start + BLOCK_ROWS, n_events))
+        part = None if table is None else table[slice(*rows)]
+        yield Block(config, directory.path, part, rows)
+
+
+def _refuse_own(directory: RunDirectory, source: str, sha256: str) -> None:
+    if sha256 == directory.read_manifest().get("data", {}).get("sha256"):
+        raise DataError(
+            f"{source} is the file this run was fitted on: its cross-fitted scores are in "
+            f"{directory.scores}"
+        )
