@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Threads of the linear-algebra libraries; anode spreads over processes instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test lint dataset reproduce clean
+.PHONY: run test lint dataset reproduce benchmark clean
 
 run: $(VENV)/installed
 	$(RUN) scripts/run.py experiment=anode run_dir=results/anode/default
@@ -23,6 +23,9 @@ dataset: $(VENV)/installed-dev
 
 reproduce: $(VENV)/installed
 	$(RUN) scripts/reproduce.py
+
+benchmark: $(VENV)/installed-dev
+	$(RUN) scripts/benchmark.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -16,7 +16,7 @@ LAYERS = [
     {"regions"},
     {"density"},
     {"training"},
-    {"methods", "evaluation"},
+    {"methods", "evaluation", "benchmark"},
     {"reporting"},
     {"pipeline"},
 ]

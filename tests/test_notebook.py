@@ -27,6 +27,7 @@ QUICK = [
     "data.n_background=6000",
     "data.n_signal=1500",
     "injection.n_signal=300",
+    "density=maf",
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=2",

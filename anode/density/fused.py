@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anode.density.base import ConditionalDensity
-from anode.density.fused_memory import Pool, Workspace
+from anode.density.fused_memory import Pool
 from anode.density.fused_pass import NORM_EPS, SCALE_FLOOR, StackLogProb, forward, norm_weight
 from anode.density.fused_weights import Packing, Weights
 from anode.density.maf import FlowConfig, MaskedAutoregressiveFlow
@@ -82,13 +82,12 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
             with_normal, latent = StackLogProb.apply(self.flat, features, context, self)
             return self._rebase(with_normal, latent, context)
         log_p = self.flat.new_empty(len(features))
-        space: Workspace | None = None
         for start in range(0, len(features), CHUNK):
-            rows = slice(start, start + CHUNK)
-            if space is None or not space.fits(self.flat, len(features[rows])):
-                space = Workspace(self.packing, self.flat, len(features[rows]), keep=False)
-            with_normal = forward(self, space, self.flat, features[rows], context[rows])
-            log_p[rows] = self._rebase(with_normal, space.layers[-1].y.t(), context[rows])
+            x, m = features[start : start + CHUNK], context[start : start + CHUNK]
+            space = self.pool.lend(self.packing, self.flat, len(x), keep=False)
+            with_normal = forward(self, space, self.flat, x, m)
+            log_p[start : start + CHUNK] = self._rebase(with_normal, space.layers[-1].y.t(), m)
+            self.pool.take_back(space)
         return log_p
 
     def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
@@ -127,13 +126,15 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         h2 = torch.empty_like(h1)
         done = 0
         for i, known in zip(order.tolist(), self.packing.known, strict=True):
-            new = slice(done, known)
-            h1[new] = (w.first[new] @ x + h1[new]).relu_()
-            h2[new] = (w.middle[new, :known] @ h1[:known] + w.middle[new, -1:]).relu_()
+            if known > done:
+                new = slice(done, known)
+                h1[new] = torch.addmm(h1[new], w.first[new], x).relu_()
+                bias, middle = w.middle[new, -1:], w.middle[new, :known]
+                torch.addmm(bias, middle, h1[:known], out=h2[new]).relu_()
+                done = known
             both = slice(i, None, self.n_features)
-            u, t = w.last[both, :known] @ h2[:known] + w.last_bias[both]
+            u, t = torch.addmm(w.last_bias[both], w.last[both, :known], h2[:known])
             x[i] = (z[i] - t) / (F.softplus(u) + SCALE_FLOOR)
-            done = known
         return x[:-1]
 
     def _blank_reference(self) -> MaskedAutoregressiveFlow:

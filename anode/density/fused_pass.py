@@ -62,9 +62,12 @@ def forward(
     space.layers[0].x.copy_(features.t())
     space.context[:-1, : space.rows].copy_(context.t())
     space.training = flow.training
-    weight = norm_weight(space.weights.norm[:, 0]).unbind()
-    beta = space.weights.norm[:, 1].unbind()
-    moments = []
+    weight, beta = norm_weight(space.weights.norm[:, 0]), space.weights.norm[:, 1]
+    if not flow.training:
+        mean, space.var = flow.running_mean, flow.running_var
+        space.alpha = weight * (space.var + NORM_EPS).rsqrt_()
+        known = list(zip(mean.unbind(), space.alpha.unbind(), strict=True))
+    weight_of, beta_of, moments = weight.unbind(), beta.unbind(), []
     for k, (a, w) in enumerate(zip(space.layers, space.layer_weights, strict=True)):
         torch.mm(w.context, space.context, out=a.r).relu_()
         torch.addmm(a.r, w.first, a.x_and_one, out=a.h1).relu_()
@@ -77,19 +80,18 @@ def forward(
         torch.addcmul(a.t, a.s, a.x, out=a.centred)
         if flow.training:
             var, mean = torch.var_mean(a.centred, dim=1, keepdim=True)
+            alpha = weight_of[k] * (var + NORM_EPS).rsqrt_()
+            moments.append((mean, var, alpha))
         else:
-            var, mean = flow.running_var[k], flow.running_mean[k]
-        alpha = weight[k] * (var + NORM_EPS).rsqrt_()
+            mean, alpha = known[k]
         a.centred.sub_(mean)
-        torch.addcmul(beta[k], alpha, a.centred, out=a.y)
-        moments.append((mean, var, alpha))
-    constant = -0.5 * flow.packing.n_features * math.log(2 * math.pi)
-    log_p = space.s.log().sum((0, 1)).sub_(space.layers[-1].y.square().sum(0), alpha=0.5)
+        torch.addcmul(beta_of[k], alpha, a.centred, out=a.y)
     if moments:
         mean, space.var, space.alpha = (torch.stack(m) for m in zip(*moments, strict=True))
-        if flow.training:
-            flow.running_mean.lerp_(mean, NORM_MOMENTUM)
-            flow.running_var.lerp_(space.var, NORM_MOMENTUM)
+        flow.running_mean.lerp_(mean, NORM_MOMENTUM)
+        flow.running_var.lerp_(space.var, NORM_MOMENTUM)
+    constant = -0.5 * flow.packing.n_features * math.log(2 * math.pi)
+    log_p = space.s.log().sum((0, 1)).sub_(space.layers[-1].y.square().sum(0), alpha=0.5)
     return log_p.add_(space.alpha.log().sum() + constant)
 
 
@@ -164,7 +166,7 @@ class StackLogProb(torch.autograd.Function):
     def forward(
         ctx: Any, flat: Tensor, features: Tensor, context: Tensor, flow: Stack
     ) -> tuple[Tensor, Tensor]:
-        space = flow.pool.lend(flow.packing, flat, len(features))
+        space = flow.pool.lend(flow.packing, flat, len(features), keep=True)
         space.leases += 1
         ctx.flow, ctx.space, ctx.lease = flow, space, space.leases
         ctx.set_materialize_grads(False)

@@ -8,7 +8,7 @@ from anode.density.base import ConditionalDensity
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 
-CHUNK = 8192
+CHUNK = 8000
 
 
 class PhysicalDensity(nn.Module):

@@ -22,11 +22,13 @@ class Study:
     """Runs that are compared with each other.
 
     Attributes:
+        seeds: one data sample each.
         common: overrides of every run.
         variants: name -> overrides.
         ensembles: "variant mode size": that variant's fits, averaged otherwise.
     """
 
+    seeds: list[int]
     common: list[str]
     variants: dict[str, list[str]]
     ensembles: list[str]
@@ -38,7 +40,6 @@ class ReproduceConfig:
 
     runs: str
     output: str
-    seeds: list[int]
     n_jobs: int
     studies: dict[str, Study]
 
@@ -63,7 +64,7 @@ def reproduce(config: ReproduceConfig) -> None:
     """Run every variant with every seed, then compare: one folder of results a study."""
     for name, study in config.studies.items():
         home = Path(config.runs) / name
-        for seed in config.seeds:
+        for seed in study.seeds:
             for variant in study.variants:
                 run_dir = home / _folder(variant) / f"seed={seed}"
                 log.info("%s", run_dir)

@@ -63,7 +63,7 @@ def result_table(metrics: Metrics, *, markdown: bool = False) -> str:
         rows += _performance_rows(metrics)
     if metrics.get("seconds") is not None:
         rows.append(("time", f"{_seconds(metrics['seconds']):.0f} s"))
-    return _table(["quantity", "value"], rows, markdown)
+    return table(["quantity", "value"], rows, markdown=markdown)
 
 
 def comparison_table(groups: Mapping[str, Sequence[Metrics]], *, markdown: bool = False) -> str:
@@ -101,7 +101,7 @@ def comparison_table(groups: Mapping[str, Sequence[Metrics]], *, markdown: bool 
             )
         )
     note = "median [16%, 84%] over runs; (n) where only n runs have the value"
-    return _table(header, rows, markdown) + f"\n{note}\n"
+    return table(header, rows, markdown=markdown) + f"\n{note}\n"
 
 
 def _performance_rows(metrics: Metrics) -> list[tuple[str, str]]:
@@ -156,7 +156,7 @@ def _interval(values: Sequence[float | None], digits: int) -> str:
     return text if summary.n == len(values) else f"{text} ({summary.n})"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, markdown: bool) -> str:
     """Aligned columns; with bars they are markdown."""
     lines = [list(header), *(list(row) for row in rows)]
     if markdown:

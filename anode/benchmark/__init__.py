@@ -1,0 +1,1 @@
+"""HOW FAST: the same work by several libraries, side by side."""

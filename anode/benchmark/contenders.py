@@ -1,0 +1,179 @@
+"""Who takes part: the same affine MAF from this project, nflows, zuko, or a file of the user's."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from anode.benchmark.timing import Work
+from anode.density.build import build_density
+from anode.density.maf import FlowConfig
+from anode.density.mog import MixtureConfig
+from anode.errors import ConfigError
+from anode.seeding import torch_stream
+
+LogProb = Callable[[Tensor, Tensor], Tensor]
+Sample = Callable[[Tensor], Tensor]
+
+
+class Shape(NamedTuple):
+    """An affine MAF: D features, C context values, K transforms of H hidden units, a batch."""
+
+    n_features: int
+    n_context: int
+    n_transforms: int
+    hidden: int
+    batch: int
+
+    @property
+    def text(self) -> str:
+        """Short name, as "15x128, D=4, B=256"."""
+        return f"{self.n_transforms}x{self.hidden}, D={self.n_features}, B={self.batch}"
+
+
+class Contender(NamedTuple):
+    """A library's flow; ``sample`` is None where it offers none."""
+
+    module: nn.Module
+    log_prob: LogProb
+    sample: Sample | None
+
+
+def ours(shape: Shape, backend: str) -> Contender:
+    """This project's MAF: "fused", or "nflows" behind our interface."""
+    config = FlowConfig(
+        name="maf",
+        backend=backend,
+        n_transforms=shape.n_transforms,
+        hidden_features=shape.hidden,
+        n_blocks=1,
+        batch_norm=True,
+        spectral_norm=False,
+        context_affine=False,
+    )
+    return _of_density(config, shape)
+
+
+def made_mog(shape: Shape) -> Contender:
+    """Our mixture, 128 hidden units and 8 components whatever the shape's MAF is."""
+    hidden = max(128, shape.n_features)
+    return _of_density(MixtureConfig("made_mog", "fused", hidden, 8), shape)
+
+
+def _of_density(config: FlowConfig | MixtureConfig, shape: Shape) -> Contender:
+    density = build_density(config, shape.n_features, shape.n_context, seed=1)
+    generator = torch_stream(1, "benchmark")
+    return Contender(density, density.log_prob, lambda context: density.sample(context, generator))
+
+
+def zuko_maf(shape: Shape) -> Contender | None:
+    """zuko's MAF, two hidden layers a transform and no batch norm; None if not installed."""
+    if importlib.util.find_spec("zuko") is None:
+        return None
+    import zuko
+
+    hidden = (shape.hidden, shape.hidden)
+    flow = zuko.flows.MAF(
+        shape.n_features, shape.n_context, transforms=shape.n_transforms, hidden_features=hidden
+    )
+
+    def log_prob(features: Tensor, context: Tensor) -> Tensor:
+        result: Tensor = flow(context).log_prob(features)
+        return result
+
+    def sample(context: Tensor) -> Tensor:
+        with torch.no_grad():
+            result: Tensor = flow(context).sample()
+        return result
+
+    return Contender(flow, log_prob, sample)
+
+
+def from_file(path: Path, shape: Shape) -> Contender:
+    """A flow of the user's: a Python file with ``build(n_features, n_context, n_transforms,
+    hidden)``, which returns a module that has ``log_prob(features, context)`` and perhaps
+    ``sample(context)``.
+
+    Raises:
+        ConfigError: the file is missing or has no ``build``.
+    """
+    spec = importlib.util.spec_from_file_location(f"benchmark_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigError(f"others: {path} must be a Python file, but there is none; check it")
+    user = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(user)
+    if not hasattr(user, "build"):
+        raise ConfigError(
+            f"others: {path} must define build(n_features, n_context, n_transforms, hidden)"
+        )
+    module = user.build(*shape[:4])
+    return Contender(module, module.log_prob, getattr(module, "sample", None))
+
+
+def all_of(shape: Shape, others: dict[str, str], device: str) -> dict[str, Contender]:
+    """Every contender at one shape, on its device; "nflows" first."""
+    made: dict[str, Contender | None] = {
+        "nflows": ours(shape, "nflows"),
+        "zuko": zuko_maf(shape),
+        **{name: from_file(Path(path), shape) for name, path in others.items()},
+        "anode maf": ours(shape, "fused"),
+        "anode made_mog": made_mog(shape),
+    }
+    found = {name: contender for name, contender in made.items() if contender is not None}
+    for contender in found.values():
+        contender.module.to(device)
+    return found
+
+
+def training_step(contender: Contender, shape: Shape, *, fused_adam: bool, device: str) -> Work:
+    """One step of Adam on one fixed batch."""
+    features, context = batch(shape, shape.batch, device)
+    contender.module.train()
+    optimiser = torch.optim.Adam(
+        contender.module.parameters(), lr=1e-4, fused=True if fused_adam else None
+    )
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        (-contender.log_prob(features, context).mean()).backward()
+        optimiser.step()
+
+    return step
+
+
+def scoring(contender: Contender, shape: Shape, rows: int, chunk: int, device: str) -> Work:
+    """log p of ``rows`` events, ``chunk`` at a time."""
+    features, context = batch(shape, rows, device)
+
+    def score() -> None:
+        contender.module.eval()
+        with torch.inference_mode():
+            for start in range(0, rows, chunk):
+                contender.log_prob(features[start : start + chunk], context[start : start + chunk])
+
+    return score
+
+
+def sampling(contender: Contender, shape: Shape, rows: int, device: str) -> Work | None:
+    """One draw for each of ``rows`` masses; None where the library has none."""
+    if contender.sample is None:
+        return None
+    draw, (_, context) = contender.sample, batch(shape, rows, device)
+
+    def sample() -> None:
+        contender.module.eval()
+        with torch.inference_mode():
+            draw(context)
+
+    return sample
+
+
+def batch(shape: Shape, rows: int, device: str) -> tuple[Tensor, Tensor]:
+    """Standard normal features (rows, D) and context (rows, C)."""
+    generator = torch_stream(2, "benchmark", rows)
+    features = torch.randn(rows, shape.n_features, generator=generator)
+    context = torch.randn(rows, shape.n_context, generator=generator)
+    return features.to(device), context.to(device)

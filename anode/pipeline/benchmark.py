@@ -1,0 +1,191 @@
+"""How fast are we, side by side with others, in one run on this machine?"""
+
+import logging
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from anode import io
+from anode.benchmark import likelihood
+from anode.benchmark.contenders import Shape, all_of, sampling, scoring, training_step
+from anode.benchmark.memory import score_from_file
+from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
+from anode.errors import ConfigError
+from anode.events.lhco import read_bundled
+from anode.events.table import EventTable
+from anode.pipeline.artifacts import provenance
+from anode.pipeline.config import build, resolve
+from anode.regions.windows import Regions
+from anode.reporting.benchmark import benchmark_figure, benchmark_table
+from anode.reporting.style import save_figure
+
+log = logging.getLogger(__name__)
+
+CHUNK = 8192
+FEATURES = ("mj1", "delta_mj", "tau21_1", "tau21_2")
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Keys of ``configs/benchmark.yaml``."""
+
+    output: str
+    device: str
+    threads: int
+    rounds: int
+    seconds: float
+    others: dict[str, str]
+    training: list[list[int]]
+    scoring: list[list[int]]
+    one_call: int
+    sampling: list[list[int]]
+    memory: list[int]
+    likelihood: int
+
+
+def parse_benchmark(raw: DictConfig) -> BenchmarkConfig:
+    """Check Hydra's configuration of a benchmark.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    config = build(BenchmarkConfig, resolve(raw), "")
+    for name in ("training", "scoring", "sampling"):
+        for shape in getattr(config, name):
+            if len(shape) != len(Shape._fields):
+                raise ConfigError(f"{name}: a shape is {', '.join(Shape._fields)}, got {shape}")
+    return config
+
+
+def benchmark(config: BenchmarkConfig) -> None:
+    """Time everything, print the table, and write ``benchmark.json``, ``.md`` and the figure."""
+    if config.device == "cuda" and not torch.cuda.is_available():
+        log.warning("device=cuda: torch finds no GPU here, nothing was timed")
+        return
+    torch.set_num_threads(config.threads)
+    content: dict[str, Any] = {"machine": machine(config), **provenance()}
+    content["training"] = [_training(config, Shape(*s)) for s in config.training]
+    content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]
+    content["sampling"] = [_sampling(config, Shape(*s)) for s in config.sampling]
+    if config.likelihood:
+        events = signal_region_background()
+        log.info("time to the published recipe's likelihood")
+        found = likelihood.compare(
+            events, device=config.device, published_epochs=config.likelihood
+        )
+        content["likelihood"] = {name: reached._asdict() for name, reached in found.items()}
+        content["outside_steps"] = {
+            "anode maf": likelihood.share_outside_steps(
+                events, likelihood.maf_config("fused", 8, 64)
+            ),
+            "anode made_mog": likelihood.share_outside_steps(events, likelihood.MIXTURE),
+        }
+    if config.memory[0]:
+        log.info("memory of scoring %d events with %d flows", *config.memory)
+        scored = score_from_file(
+            likelihood.maf_config("fused", 15, 128),
+            n_events=config.memory[0],
+            n_flows=config.memory[1],
+        )
+        content["memory"] = {
+            "n_events": config.memory[0],
+            "n_flows": config.memory[1],
+            **scored._asdict(),
+        }
+    output = Path(config.output)
+    save_figure(benchmark_figure(content), output / "benchmark")
+    io.write_json(output / "benchmark.json", content)
+    io.write_text(output / "benchmark.md", benchmark_table(content, markdown=True) + "\n")
+    print(benchmark_table(content))
+    print(f"figure and numbers: {output}")
+
+
+def machine(config: BenchmarkConfig) -> dict[str, Any]:
+    """What the times depend on."""
+    device = torch.cuda.get_device_name() if config.device == "cuda" else _cpu_name()
+    return {
+        "device": device,
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": config.threads,
+        "system": platform.system(),
+    }
+
+
+def signal_region_background() -> EventTable:
+    """Bundled background in the default signal region, without labels."""
+    events = read_bundled(None, FEATURES)
+    regions = Regions.from_bounds([3300.0, 3700.0], [[None, 3300.0], [3700.0, None]])
+    chosen = regions.in_signal_region(events.mass)
+    if events.label is not None:
+        chosen &= events.label == 0
+    return events[chosen].without_label()
+
+
+def _training(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+    log.info("training step, %s", shape.text)
+    contenders = all_of(shape, config.others, config.device)
+    work = {
+        name: training_step(c, shape, fused_adam=name != "nflows", device=config.device)
+        for name, c in contenders.items()
+    }
+    fused = training_step(contenders["nflows"], shape, fused_adam=True, device=config.device)
+    work["nflows, fused Adam"] = fused
+    entry = _timed(config, shape, work, per=1)
+    flop = maf_flop(*shape[:4]) * shape.batch
+    if config.device == "cpu":
+        rates = product_rate(shape.hidden, shape.batch)
+        entry["product_flop_per_s"] = rates
+        entry["maf_over_floor"] = {
+            name: entry["seconds"]["anode maf"] * rate / flop for name, rate in rates.items()
+        }
+    return entry
+
+
+def _scoring(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+    log.info("scoring, %s", shape.text)
+    contenders = all_of(shape, config.others, config.device)
+    work = {
+        name: scoring(c, shape, shape.batch, CHUNK, config.device)
+        for name, c in contenders.items()
+    }
+    entry = _timed(config, shape, work, per=shape.batch)
+    if config.one_call:
+        rows = config.one_call
+        whole = scoring(contenders["nflows"], shape, rows, rows, config.device)
+        seconds = interleaved({"": whole}, rounds=3, seconds=0.0)[""] / rows
+        entry["seconds"]["nflows, one call"] = seconds
+    return entry
+
+
+def _sampling(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+    log.info("sampling, %s", shape.text)
+    contenders = all_of(shape, config.others, config.device)
+    work = {
+        name: drawn
+        for name, c in contenders.items()
+        if (drawn := sampling(c, shape, shape.batch, config.device)) is not None
+    }
+    return _timed(config, shape, work, per=shape.batch)
+
+
+def _timed(
+    config: BenchmarkConfig, shape: Shape, work: dict[str, Work], *, per: int
+) -> dict[str, Any]:
+    times = interleaved(work, rounds=config.rounds, seconds=config.seconds)
+    return {
+        "shape": shape._asdict(),
+        "text": shape.text,
+        "seconds": {name: value / per for name, value in times.items()},
+    }
+
+
+def _cpu_name() -> str:
+    """The processor's own name, where Linux tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,111 @@
+"""How is a benchmark read: a table for the screen, and bars of how many times faster?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from anode.reporting.style import PALETTE, REFERENCE_LINE, new_figure, style
+from anode.reporting.tables import table
+
+Content = Mapping[str, Any]
+"""Content of ``benchmark.json``."""
+
+_UNITS = {"training": ("ms a step", 1e3), "scoring": ("us an event", 1e6)}
+_UNITS |= {"sampling": ("us a sample", 1e6)}
+
+
+def benchmark_table(content: Content, *, markdown: bool = False) -> str:
+    """Every time measured, and its ratio to nflows in the same run.
+
+    Args:
+        content: of ``benchmark.json``.
+        markdown: a markdown table rather than aligned text.
+    """
+    rows = []
+    for kind, (unit, factor) in _UNITS.items():
+        for entry in content[kind]:
+            reference = entry["seconds"]["nflows"]
+            for name, seconds in entry["seconds"].items():
+                rows.append(
+                    (
+                        f"{kind}, {entry['text']}",
+                        name,
+                        f"{seconds * factor:.3g} {unit}",
+                        f"{reference / seconds:.2f}",
+                    )
+                )
+            for name, ratio in entry.get("maf_over_floor", {}).items():
+                rows.append(
+                    (
+                        f"{kind}, {entry['text']}",
+                        f"anode maf over its products at the rate of {name}",
+                        f"{ratio:.2f} times the floor",
+                        "",
+                    )
+                )
+    reference = content.get("likelihood", {}).get("nflows, published recipe", {}).get("seconds")
+    for name, fit in content.get("likelihood", {}).items():
+        text = f"{fit['seconds']:.3g} s, {fit['epochs']} epochs, NLL {fit['loss']:.4f}"
+        rows.append(
+            (
+                "time to the published NLL",
+                name,
+                text + (" (extrapolated)" if fit["extrapolated"] else ""),
+                f"{reference / fit['seconds']:.1f}",
+            )
+        )
+    for name, share in content.get("outside_steps", {}).items():
+        rows.append(("fit outside forward, backward, step", name, f"{share:.1%}", ""))
+    if "memory" in content:
+        memory = content["memory"]
+        text = f"{memory['peak_mb']:.0f} MB peak, {memory['seconds']:.0f} s"
+        rows.append(
+            (f"{memory['n_events']} events x {memory['n_flows']} flows", "anode maf", text, "")
+        )
+    return table(("work", "who", "time", "nflows / it"), rows, markdown=markdown)
+
+
+def benchmark_figure(content: Content) -> Figure:
+    """Bars: how many times faster than nflows, one panel for training, scoring and sampling."""
+    with style():
+        figure = new_figure(11.5, 4.4)
+        names = _names(content)
+        colors = dict(zip(names, PALETTE, strict=False))
+        for axes, kind in zip(figure.subplots(1, 3), _UNITS, strict=True):
+            for row, entry in enumerate(content[kind]):
+                _draw_bars(axes, row, entry["seconds"], colors)
+            axes.axvline(1.0, **REFERENCE_LINE)
+            axes.set_xscale("log")
+            axes.margins(x=0.25)
+            texts = [entry["text"].replace(", ", "\n") for entry in content[kind]]
+            axes.set_yticks(range(len(texts)), texts)
+            axes.tick_params(axis="y", which="both", left=False, right=False)
+            axes.invert_yaxis()
+            axes.set_title(kind)
+        figure.supxlabel(
+            f"times faster than nflows in the same run on one thread of "
+            f"{content['machine']['device']}",
+            fontsize=10,
+        )
+        handles = [Patch(color=color, label=name) for name, color in colors.items()]
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        return figure
+
+
+def _draw_bars(
+    axes: Axes, row: int, seconds: Mapping[str, float], colors: Mapping[str, str]
+) -> None:
+    height = 0.8 / len(seconds)
+    for place, (name, value) in enumerate(seconds.items()):
+        ratio, y = seconds["nflows"] / value, row - 0.4 + (place + 0.5) * height
+        axes.barh(y, ratio, height * 0.92, color=colors[name])
+        axes.text(ratio * 1.06, y, f"{ratio:.2g}", va="center", fontsize=8)
+
+
+def _names(content: Content) -> Sequence[str]:
+    """Contenders in order of first appearance."""
+    entries = [entry for kind in _UNITS for entry in content[kind]]
+    return list(dict.fromkeys(name for entry in entries for name in entry["seconds"]))
