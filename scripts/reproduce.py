@@ -1,4 +1,4 @@
-"""Make results/reference/anode again: the ablation over five seeds; finished runs are kept.
+"""Make results/reference/anode again: studies over several seeds; finished runs are kept.
 
 make reproduce
 """

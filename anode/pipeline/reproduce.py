@@ -41,6 +41,7 @@ class ReproduceConfig:
     runs: str
     output: str
     n_jobs: int
+    only: list[str] | None
     studies: dict[str, Study]
 
 
@@ -52,6 +53,11 @@ def parse_reproduce(raw: DictConfig) -> ReproduceConfig:
     """
     content = resolve(raw)
     config = build(ReproduceConfig, content, "")
+    unknown = set(config.only or ()) - set(config.studies)
+    if unknown:
+        raise ConfigError(
+            f"only must name studies out of {', '.join(config.studies)}, got {sorted(unknown)}"
+        )
     for name, study in config.studies.items():
         for ensemble in study.ensembles:
             variant, _, _ = _ensemble(ensemble)
@@ -63,6 +69,8 @@ def parse_reproduce(raw: DictConfig) -> ReproduceConfig:
 def reproduce(config: ReproduceConfig) -> None:
     """Run every variant with every seed, then compare: one folder of results a study."""
     for name, study in config.studies.items():
+        if config.only is not None and name not in config.only:
+            continue
         home = Path(config.runs) / name
         for seed in study.seeds:
             for variant in study.variants:
