@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from anode import io
+from anode.density.base import DensityConfig
 from anode.density.build import build_density
 from anode.density.ensemble import Ensemble
-from anode.density.maf import FlowConfig
 from anode.density.physical import PhysicalDensity
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 
@@ -27,14 +27,14 @@ class Scored(NamedTuple):
     seconds: float
 
 
-def score_from_file(config: FlowConfig, *, n_events: int, n_flows: int) -> Scored:
+def score_from_file(config: DensityConfig, *, n_events: int, n_flows: int) -> Scored:
     """Score ``n_events`` from one HDF5 file into another with ``n_flows`` flows, by blocks."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(_score, (config, n_events, n_flows))
 
 
-def _score(config: FlowConfig, n_events: int, n_flows: int) -> Scored:
+def _score(config: DensityConfig, n_events: int, n_flows: int) -> Scored:
     torch.set_num_threads(1)
     rng = np.random.default_rng(1)
     flows = [build_density(config, 4, 1, seed) for seed in range(n_flows)]

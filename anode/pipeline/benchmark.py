@@ -12,13 +12,14 @@ from omegaconf import DictConfig
 from anode import io
 from anode.benchmark import likelihood
 from anode.benchmark.contenders import Shape, all_of, sampling, scoring, training_step
+from anode.benchmark.likelihood import Recipe
 from anode.benchmark.memory import score_from_file
 from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
 from anode.errors import ConfigError
 from anode.events.lhco import read_bundled
 from anode.events.table import EventTable
 from anode.pipeline.artifacts import provenance
-from anode.pipeline.config import build, resolve
+from anode.pipeline.config import build, compose_run, resolve
 from anode.regions.windows import Regions
 from anode.reporting.benchmark import benchmark_figure, benchmark_table
 from anode.reporting.style import save_figure
@@ -72,36 +73,21 @@ def benchmark(config: BenchmarkConfig) -> None:
     content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]
     content["sampling"] = [_sampling(config, Shape(*s)) for s in config.sampling]
     if config.likelihood:
-        events = signal_region_background()
-        log.info("time to the published recipe's likelihood")
-        found = likelihood.compare(
-            events, device=config.device, published_epochs=config.likelihood
-        )
-        content["likelihood"] = {name: reached._asdict() for name, reached in found.items()}
-        content["outside_steps"] = {
-            "anode maf": likelihood.share_outside_steps(
-                events, likelihood.maf_config("fused", 8, 64)
-            ),
-            "anode made_mog": likelihood.share_outside_steps(events, likelihood.MIXTURE),
-        }
+        content |= _likelihood(config)
     if config.memory[0]:
-        log.info("memory of scoring %d events with %d flows", *config.memory)
-        scored = score_from_file(
-            likelihood.maf_config("fused", 15, 128),
-            n_events=config.memory[0],
-            n_flows=config.memory[1],
-        )
-        content["memory"] = {
-            "n_events": config.memory[0],
-            "n_flows": config.memory[1],
-            **scored._asdict(),
-        }
+        content["memory"] = _memory(config)
     output = Path(config.output)
     save_figure(benchmark_figure(content), output / "benchmark")
     io.write_json(output / "benchmark.json", content)
     io.write_text(output / "benchmark.md", benchmark_table(content, markdown=True) + "\n")
     print(benchmark_table(content))
     print(f"figure and numbers: {output}")
+
+
+def recipe(*overrides: str) -> Recipe:
+    """Density and trainer that ``scripts/run.py`` would use."""
+    run = compose_run(overrides, "unused")
+    return Recipe(run.density, run.trainer)
 
 
 def machine(config: BenchmarkConfig) -> dict[str, Any]:
@@ -181,6 +167,27 @@ def _timed(
         "text": shape.text,
         "seconds": {name: value / per for name, value in times.items()},
     }
+
+
+def _likelihood(config: BenchmarkConfig) -> dict[str, Any]:
+    log.info("time to the published recipe's likelihood")
+    events = signal_region_background()
+    published = recipe("experiment=anode_paper", f"trainer.epochs={config.likelihood}")
+    quick = {"maf": recipe("density=maf"), "made_mog": recipe("density=made_mog")}
+    found = likelihood.compare(events, published, quick, device=config.device)
+    outside = {
+        f"anode {name}": likelihood.share_outside_steps(events, q) for name, q in quick.items()
+    }
+    reached = {name: fit._asdict() for name, fit in found.items()}
+    return {"likelihood": reached, "outside_steps": outside}
+
+
+def _memory(config: BenchmarkConfig) -> dict[str, Any]:
+    n_events, n_flows = config.memory
+    log.info("memory of scoring %d events with %d flows", n_events, n_flows)
+    flow = recipe("density=maf_paper").density
+    scored = score_from_file(flow, n_events=n_events, n_flows=n_flows)
+    return {"n_events": n_events, "n_flows": n_flows, **scored._asdict()}
 
 
 def _cpu_name() -> str:

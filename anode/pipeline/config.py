@@ -8,12 +8,14 @@ name.
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -29,6 +31,8 @@ from anode.training.loop import TrainerConfig
 from anode.training.trackers import TRACKERS
 
 T = typing.TypeVar("T")
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
 READERS = ("bundled", "lhco_features", "arrays", "toy")
 
@@ -184,6 +188,18 @@ def from_mapping(content: Mapping[str, Any]) -> RunConfig:
     if content.get("device") == "auto":
         content["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     return build(RunConfig, content, "")
+
+
+def compose_run(overrides: Sequence[str], run_dir: Path | str) -> RunConfig:
+    """The ``RunConfig`` that ``scripts/run.py`` would get from these overrides.
+
+    Raises:
+        ConfigError: a value is of the wrong kind.
+    """
+    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        raw = compose("run", [*overrides, "run_dir=replaced"])
+    return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
 
 
 def load_run(path: Path) -> RunConfig:

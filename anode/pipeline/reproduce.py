@@ -4,17 +4,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from anode.errors import ConfigError
 from anode.pipeline import compare, rescore, stages
-from anode.pipeline.config import RunConfig, build, from_mapping, resolve
+from anode.pipeline.config import RunConfig, build, compose_run, resolve
 
 log = logging.getLogger(__name__)
-
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 @dataclass(frozen=True)
@@ -89,10 +85,7 @@ def _run_config(
     config: ReproduceConfig, study: Study, variant: str, seed: int, run_dir: Path
 ) -> RunConfig:
     overrides = [*study.common, *study.variants[variant], f"seed={seed}"]
-    GlobalHydra.instance().clear()  # the one of this command's own configuration
-    with initialize_config_dir(str(CONFIGS), version_base=None):
-        raw = compose("run", [*overrides, f"n_jobs={config.n_jobs}", "run_dir=replaced"])
-    return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
+    return compose_run([*overrides, f"n_jobs={config.n_jobs}"], run_dir)
 
 
 def _other_ensemble(config: ReproduceConfig, home: Path, ensemble: str, seed: int) -> None:
