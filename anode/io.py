@@ -79,16 +79,27 @@ def growing_hdf5(
 
     The names and types are those of the first call. The file appears under ``path`` when the
     block ends without an exception.
+
+    Raises:
+        DataError: a later call has other names or types, or columns of different lengths.
     """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs.update(attributes)
 
         def append(datasets: Mapping[str, np.ndarray]) -> None:
-            for name, values in datasets.items():
-                if name not in file:
+            if not len(file):
+                for name, values in datasets.items():
                     file.create_dataset(
                         name, (0,), values.dtype, maxshape=(None,), chunks=(1 << 16,)
                     )
+            known = {name: rows.dtype for name, rows in file.items()}
+            given = {name: values.dtype for name, values in datasets.items()}
+            if known != given or len({len(values) for values in datasets.values()}) > 1:
+                raise DataError(
+                    f"{path}: every block must have the columns {known}, all of one length, got "
+                    f"{given} of {[len(values) for values in datasets.values()]} rows"
+                )
+            for name, values in datasets.items():
                 rows = file[name]
                 rows.resize(len(rows) + len(values), axis=0)
                 rows[len(rows) - len(values) :] = values

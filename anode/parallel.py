@@ -45,9 +45,11 @@ def stream_jobs(
         yield from map(function, itertools.chain(first, jobs))
         return
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(len(first), context, start_worker, (threads,)) as pool:
         try:
             waiting = deque(pool.submit(function, job) for job in first)
+            del first
             while waiting:
                 # One spare job a process, so that none waits for the slowest.
                 for job in itertools.islice(jobs, 2 * n_jobs - len(waiting)):
@@ -55,7 +57,7 @@ def stream_jobs(
                 yield waiting.popleft().result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
 

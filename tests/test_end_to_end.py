@@ -20,6 +20,7 @@ from omegaconf import OmegaConf
 
 from anode import io
 from anode.errors import AnodeError, DataError, RunDirectoryError
+from anode.events.lhco import BUNDLED_PATH, count_events
 from anode.events.toy import Toy
 from anode.pipeline import config as configuration
 from anode.pipeline import stages, stream
@@ -213,6 +214,32 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
         assert counted == len(region)
 
 
+def test_columns_of_a_growing_file_must_match(tmp_path):
+    def grow(name: str, *blocks: dict) -> None:
+        with io.growing_hdf5(tmp_path / name, {"unit": "GeV"}) as append:
+            for block in blocks:
+                append(block)
+
+    first = {"x": np.arange(3), "y": np.zeros(3)}
+    grow("grown.h5", first, {"x": np.arange(3, 5), "y": np.ones(2)})
+    with io.open_hdf5(tmp_path / "grown.h5") as file:
+        assert file["x"][:].tolist() == [0, 1, 2, 3, 4]
+        assert file.attrs["unit"] == "GeV"
+    for wrong in ({"x": np.arange(2)}, {"x": np.ones(2), "y": np.ones(2)}):
+        with pytest.raises(DataError, match="must have the columns"):
+            grow("broken.h5", first, wrong)
+    assert [p.name for p in tmp_path.iterdir()] == ["grown.h5"]
+
+
+def test_a_repeated_id_is_found_wherever_it_is(tmp_path):
+    with h5py.File(BUNDLED_PATH) as file:
+        columns = {name: file[name][:50] for name in file}
+    io.write_hdf5(tmp_path / "twice.h5", {n: np.tile(c, 2) for n, c in columns.items()})
+    with pytest.raises(DataError, match="must occur once"):
+        count_events(tmp_path / "twice.h5", bundled=True)
+    assert count_events(BUNDLED_PATH, bundled=True) == 600_000
+
+
 def test_files_without_labels_run_to_the_end(tmp_path):
     path = _lhco_file(tmp_path / "events.h5", with_label=False)
     run_dir = tmp_path / "run"
@@ -254,6 +281,11 @@ def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path
     assert np.array_equal(blocks.event_id, scored.event_id)
     # Other block sizes group other events in one product: float32 rounding, no more.
     np.testing.assert_allclose(blocks.score, scored.score, atol=1e-4)
+    # A small last block of events that all lie outside the fitted range is no reason to refuse.
+    tail = _lhco_file(tmp_path / "tail.h5", seed=5, n=701, with_label=False, change=_strange_last)
+    at_tail = replace(config, data=replace(config.data, path=str(tail)))
+    stream.score_file(at_tail, stages.RunDirectory(run_dir), tmp_path / "tail_scores.h5")
+    assert read_scores(tmp_path / "tail_scores.h5").outside[-1]
     light = _lhco_file(tmp_path / "light.h5", seed=6, n=300, change=_lower_momenta)
     args = ["data=lhco_features", f"data.path={light}", f"output={tmp_path / 'none.h5'}"]
     done = script("score", f"run_dir={run_dir}", *args)
@@ -344,6 +376,15 @@ def _lower_momenta(table: dict) -> None:
     for name in table:
         if name.startswith("p"):
             table[name] = table[name] / 10
+
+
+def _strange_last(table: dict) -> None:
+    """The last event lies in the signal region, with a tau21 that no training event has."""
+    for jet, sign in ((1, 1), (2, -1)):
+        momentum = {"px": sign * 1750.0, "py": 0.0, "pz": 0.0, "m": 50.0}
+        for name, value in momentum.items():
+            table[f"{name}j{jet}"][-1] = value
+        table[f"tau2j{jet}"][-1] = 5 * table[f"tau1j{jet}"][-1]
 
 
 def _on_file(path: Path) -> list[str]:

@@ -181,7 +181,8 @@ def test_scoring_in_chunks_equals_scoring_at_once():
     fused.eval()
     x, context = events(size, 2 * CHUNK + 3, torch.float64)
     at_once = fused.log_prob(x, context).detach()
-    for mode in (torch.no_grad, torch.inference_mode):
+    # Memory made in one mode serves the other.
+    for mode in (torch.no_grad, torch.inference_mode, torch.no_grad):
         with mode():
             torch.testing.assert_close(fused.log_prob(x, context), at_once)
             assert fused.log_prob(x[:0], context[:0]).shape == (0,)
@@ -196,6 +197,27 @@ def test_two_graphs_at_once_do_not_share_memory():
     losses = [fused.loss(x + i, context).sum() for i in (0, 1)]
     for loss, gradient in zip(losses, alone, strict=True):
         assert torch.equal(torch.autograd.grad(loss, fused.flat)[0], gradient)
+
+
+def test_parameters_changed_before_backward_are_refused():
+    _, fused = shaken((4, 1, 3, 50))
+    loss = fused.loss(*events((4, 1), 20, torch.float64)).sum()
+    with torch.no_grad():
+        fused.flat.mul_(1.3)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_batch_of_nan_leaves_no_trace_in_the_memory():
+    # 512 events have unused columns, which the next batch of this size must find clean.
+    _, fused = shaken((4, 1, 3, 50))
+    x, context = events((4, 1), 512, torch.float64)
+    before = torch.autograd.grad(fused.loss(x, context).sum(), fused.flat)[0]
+    state = copy.deepcopy(fused.state_dict())
+    torch.autograd.grad(fused.loss(x * torch.nan, context).sum(), fused.flat)
+    fused.load_state_dict(state)
+    after = torch.autograd.grad(fused.loss(x, context).sum(), fused.flat)[0]
+    assert torch.equal(before, after)
 
 
 def test_a_graph_whose_memory_was_reused_refuses_to_go_backward():

@@ -195,16 +195,13 @@ def test_a_maf_upon_a_mixture_has_the_change_of_variables_and_right_gradients(de
     density.train(training)
     plain = FusedMaskedAutoregressiveFlow(3, 1, density.config).double().train(training)
     plain.load_state_dict(density.state_dict(), strict=False)
-    log_normal = plain.log_prob(x, context)
-    log_p = density.log_prob(x, context)
-    if not training:
-        latent = plain.to_nflows_state()
-        reference = density.packing.reference().double().eval()
-        reference.load_state_dict(latent)
-        z, log_abs_det = reference.transform(x, context)
-        z = z.flip(1) if depth % 2 else z  # ours leaves the last reversal out
-        torch.testing.assert_close(log_p, density.base.log_prob(z, context) + log_abs_det)
-    assert not torch.allclose(log_p, log_normal)
+    reference = density.packing.reference().double().train(training)
+    reference.load_state_dict(plain.to_nflows_state())
+    z, log_abs_det = reference.transform(x, context)
+    z = z.flip(1) if depth % 2 else z  # ours leaves the last reversal out
+    expected = density.base.log_prob(z, context) + log_abs_det
+    torch.testing.assert_close(density.log_prob(x, context), expected)
+    assert not torch.allclose(expected, plain.log_prob(x, context))
 
     def total(flat: Tensor, base: Tensor) -> Tensor:
         from torch.func import functional_call
@@ -223,12 +220,6 @@ def test_a_maf_upon_a_mixture_samples_its_own_density():
     context = torch.zeros(20_000, 1, dtype=torch.float64)
     drawn = density.sample(context, torch_stream(5))
     assert drawn.shape == (20_000, 3)
-    # E[-log p] of own samples against importance-free entropy: two seeds agree within errors.
-    other = density.sample(context, torch_stream(6))
-    with torch.no_grad():
-        first, second = (density.log_prob(x, context) for x in (drawn, other))
-    error = math.hypot(first.std().item(), second.std().item()) / math.sqrt(20_000)
-    assert abs(first.mean() - second.mean()).item() < 5 * error
     # The latent of the draws is the base's: mapped back, each follows the mixture.
     reference = density.packing.reference().double().eval()
     plain = FusedMaskedAutoregressiveFlow(3, 1, density.config).double()

@@ -2,8 +2,10 @@
 
 import multiprocessing
 import resource
+import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +32,8 @@ class Scored(NamedTuple):
 def score_from_file(config: DensityConfig, *, n_events: int, n_flows: int) -> Scored:
     """Score ``n_events`` from one HDF5 file into another with ``n_flows`` flows, by blocks."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_score, (config, n_events, n_flows))
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(_score, config, n_events, n_flows).result()
 
 
 def _score(config: DensityConfig, n_events: int, n_flows: int) -> Scored:
@@ -70,4 +72,5 @@ def _peak_mb() -> float:
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

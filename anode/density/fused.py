@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anode.density.base import ConditionalDensity
-from anode.density.fused_memory import Pool
+from anode.density.fused_memory import SCORING, Pool
 from anode.density.fused_pass import NORM_EPS, SCALE_FLOOR, StackLogProb, forward, norm_weight
 from anode.density.fused_weights import Packing, Weights
 from anode.density.maf import FlowConfig, MaskedAutoregressiveFlow
@@ -51,11 +51,11 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
             if getattr(config, key) != needed:
                 raise ConfigError(
                     f"density.backend=fused needs density.{key}={str(needed).lower()}, got "
-                    f"{str(getattr(config, key)).lower()}; set density.backend=nflows"
+                    f"{str(getattr(config, key)).lower()}; set density=maf density.backend=nflows"
                 )
         self.config = config
         self.packing = Packing(n_features, n_context, config)
-        self.pool = Pool()
+        self.pool = Pool(keep=True)
         averages = (config.n_transforms, n_features if config.batch_norm else 0, 1)
         self.flat = nn.Parameter(torch.empty(self.packing.size))
         self.register_buffer("mask", self.packing.mask(), persistent=False)
@@ -84,10 +84,10 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         log_p = self.flat.new_empty(len(features))
         for start in range(0, len(features), CHUNK):
             x, m = features[start : start + CHUNK], context[start : start + CHUNK]
-            space = self.pool.lend(self.packing, self.flat, len(x), keep=False)
+            space = SCORING.lend(self.packing, self.flat, len(x))
             with_normal = forward(self, space, self.flat, x, m)
             log_p[start : start + CHUNK] = self._rebase(with_normal, space.layers[-1].y.t(), m)
-            self.pool.take_back(space)
+            SCORING.take_back(space)
         return log_p
 
     def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
@@ -172,6 +172,11 @@ class MixtureFlow(FusedMaskedAutoregressiveFlow):
     """
 
     def __init__(self, n_features: int, n_context: int, config: MixtureFlowConfig) -> None:
+        if config.base_features < n_features:
+            raise ConfigError(
+                f"density.base_features must be at least the number of features, {n_features}, "
+                f"got {config.base_features}"
+            )
         super().__init__(n_features, n_context, config)
         base = MixtureConfig("made_mog", "fused", config.base_features, config.n_components)
         self.base = AutoregressiveMixture(n_features, n_context, base)

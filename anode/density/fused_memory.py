@@ -11,7 +11,7 @@ from torch import Tensor
 
 from anode.density.fused_weights import Packing, Weights
 
-POOL_SIZE = 4  # the batches of a fit, and those it validates on, have at most two sizes
+POOL_SIZE = 2  # the batches of a fit, like the chunks of a scoring, have two sizes at most
 # Rows a multiple of 2 kB apart share cache lines: at 4 kB small products take four times as long.
 COLUMNS_IN_PHASE, EXTRA_COLUMNS = 512, 16
 
@@ -78,7 +78,7 @@ class Workspace:
         depth, hidden = packing.config.n_transforms, packing.config.hidden_features
         d = packing.n_features
         width = rows + (EXTRA_COLUMNS if rows % COLUMNS_IN_PHASE == 0 else 0)
-        self.rows, self.keep, self.leases, self.training = rows, keep, 0, False
+        self.rows, self.leases, self.training = rows, 0, False
         self.packing, self.source = packing, flat.new_empty(0)
         self.see(flat)
         self.context = new(packing.n_context + 1, width)
@@ -131,24 +131,30 @@ class Workspace:
             _Transposed(*views) for views in zip(*(v.unbind() for v in cut), strict=True)
         ]
 
-    def fits(self, flat: Tensor, rows: int, keep: bool) -> bool:
-        """Whether this serves ``rows`` events with parameters like ``flat``."""
+    def fits(self, packing: Packing, flat: Tensor, rows: int) -> bool:
+        """Whether this serves ``rows`` events of such a flow with parameters like ``flat``."""
         same_kind = self.source.dtype == flat.dtype and self.source.device == flat.device
-        return same_kind and (self.rows, self.keep) == (rows, keep)
+        return same_kind and self.rows == rows and self.packing.kind == packing.kind
 
 
 class Pool:
-    """Memory of finished passes, lent to the next ones."""
+    """Memory of finished passes, lent to the next ones.
 
-    def __init__(self) -> None:
+    Args:
+        keep: as ``Workspace``.
+    """
+
+    def __init__(self, *, keep: bool) -> None:
+        self._keep = keep
         self._spaces: list[Workspace] = []
 
-    def lend(self, packing: Packing, flat: Tensor, rows: int, *, keep: bool) -> Workspace:
+    def lend(self, packing: Packing, flat: Tensor, rows: int) -> Workspace:
         """Memory for a pass, that of a finished one if there is one of its size."""
         for index, space in enumerate(self._spaces):
-            if space.fits(flat, rows, keep):
+            if space.fits(packing, flat, rows):
                 return self._spaces.pop(index)
-        return Workspace(packing, flat, rows, keep=keep)
+        with torch.inference_mode(False):  # or it could serve in inference mode alone
+            return Workspace(packing, flat, rows, keep=self._keep)
 
     def take_back(self, space: Workspace) -> None:
         """Keep the memory of a finished pass for the next."""
@@ -156,4 +162,8 @@ class Pool:
             self._spaces = [*self._spaces, space][-POOL_SIZE:]
 
     def __deepcopy__(self, _: dict[int, Any]) -> "Pool":
-        return Pool()
+        return Pool(keep=self._keep)
+
+
+SCORING = Pool(keep=False)
+"""Shared by all flows of this process, since an ensemble has many and scores one at a time."""

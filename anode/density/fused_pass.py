@@ -109,6 +109,7 @@ def backward(
     torch.sigmoid(space.u, out=space.slope)
     g_full, _ = space.g_and_product.split(n_features)
     g, product_of_g = space.g_and_product[:, : space.rows].split(n_features)
+    g_full[:, space.rows :].zero_()
     torch.mul(space.layers[-1].y, -d_log_p, out=g)
     if d_latent is not None:
         g.add_(d_latent.t())
@@ -166,10 +167,11 @@ class StackLogProb(torch.autograd.Function):
     def forward(
         ctx: Any, flat: Tensor, features: Tensor, context: Tensor, flow: Stack
     ) -> tuple[Tensor, Tensor]:
-        space = flow.pool.lend(flow.packing, flat, len(features), keep=True)
+        space = flow.pool.lend(flow.packing, flat, len(features))
         space.leases += 1
         ctx.flow, ctx.space, ctx.lease = flow, space, space.leases
         ctx.set_materialize_grads(False)
+        ctx.save_for_backward(flat)
         log_p = forward(flow, space, flat, features, context)
         return log_p, space.layers[-1].y.t().clone()
 
@@ -179,6 +181,7 @@ class StackLogProb(torch.autograd.Function):
         ctx: Any, d_log_p: Tensor | None, d_latent: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         flow, space = ctx.flow, ctx.space
+        _ = ctx.saved_tensors  # refuses parameters that have changed since
         if d_log_p is None:
             d_log_p = space.s.new_zeros(space.rows)
         if space.leases != ctx.lease:

@@ -51,6 +51,7 @@ class Packing:
         config: settings of the flow; one block per MADE.
 
     Attributes:
+        kind: what two flows whose weights lie alike have in common.
         size: number of parameters.
         known: entry d is how many hidden units, in our order, need no more than the first d
             features.
@@ -67,6 +68,7 @@ class Packing:
             (depth, 2 * n_features, 1),
             (depth, 2, n_features if config.batch_norm else 0, 1),
         )
+        self.kind = (n_features, n_context, config)
         self.size = sum(math.prod(shape) for shape in self._shapes)
         with torch.random.fork_rng(devices=[]):
             degrees = _nets(self.reference())[0].initial_layer.degrees

@@ -106,15 +106,26 @@ def read_bundled(
         return _read(columns, features, ids, start, block_rows)
 
 
-def count_rows(path: Path | str) -> int:
-    """Events in a file that ``read_lhco_features`` or ``read_bundled`` reads.
+def count_events(path: Path | str, *, bundled: bool) -> int:
+    """Events in a file that ``read_bundled``, or else ``read_lhco_features``, reads in parts.
 
     Raises:
-        DataError: the file is missing, truncated or of another layout.
+        DataError: the file is missing, truncated or of another layout, or an event id is repeated
+            anywhere in it.
     """
     with open_hdf5(path) as file:
-        find = _root_columns if EVENT_ID in file else _pandas_columns
-        return find(str(path), file).n_rows
+        if not bundled:
+            return _pandas_columns(str(path), file).n_rows
+        columns = _root_columns(str(path), file)
+        _require(columns, [EVENT_ID])
+        ids = np.sort(_read_rows(columns, [EVENT_ID], slice(None))[EVENT_ID])
+    repeated = ids[1:][ids[1:] == ids[:-1]]
+    if repeated.size:
+        raise DataError(
+            f"{path}: every event_id must occur once, but {repeated[0]} occurs again "
+            f"({repeated.size} such rows); remove the copies"
+        )
+    return columns.n_rows
 
 
 def _read(

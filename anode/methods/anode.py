@@ -29,7 +29,6 @@ from anode.training.densities import (
 )
 
 BACKGROUND = "background"
-MAX_OUTSIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,6 @@ class Anode(AnomalyMethod):
 
         Events of the data sample get the fit of their fold. All others were seen by none; they get
         one fold too, or the log-mean-exp over folds, as ``split.extra`` says.
-
-        Raises:
-            DataError: more than 10% of the events lie outside the range of features of p_bg's
-                sidebands, which a wrong unit or feature would explain.
         """
         rows = self._rows_of_fits(events, in_data_sample)
         jobs = [self._job(BACKGROUND, events)]
@@ -76,7 +71,6 @@ class Anode(AnomalyMethod):
         background, *data = evaluate_all(
             jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
         )
-        _refuse_strangers(events, background.outside)
         log_p_data = _combine(len(events), list(rows.values()), data)
         outside = background.outside.copy()
         for index, evaluation in zip(rows.values(), data, strict=True):
@@ -185,12 +179,3 @@ def _combine(n: int, rows: list[np.ndarray], evaluations: list[Evaluation]) -> n
         total[index] = np.logaddexp(total[index], evaluation.log_p)
         count[index] += 1
     return total - np.log(count)
-
-
-def _refuse_strangers(events: EventTable, outside: np.ndarray) -> None:
-    share = outside.mean() if len(outside) else 0.0
-    if share > MAX_OUTSIDE:
-        raise DataError(
-            f"{events.source}: {share:.1%} of events lie outside the range of features that the "
-            f"sidebands have, more than {MAX_OUTSIDE:.0%}; are units and features right?"
-        )

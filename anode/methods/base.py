@@ -15,6 +15,8 @@ from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.checkpoints import FitResult
 from anode.training.loop import TrainerConfig
 
+MAX_OUTSIDE = 0.1
+
 
 class RegionEvents(NamedTuple):
     """The data sample, cut by mass and without truth labels."""
@@ -39,6 +41,20 @@ class Scores(NamedTuple):
     score: np.ndarray
     parts: dict[str, np.ndarray]
     outside: np.ndarray
+
+
+def refuse_strangers(n_outside: int, n_events: int, source: str) -> None:
+    """Refuse events of which many had to be clipped to the fitted range.
+
+    Raises:
+        DataError: more than 10% of them, which a wrong unit or feature would explain.
+    """
+    if n_outside > MAX_OUTSIDE * n_events:
+        raise DataError(
+            f"{source}: {n_outside} of {n_events} events lie outside the range of features that "
+            f"the densities were fitted in, more than {MAX_OUTSIDE:.0%}; are units and features "
+            "right?"
+        )
 
 
 @dataclass(frozen=True)

@@ -119,15 +119,15 @@ def describe_data(
     events: EventTable, extra: EventTable | None, files: list[Path]
 ) -> dict[str, Any]:
     """What the manifest says of the events: their files' hashes, or that of the toy's numbers."""
-    if files:
-        digest = io.sha256_text("".join(io.sha256_file(path) for path in files))
-        if len(files) == 1:
-            digest = io.sha256_file(files[0])
+    hashes = [io.sha256_file(path) for path in files]
+    if hashes:
+        digest = hashes[0] if len(hashes) == 1 else io.sha256_text("".join(hashes))
     else:
         digest = io.sha256_text(events.features.tobytes().hex() + events.mass.tobytes().hex())
     return {
         "source": events.source,
         "files": [path.name for path in files],
+        "file_sha256": hashes,
         "sha256": digest,
         "n_data": len(events),
         "n_extra": 0 if extra is None else len(extra),

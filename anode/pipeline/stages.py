@@ -11,7 +11,7 @@ from anode import io
 from anode.errors import RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.anode import Anode
-from anode.methods.base import FitSettings
+from anode.methods.base import FitSettings, refuse_strangers
 from anode.pipeline.artifacts import RunDirectory, describe_data
 from anode.pipeline.config import RunConfig
 from anode.pipeline.judge import judge
@@ -85,6 +85,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
     scores = method.score(events.without_label(), sample == DATA)
+    refuse_strangers(int(scores.outside.sum()), len(events), events.source)
     write_scores(directory.scores, scores, events, sample)
 
 

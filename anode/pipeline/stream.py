@@ -15,11 +15,12 @@ from tqdm import tqdm
 
 from anode import io
 from anode.errors import DataError
-from anode.events.lhco import count_rows, read_bundled, read_lhco_features
+from anode.events.lhco import count_events, read_bundled, read_lhco_features
 from anode.events.table import EventTable
+from anode.methods.base import refuse_strangers
 from anode.parallel import stream_jobs
 from anode.pipeline import stages
-from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import RunConfig
 from anode.pipeline.prepare import data_path, prepare
 from anode.pipeline.scores import EXTRA, attributes, columns
@@ -61,15 +62,15 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
         output: the HDF5 file to write.
 
     Raises:
-        DataError: the file is the one the run was fitted on, or no event of it lies in the
-            signal region; nothing is written then.
+        DataError: the file is one the run was fitted on, no event of it lies in the signal
+            region, or too many lie outside the fitted range of features; nothing is written then.
     """
     n_jobs = config.n_jobs
     config = dataclasses.replace(
         config, n_jobs=1, split=dataclasses.replace(config.split, extra="average")
     )
     blocks, n_events = _blocks(config, directory)
-    n_scored = 0
+    n_scored = n_outside = 0
     with (
         io.growing_hdf5(output, attributes(config.features)) as append,
         tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
@@ -77,12 +78,14 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
         for block in stream_jobs(score_block, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)
             n_scored += len(block.datasets["score"])
+            n_outside += int(block.datasets["outside"].sum())
             bar.update(block.n_read)
         if not n_scored:
             raise DataError(
                 f"{config.data.path}: none of its {n_events} events lies in the signal region "
                 f"{config.regions.signal} GeV; no score file was written"
             )
+        refuse_strangers(n_outside, n_scored, str(config.data.path))
     log.info(
         "%d of %d events lie in the signal region and are scored; results in %s",
         n_scored,
@@ -111,12 +114,11 @@ def _blocks(config: RunConfig, directory: RunDirectory) -> tuple[Iterator[Block]
     whole = data.n_background is None and data.n_signal is None and data.extra_background is None
     if data.reader in _READERS and whole:
         path = data_path(data)
-        n_events = count_rows(path)
-        _refuse_own(directory, str(path), io.sha256_file(path))
+        n_events = count_events(path, bundled=data.reader == "bundled")
+        _refuse_own(directory, [path])
         return _cut(config, directory, None, n_events), n_events
     prepared = prepare(config, check_sidebands=False)
-    described = describe_data(prepared.data, prepared.extra, prepared.files)
-    _refuse_own(directory, prepared.data.source, described["sha256"])
+    _refuse_own(directory, prepared.files)
     return _cut(config, directory, prepared.data, len(prepared.data)), len(prepared.data)
 
 
@@ -129,9 +131,12 @@ def _cut(
         yield Block(config, directory.path, part, rows)
 
 
-def _refuse_own(directory: RunDirectory, source: str, sha256: str) -> None:
-    if sha256 == directory.read_manifest().get("data", {}).get("sha256"):
-        raise DataError(
-            f"{source} is the file this run was fitted on: its cross-fitted scores are in "
-            f"{directory.scores}"
-        )
+def _refuse_own(directory: RunDirectory, files: list[Path]) -> None:
+    own = directory.read_manifest().get("data", {})
+    known = {own.get("sha256"), *own.get("file_sha256", ())}
+    for path in files:
+        if io.sha256_file(path) in known:
+            raise DataError(
+                f"{path} is a file this run was fitted on: its cross-fitted scores are in "
+                f"{directory.scores}"
+            )

@@ -1,5 +1,6 @@
 """How is a benchmark read: a table for the screen, and bars of how many times faster?"""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,7 +74,7 @@ def benchmark_figure(content: Content) -> Figure:
     with style():
         figure = new_figure(11.5, 4.4)
         names = _names(content)
-        colors = dict(zip(names, PALETTE, strict=False))
+        colors = dict(zip(names, itertools.cycle(PALETTE), strict=False))
         for axes, kind in zip(figure.subplots(1, 3), _UNITS, strict=True):
             for row, entry in enumerate(content[kind]):
                 _draw_bars(axes, row, entry["seconds"], colors)
@@ -85,9 +86,10 @@ def benchmark_figure(content: Content) -> Figure:
             axes.tick_params(axis="y", which="both", left=False, right=False)
             axes.invert_yaxis()
             axes.set_title(kind)
+        machine = content["machine"]
         figure.supxlabel(
-            f"times faster than nflows in the same run on one thread of "
-            f"{content['machine']['device']}",
+            f"times faster than nflows in the same run; {machine['device']}, "
+            f"{machine['threads']} thread(s)",
             fontsize=10,
         )
         handles = [Patch(color=color, label=name) for name, color in colors.items()]

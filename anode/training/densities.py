@@ -8,6 +8,7 @@ executes code when it is read.
 import dataclasses
 import functools
 import json
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +125,11 @@ def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[
     ]
     total = sum(len(job.mass) for job in jobs)
     evaluated = stream_jobs(evaluate_density, blocks, n_jobs=n_jobs, threads=threads)
-    with tqdm(total=total, desc="score", unit=" log p", disable=None, leave=False) as bar:
+    # Below the bar of a caller that scores block by block; a worker has no line of its own.
+    silent = True if multiprocessing.parent_process() is not None else None
+    with tqdm(
+        total=total, desc="score", unit=" log p", position=1, leave=False, disable=silent
+    ) as bar:
         for (number, rows), evaluation in zip(places, evaluated, strict=True):
             results[number].log_p[rows] = evaluation.log_p
             results[number].outside[rows] = evaluation.outside

@@ -129,9 +129,9 @@ def fit(
         leave=False,
         disable=None,
     )
+    started = time.perf_counter()
     try:
         while not state.result.finished:
-            started = time.perf_counter()
             epoch = len(state.result.validation_loss) + 1
             order = torch.randperm(
                 len(train.features), generator=torch_stream(seed, "shuffle", epoch)
@@ -144,7 +144,8 @@ def fit(
                     f"{train_loss}, validation {validation_loss}); lower trainer.learning_rate "
                     "or set trainer.gradient_clip"
                 )
-            seconds = time.perf_counter() - started
+            # Writing the state of an epoch counts for the next one.
+            seconds, started = time.perf_counter() - started, time.perf_counter()
             state.finish_epoch(config, train_loss, validation_loss, seconds)
             record.log(
                 {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss}
