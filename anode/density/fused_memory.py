@@ -24,6 +24,7 @@ class _Layer(NamedTuple):
 
     x: Tensor
     x_and_one: Tensor
+    x_and_one_t: Tensor
     r: Tensor
     h1: Tensor
     h1_and_one: Tensor
@@ -41,6 +42,7 @@ class _Gradients(NamedTuple):
 
     weights: Weights
     ut_full: Tensor
+    ut_full_t: Tensor
     u: Tensor
     t: Tensor
     log_s: Tensor
@@ -48,7 +50,6 @@ class _Gradients(NamedTuple):
     sums: Tensor
     sum_g: Tensor
     sum_product: Tensor
-    x_and_one_t: Tensor
 
 
 class _Transposed(NamedTuple):
@@ -96,7 +97,7 @@ class Workspace:
         inputs, outputs = x[:-1, :-1, :rows], x[1:, :-1, :rows]
         hidden_views = (r, h1[:, :-1], h1, h1.mT)
         output_views = (ut, self.u, ut[:, d:, :rows], self.s, new(depth, d, rows), outputs)
-        views = (inputs, x[:-1], *hidden_views, *output_views)
+        views = (inputs, x[:-1], x[:-1].mT, *hidden_views, *output_views)
         self.layers = [
             _Layer(*fields) for fields in zip(*(v.unbind() for v in views), strict=True)
         ]
@@ -110,8 +111,8 @@ class Workspace:
         self.g_and_product = new(2 * d, width)
         self.d_h2, self.d_r = new(hidden, width), new(hidden, width)
         views = (
-            *(self.d_ut, self.d_ut[:, :d, :rows], self.d_ut[:, d:, :rows]),
-            *(self.d_log_s, self.slope, self.sums, *self.sums.split(d, dim=1), x[:-1].mT),
+            *(self.d_ut, self.d_ut.mT, self.d_ut[:, :d, :rows], self.d_ut[:, d:, :rows]),
+            *(self.d_log_s, self.slope, self.sums, *self.sums.split(d, dim=1)),
         )
         by_layer = zip(self.d_weights.layers(), *(v.unbind() for v in views), strict=True)
         self.gradients = [_Gradients(*fields) for fields in by_layer]

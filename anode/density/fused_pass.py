@@ -33,7 +33,7 @@ from torch.nn import functional as F
 
 from anode.density.fused_memory import Pool, Workspace
 from anode.density.fused_weights import Packing
-from anode.density.products import product, product_relu
+from anode.density.products import multiply, product, product_relu
 
 SCALE_FLOOR = 1e-3
 NORM_EPS = 1e-5
@@ -69,10 +69,10 @@ def forward(
         known = list(zip(mean.unbind(), space.alpha.unbind(), strict=True))
     weight_of, beta_of, moments = weight.unbind(), beta.unbind(), []
     for k, (a, w) in enumerate(zip(space.layers, space.layer_weights, strict=True)):
-        torch.mm(w.context, space.context, out=a.r).relu_()
-        torch.addmm(a.r, w.first, a.x_and_one, out=a.h1).relu_()
+        multiply(w.context, space.context_t, out=a.r).relu_()
+        multiply(w.first, a.x_and_one_t, out=a.h1, add=a.r).relu_()
         space.h2[k] = h2 = product_relu(w.middle, a.h1_and_one_t)
-        torch.addmm(w.last_bias, w.last, h2, out=a.ut_full)
+        multiply(w.last, h2.t(), out=a.ut_full, add=w.last_bias)
         torch.add(F.softplus(a.u), SCALE_FLOOR, out=a.s)
         if not batch_norm:
             torch.addcmul(a.t, a.s, a.x, out=a.y)
@@ -134,20 +134,20 @@ def backward(
         else:
             d.t.copy_(g)
         torch.addcmul(d.log_s, d.t, a.x, out=d.u).mul_(d.slope)
-        torch.mm(d.ut_full, h2.t(), out=d.weights.last)
-        torch.mm(t.last, d.ut_full, out=d_h2)
+        multiply(d.ut_full, h2, out=d.weights.last)
+        multiply(t.last, d.ut_full_t, out=d_h2)
         _mask_by_sign(d_h2, h2, 0, grad_input=d_h2)
         torch.mul(product(d_h2, a.h1_and_one), mask.middle[0], out=d.weights.middle)
         d_h1 = product(t.middle, d_h2_t)
         _mask_by_sign(d_h1, a.h1, 0, grad_input=d_h1)
-        torch.mm(d_h1, d.x_and_one_t, out=d.weights.first)
+        multiply(d_h1, a.x_and_one, out=d.weights.first)
         torch.mul(d.t, a.s, out=g)
-        g_full.addmm_(t.first, d_h1)
-        torch.mm(w.context, space.context, out=d_r)
+        multiply(t.first, d_h1.t(), out=g_full, add=g_full)
+        multiply(w.context, space.context_t, out=d_r)
         _mask_by_sign(d_h1, d_r, 0, grad_input=d_r)
-        torch.mm(d_r, space.context_t, out=d.weights.context)
+        multiply(d_r, space.context, out=d.weights.context)
         if d_context is not None:
-            d_context.addmm_(t.context, d_r)
+            multiply(t.context, d_r.t(), out=d_context, add=d_context)
     w = space.d_weights
     w.first.mul_(mask.first)
     w.last.mul_(mask.last)

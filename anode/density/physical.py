@@ -8,7 +8,7 @@ from anode.density.base import ConditionalDensity
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 
-CHUNK = 8000
+CHUNK = 8192
 
 
 class PhysicalDensity(nn.Module):
