@@ -175,6 +175,16 @@ def test_comparison_figure_draws_the_median_and_band_of_the_runs() -> None:
     assert (heights.min(), heights.max()) == pytest.approx((1.63462, 4.36538))
 
 
+def test_many_groups_are_lines_without_bands_and_the_legend_leaves_the_curves() -> None:
+    fpr = np.linspace(0.01, 1, 50)
+    run = SicCurve(fpr, np.sqrt(fpr), 1 + fpr, fpr, fpr, fpr)
+    figure = comparison_figure({f"group {n}": [run, run] for n in range(15)})
+    left, _ = figure.axes
+    assert not bands(left)
+    assert left.get_legend() is None
+    assert len(figure.legends[0].get_texts()) == 16  # the random score too
+
+
 def test_comparison_is_drawn_only_where_every_run_has_a_point() -> None:
     first, second = (
         SicCurve(fpr, np.sqrt(fpr), 1 / fpr, fpr, fpr, fpr)

@@ -104,7 +104,8 @@ def _draw_bars(
     for place, (name, value) in enumerate(seconds.items()):
         ratio, y = seconds["nflows"] / value, row - 0.4 + (place + 0.5) * height
         axes.barh(y, ratio, height * 0.92, color=colors[name])
-        axes.text(ratio * 1.06, y, f"{ratio:.2g}", va="center", fontsize=8)
+        text = f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
+        axes.text(ratio * 1.06, y, text, va="center", fontsize=8)
 
 
 def _names(content: Content) -> Sequence[str]:

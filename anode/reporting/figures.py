@@ -31,6 +31,7 @@ from anode.reporting.style import (
 TPR_LABEL = r"signal efficiency $\epsilon_S$ (TPR)"
 FPR_LABEL = r"background efficiency $\epsilon_B$ (FPR)"
 SIC_LABEL = r"SIC $= \epsilon_S / \sqrt{\epsilon_B}$"
+MANY = 10  # groups of a comparison, above which bands would hide each other
 _T = TypeVar("_T")
 NO_LABELS = "no truth labels: no ROC/SIC"
 
@@ -117,7 +118,7 @@ def comparison_figure(
     """Median SIC and 68% band over the runs (seeds, injections) of each group.
 
     A point is drawn where every run of the group has one, so that no run drops out of the median
-    on the way. A group of one run is a line without a band.
+    on the way. A group of one run is a line without a band, and so is each of many groups.
 
     Args:
         groups: name -> SIC curves, one a run; runs without a point, and groups without such
@@ -130,19 +131,25 @@ def comparison_figure(
     drawn = {name: curves for name, curves in drawn.items() if curves}
     if not drawn:
         return notice_figure(NO_LABELS)
+    crowded = len(drawn) > MANY
     with style():
         floor = min(curve.fpr[0] for curves in drawn.values() for curve in curves)
         figure, left, right = _sic_axes(floor)
         for index, (color, (name, curves)) in enumerate(_colored(drawn)):
-            dashes = "-" if index < len(PALETTE) else "--"  # tells repeated colours apart
+            dashes = ("-", "--", ":")[min(index // len(PALETTE), 2)]  # for repeated colours
             label = f"{name} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
             for axes, x in ((left, "tpr"), (right, "fpr")):
                 grid, low, median, high = _over_runs(curves, x)
                 axes.plot(grid, median, color=color, ls=dashes, label=label)
-                if len(curves) > 1:
+                if len(curves) > 1 and not crowded:
                     axes.fill_between(grid, low, high, color=color, alpha=0.25, lw=0)
-        lines = [_signal_line(s_over_b, s_over_sqrt_b), "median and 68% band over runs"]
+        what = "median over runs" if crowded else "median and 68% band over runs"
+        lines = [_signal_line(s_over_b, s_over_sqrt_b), what]
         _finish_sic(left, right, [*lines, f"at least {MIN_BACKGROUND} background events pass"])
+        if crowded:
+            left.legend_ = None  # it would lie on the curves
+            handles, labels = left.get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
