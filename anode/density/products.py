@@ -35,7 +35,7 @@ def product_relu(a: Tensor, b: Tensor) -> Tensor:
 def multiply(a: Tensor, b: Tensor, *, out: Tensor, add: Tensor | None = None) -> Tensor:
     """out = add + a b^T; a column ``add`` is added to every column.
 
-    oneDNN takes 10 us to begin, so it serves products of at least ``LARGE`` rows, columns and terms.
+    oneDNN takes 10 us to begin: it serves products of at least ``LARGE`` rows, columns and terms.
     """
     if min(*a.shape, len(b)) >= LARGE and _fits_onednn(a):
         result = _onednn(a, b, "none")
