@@ -1,5 +1,7 @@
 """How does independent work spread over processes, and end with the process that asked for it?"""
 
+import contextlib
+import ctypes
 import itertools
 import multiprocessing
 import os
@@ -11,6 +13,10 @@ from multiprocessing.connection import wait
 from typing import TypeVar
 
 import torch
+
+KEPT_BLOCK = 32 * 2**20  # bytes; larger blocks return to the kernel when freed
+KEPT_MEMORY = 256 * 2**20  # bytes of freed memory kept at most
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -38,7 +44,7 @@ def stream_jobs(
         n_jobs: processes; 1, or a single job, stays in the caller's.
         threads: torch threads of each process. One is fastest on a busy machine.
     """
-    torch.set_num_threads(threads)
+    prepare_process(threads)
     jobs = iter(jobs)
     first = list(itertools.islice(jobs, n_jobs))
     if len(first) <= 1:
@@ -62,9 +68,23 @@ def stream_jobs(
             raise
 
 
-def start_worker(threads: int) -> None:
-    """Initialise a pool's process: its torch threads, and its end if the parent is killed."""
+def prepare_process(threads: int) -> None:
+    """Set torch's threads, and keep memory that tensors free.
+
+    glibc gives freed megabytes back to the kernel and asks for them again, page by page, many
+    times in a training step: a tenth of its time, and two thirds of that of scoring with nflows.
+    Other C libraries are left alone.
+    """
     torch.set_num_threads(threads)
+    with contextlib.suppress(AttributeError):
+        set_option = ctypes.CDLL(None).mallopt
+        set_option(_M_MMAP_THRESHOLD, KEPT_BLOCK)
+        set_option(_M_TRIM_THRESHOLD, KEPT_MEMORY)
+
+
+def start_worker(threads: int) -> None:
+    """Initialise a pool's process, which ends if its parent is killed."""
+    prepare_process(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

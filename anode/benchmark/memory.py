@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from anode import io
 from anode.density.base import DensityConfig
 from anode.density.build import build_density
 from anode.density.ensemble import Ensemble
 from anode.density.physical import PhysicalDensity
+from anode.parallel import prepare_process
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 
 BLOCK = 100_000
@@ -37,7 +37,7 @@ def score_from_file(config: DensityConfig, *, n_events: int, n_flows: int) -> Sc
 
 
 def _score(config: DensityConfig, n_events: int, n_flows: int) -> Scored:
-    torch.set_num_threads(1)
+    prepare_process(1)
     rng = np.random.default_rng(1)
     flows = [build_density(config, 4, 1, seed) for seed in range(n_flows)]
     first = rng.uniform(size=(1000, 4))

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from anode.density.base import ConditionalDensity
 from anode.density.fused_memory import SCORING, Pool
-from anode.density.fused_pass import NORM_EPS, SCALE_FLOOR, StackLogProb, forward, norm_weight
+from anode.density.fused_norm import EPSILON, norm_weight
+from anode.density.fused_pass import SCALE_FLOOR, StackLogProb, forward
 from anode.density.fused_weights import Packing, Weights
 from anode.density.maf import FlowConfig, MaskedAutoregressiveFlow
 from anode.density.mog import AutoregressiveMixture, MixtureConfig
@@ -117,7 +118,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         context = torch.cat([context, torch.ones_like(y[:1])])
         for k, w in reversed(list(enumerate(layers))):
             if self.config.batch_norm:
-                deviation = (self.running_var[k] + NORM_EPS).sqrt()
+                deviation = (self.running_var[k] + EPSILON).sqrt()
                 y = (y - w.norm[1]) / norm_weight(w.norm[0]) * deviation + self.running_mean[k]
             y = self._invert_transform(w, self.packing.features(k), y, context)
         return y

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from anode.density.fused_norm import BatchNorm
 from anode.density.fused_weights import Packing, Weights
+from anode.density.products import multiply_for
 
 POOL_SIZE = 2  # the batches of a fit, like the chunks of a scoring, have two sizes at most
 # Rows a multiple of 2 kB apart share cache lines: at 4 kB small products take four times as long.
@@ -25,7 +27,6 @@ class _Layer(NamedTuple):
     x: Tensor
     x_and_one: Tensor
     x_and_one_t: Tensor
-    r: Tensor
     h1: Tensor
     h1_and_one: Tensor
     h1_and_one_t: Tensor
@@ -33,7 +34,6 @@ class _Layer(NamedTuple):
     u: Tensor
     t: Tensor
     s: Tensor
-    centred: Tensor
     y: Tensor
 
 
@@ -47,9 +47,6 @@ class _Gradients(NamedTuple):
     t: Tensor
     log_s: Tensor
     slope: Tensor
-    sums: Tensor
-    sum_g: Tensor
-    sum_product: Tensor
 
 
 class _Transposed(NamedTuple):
@@ -79,24 +76,26 @@ class Workspace:
         depth, hidden = packing.config.n_transforms, packing.config.hidden_features
         d = packing.n_features
         width = rows + (EXTRA_COLUMNS if rows % COLUMNS_IN_PHASE == 0 else 0)
-        self.rows, self.leases, self.training = rows, 0, False
+        self.rows, self.leases = rows, 0
         self.packing, self.source = packing, flat.new_empty(0)
         self.see(flat)
+        self.multiply_first = multiply_for(hidden, d + 1, rows, like=flat)
+        self.multiply_last = multiply_for(2 * d, hidden, rows, like=flat)
+        batch_norm = packing.config.batch_norm
+        self.norm = BatchNorm(flat, depth, d, rows, keep=keep) if batch_norm else None
         self.context = new(packing.n_context + 1, width)
         self.context[-1] = 1.0
         self.context_t = self.context.t()
         self.s = new(depth, d, rows)
         ut = new(depth, 2 * d, width)
         self.u = ut[:, :d, :rows]
-        self.alpha = self.var = new(depth, 0, 1)
         x, h1 = new(depth + 1, d + 1, width), new(depth if keep else 1, hidden + 1, width)
         x[:, -1], h1[:, -1] = 1.0, 1.0
         h1 = h1.expand(depth, -1, -1)
-        r = new(1, hidden, width).expand(depth, -1, -1)
-        self.h2: list[Tensor] = [r[0]] * depth
+        self.h2: list[Tensor] = [self.context] * depth
         inputs, outputs = x[:-1, :-1, :rows], x[1:, :-1, :rows]
-        hidden_views = (r, h1[:, :-1], h1, h1.mT)
-        output_views = (ut, self.u, ut[:, d:, :rows], self.s, new(depth, d, rows), outputs)
+        hidden_views = (h1[:, :-1], h1, h1.mT)
+        output_views = (ut, self.u, ut[:, d:, :rows], self.s, outputs)
         views = (inputs, x[:-1], x[:-1].mT, *hidden_views, *output_views)
         self.layers = [
             _Layer(*fields) for fields in zip(*(v.unbind() for v in views), strict=True)
@@ -107,14 +106,13 @@ class Workspace:
         self.d_weights = packing.unpack(self.d_flat)
         self.d_ut = new(depth, 2 * d, width)
         self.d_log_s, self.slope = new(depth, d, rows), new(depth, d, rows)
-        self.sums = new(depth, 2 * d, 1)
-        self.g_and_product = new(2 * d, width)
+        self.g_full = new(d, width)
         self.d_h2, self.d_r = new(hidden, width), new(hidden, width)
-        views = (
+        d_views = (
             *(self.d_ut, self.d_ut.mT, self.d_ut[:, :d, :rows], self.d_ut[:, d:, :rows]),
-            *(self.d_log_s, self.slope, self.sums, *self.sums.split(d, dim=1)),
+            *(self.d_log_s, self.slope),
         )
-        by_layer = zip(self.d_weights.layers(), *(v.unbind() for v in views), strict=True)
+        by_layer = zip(self.d_weights.layers(), *(v.unbind() for v in d_views), strict=True)
         self.gradients = [_Gradients(*fields) for fields in by_layer]
 
     def see(self, flat: Tensor) -> None:

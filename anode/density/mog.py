@@ -7,14 +7,14 @@ the weights, means and widths of feature d being a masked network's (MADE, Germa
 
     h1 = relu(A i),   h2 = relu(M (h1, 1)),   (q, mu, u) = L h2 + E i,
     w = softmax_k q,   s = softplus(u) + 1e-3,   v = (x - mu) / s,
-    log p = sum_d [ logsumexp_k (q - v^2 / 2 - log s) - logsumexp_k q - log(2 pi) / 2 ].
+    log p = sum_d [ logsumexp_k (log w - v^2 / 2 - log s) - log(2 pi) / 2 ].
 
 Hidden units have degrees 0 to D - 1, a unit of degree g seeing the first g features; those of
 degree 0 see the context alone, and give it to the first feature, which in a stock MADE has none.
 With many features these units are few, and may all be silent: the direct connections E keep the
 way from the context open.
 
-Backwards, with l the gradient of log p and r = softmax_k(q - v^2 / 2 - log s),
+Backwards, with l the gradient of log p and r = softmax_k(log w - v^2 / 2 - log s),
 
     dq = l (r - w),   dmu = l r v / s,   du = l r (v^2 - 1) / s sigmoid(u),
     dx = A^T dh1 + E^T (dq, dmu, du) - sum_k dmu.
@@ -67,7 +67,7 @@ class _Weights(NamedTuple):
 
 
 class _Mixture(NamedTuple):
-    """Logits q, means and softplus inputs u (D, K, B) of every feature's Gaussians."""
+    """Logits q, means and softplus inputs u (..., D, K, B) of every feature's Gaussians."""
 
     logits: Tensor
     means: Tensor
@@ -105,7 +105,8 @@ class AutoregressiveMixture(ConditionalDensity):
             (outputs, hidden),
             (outputs, inputs),
         )
-        self.flat = nn.Parameter(torch.empty(sum(math.prod(s) for s in self._shapes)))
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+        self.flat = nn.Parameter(torch.empty(sum(self._sizes)))
         self.register_buffer("mask", torch.empty_like(self.flat.data), persistent=False)
         # Sorted, so that what a feature needs is a slice.
         degrees = torch.sort(torch.arange(hidden) % n_features).values
@@ -114,14 +115,15 @@ class AutoregressiveMixture(ConditionalDensity):
         self._initialise()
 
     def unpack(self, flat: Tensor) -> _Weights:
-        """Views of a flat tensor: of parameters, of their mask or of their gradients."""
-        parts = flat.split([math.prod(shape) for shape in self._shapes])
-        return _Weights(*(p.view(s) for p, s in zip(parts, self._shapes, strict=True)))
+        """Views of flat tensors (..., P): of parameters, of their mask or of their gradients."""
+        parts = flat.split(self._sizes, dim=-1)
+        of_shape = zip(parts, self._shapes, strict=True)
+        return _Weights(*(part.view(*flat.shape[:-1], *shape) for part, shape in of_shape))
 
     def split(self, outputs: Tensor) -> _Mixture:
-        """The network's outputs (3DK, B) by what they mean."""
-        shaped = outputs.view(3, self.n_features, self.config.n_components, -1)
-        return _Mixture(*shaped.unbind())
+        """The network's outputs (..., 3DK, B) by what they mean."""
+        split = (3, self.n_features, self.config.n_components)
+        return _Mixture(*outputs.unflatten(-2, split).unbind(-4))
 
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
         if torch.is_grad_enabled():
@@ -186,36 +188,45 @@ class AutoregressiveMixture(ConditionalDensity):
 
 
 class _Pass(NamedTuple):
-    """log p (B,) and what its derivatives need."""
+    """log p (..., B) and what its derivatives need."""
 
     log_p: Tensor
     inputs: Tensor
     h1_and_one: Tensor
     h2: Tensor
-    mixture: _Mixture
+    raw_scales: Tensor
+    log_weights: Tensor
     scale: Tensor
     v: Tensor
-    joint: Tensor
+    shares: Tensor
 
 
 def forward(density: AutoregressiveMixture, flat: Tensor, x: Tensor, context: Tensor) -> _Pass:
-    """One pass of features (B, D) and context (B, C)."""
+    """One pass of features (..., B, D) and context (..., B, C), for weights (..., P).
+
+    The leading dimension, if there is one, is that of several densities of the same settings.
+    """
     w = density.unpack(flat)
-    inputs = torch.cat([x.t(), context.t(), torch.ones_like(x[:, :1]).t()])
-    h1 = inputs.new_ones(len(w.first) + 1, len(x))
-    torch.mm(w.first, inputs, out=h1[:-1]).relu_()
-    h2 = product_relu(w.middle, h1.t())
-    mixture = density.split(product(w.last, h2.t()).addmm_(w.direct, inputs))
-    scale = F.softplus(mixture.raw_scales).add_(SCALE_FLOOR)
-    v = (inputs[: density.n_features, None] - mixture.means).div_(scale)
-    joint = torch.addcmul(mixture.logits, v, v, value=-0.5).sub_(scale.log())
-    log_p = (torch.logsumexp(joint, 1) - torch.logsumexp(mixture.logits, 1)).sum(0)
+    inputs = torch.cat([x.mT, context.mT, torch.ones_like(x[..., :1]).mT], dim=-2)
+    h1 = inputs.new_ones(*w.middle.shape[:-2], w.middle.shape[-1], x.shape[-2])
+    torch.matmul(w.first, inputs, out=h1[..., :-1, :]).relu_()
+    h2 = product_relu(w.middle, h1.mT)
+    outputs = product(w.last, h2.mT).add_(w.direct @ inputs)
+    logits, means, raw_scales = density.split(outputs)
+    log_weights = torch.log_softmax(logits, -2)
+    scale = F.softplus(raw_scales).add_(SCALE_FLOOR)
+    v = (inputs[..., : density.n_features, None, :] - means).div_(scale)
+    joint = torch.addcmul(log_weights, v, v, value=-0.5).sub_(scale.log())
+    peak = joint.amax(-2, keepdim=True)
+    shares = joint.sub_(peak).exp_()
+    total = shares.sum(-2, keepdim=True)
+    log_p = total.log().add_(peak).sum((-3, -2))
     log_p -= 0.5 * density.n_features * math.log(2 * math.pi)
-    return _Pass(log_p, inputs, h1, h2, mixture, scale, v, joint)
+    return _Pass(log_p, inputs, h1, h2, raw_scales, log_weights, scale, v, shares.div_(total))
 
 
 class MixtureLogProb(torch.autograd.Function):
-    """log p as one node of autograd's graph."""
+    """log p (..., B) as one node of autograd's graph."""
 
     @staticmethod
     def forward(
@@ -235,30 +246,32 @@ class MixtureLogProb(torch.autograd.Function):
         d_flat = torch.empty_like(flat)
         d = density.unpack(d_flat)
         d_outputs, d_x = _through_mixture(done, d_log_p)
-        torch.mul(d_outputs @ done.inputs.t(), mask.direct, out=d.direct)
+        torch.mul(d_outputs @ done.inputs.mT, mask.direct, out=d.direct)
         torch.mul(product(d_outputs, done.h2), mask.last, out=d.last)
-        d_h2 = product(w.last.t(), d_outputs.t())
+        d_h2 = product(w.last.mT, d_outputs.mT)
         _mask_by_sign(d_h2, done.h2, 0, grad_input=d_h2)
         torch.mul(product(d_h2, done.h1_and_one), mask.middle, out=d.middle)
-        d_h1 = product(w.middle[:, :-1].t(), d_h2.t())
-        _mask_by_sign(d_h1, done.h1_and_one[:-1], 0, grad_input=d_h1)
-        torch.mul(d_h1 @ done.inputs.t(), mask.first, out=d.first)
+        d_h1 = product(w.middle[..., :-1].mT, d_h2.mT)
+        _mask_by_sign(d_h1, done.h1_and_one[..., :-1, :], 0, grad_input=d_h1)
+        torch.mul(d_h1 @ done.inputs.mT, mask.first, out=d.first)
         if not any(ctx.needs_input_grad[1:3]):
             return d_flat, None, None, None
-        d_inputs = w.first.t() @ d_h1 + w.direct.t() @ d_outputs
-        d_inputs[: density.n_features] += d_x
-        d_features, d_context, _ = d_inputs.split([density.n_features, density.n_context, 1])
-        return d_flat, d_features.t(), d_context.t(), None
+        d_inputs = w.first.mT @ d_h1 + w.direct.mT @ d_outputs
+        d_inputs[..., : density.n_features, :] += d_x
+        sizes = [density.n_features, density.n_context, 1]
+        d_features, d_context, _ = d_inputs.split(sizes, dim=-2)
+        return d_flat, d_features.mT, d_context.mT, None
 
 
 def _through_mixture(done: _Pass, d_log_p: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives by the network's outputs (3DK, B), and by x through v alone (D, B)."""
-    logits, _, raw_scales = done.mixture
-    pull = torch.softmax(done.joint, 1).mul_(d_log_p)
-    d_outputs = torch.empty((3, *logits.shape), dtype=logits.dtype, device=logits.device)
-    d_logits, d_means, d_raw = d_outputs.unbind()
-    torch.addcmul(pull, torch.softmax(logits, 1), d_log_p, value=-1, out=d_logits)
+    """Derivatives by the network's outputs (..., 3DK, B), and by x through v alone (..., D, B)."""
+    d_log_p = d_log_p[..., None, None, :]
+    pull = done.shares * d_log_p
+    *lead, d, k, b = pull.shape
+    d_outputs = pull.new_empty(*lead, 3, d, k, b)
+    d_logits, d_means, d_raw = d_outputs.unbind(-4)
+    torch.addcmul(pull, done.log_weights.exp(), d_log_p, value=-1, out=d_logits)
     pull.div_(done.scale)
     torch.mul(pull, done.v, out=d_means)
-    torch.addcmul(-pull, d_means, done.v, out=d_raw).mul_(torch.sigmoid(raw_scales))
-    return d_outputs.view(-1, d_log_p.shape[0]), -d_means.sum(1)
+    torch.addcmul(-pull, d_means, done.v, out=d_raw).mul_(torch.sigmoid(done.raw_scales))
+    return d_outputs.flatten(-4, -2), -d_means.sum(-2)

@@ -18,6 +18,7 @@ from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
 from anode.errors import ConfigError
 from anode.events.lhco import read_bundled
 from anode.events.table import EventTable
+from anode.parallel import prepare_process
 from anode.pipeline.artifacts import provenance
 from anode.pipeline.config import build, compose_run, resolve
 from anode.regions.windows import Regions
@@ -67,7 +68,7 @@ def benchmark(config: BenchmarkConfig) -> None:
     if config.device == "cuda" and not torch.cuda.is_available():
         log.warning("device=cuda: torch finds no GPU here, nothing was timed")
         return
-    torch.set_num_threads(config.threads)
+    prepare_process(config.threads)
     content: dict[str, Any] = {"machine": machine(config), **provenance()}
     content["training"] = [_training(config, Shape(*s)) for s in config.training]
     content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]
