@@ -7,7 +7,7 @@ import torch
 
 from anode.density.ensemble import EnsembleConfig
 from anode.density.maf import FlowConfig, SplineConfig
-from anode.training.loop import TrainerConfig
+from anode.training.recipe import TrainerConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -43,6 +43,7 @@ def trainer_config(**changes: object) -> TrainerConfig:
         "gradient_clip": 5.0,
         "patience": None,
         "keep": 2,
+        "at_once": 1,
     }
     return TrainerConfig(**{**settings, **changes})
 

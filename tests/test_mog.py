@@ -1,5 +1,6 @@
 """The autoregressive mixture, alone and below a MAF: closed form, gradients, norm, samples."""
 
+import copy
 import math
 
 import numpy as np
@@ -19,6 +20,7 @@ from anode.density.mog import (
     MixtureConfig,
     MixtureLogProb,
 )
+from anode.density.together import mean_losses
 from anode.errors import ConfigError
 from anode.seeding import torch_stream
 
@@ -229,3 +231,20 @@ def test_a_maf_upon_a_mixture_samples_its_own_density():
         z = reference.transform(drawn, context)[0].flip(1)
     expected = density.base.sample(context, torch_stream(5))
     torch.testing.assert_close(z, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_losses_at_once_are_those_of_each_density():
+    size, rows = (3, 2, 16, 4), (20, 17, 19)
+    together = [shaken(size) for _ in rows]
+    for number, density in enumerate(together):
+        density.flat.data.mul_(1 + 0.1 * number)
+    alone = [copy.deepcopy(density) for density in together]
+    batches = [events(size, n) for n in rows]
+    features, context = zip(*batches, strict=True)
+    losses = mean_losses(together, features, context)
+    losses.sum().backward()
+    for number, (x, m) in enumerate(batches):
+        expected = alone[number].loss(x, m).mean()
+        expected.backward()
+        torch.testing.assert_close(losses[number], expected)
+        torch.testing.assert_close(together[number].flat.grad, alone[number].flat.grad)

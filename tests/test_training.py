@@ -9,14 +9,18 @@ from conftest import flow_config, trainer_config
 
 from anode.density.build import build_density
 from anode.density.ensemble import EnsembleConfig
-from anode.errors import RunDirectoryError, TrainingError
+from anode.density.mog import MixtureConfig
+from anode.errors import ConfigError, RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training import checkpoints
 from anode.training.checkpoints import Checkpoint, FitResult
-from anode.training.densities import FitJob, fit_all, fit_density, load_density
-from anode.training.loop import Sample, fit, mean_loss
+from anode.training.densities import FitJob, fit_all, fit_densities, load_density
+from anode.training.loop import fit, mean_loss
+from anode.training.state import Fit, Sample
 from anode.training.trackers import build_tracker
+
+MIXTURE = MixtureConfig("made_mog", "fused", 16, 3)
 
 
 def gaussian(n: int, seed: int) -> Sample:
@@ -27,15 +31,8 @@ def gaussian(n: int, seed: int) -> Sample:
 
 def train(directory, *, seed=1, flow=None, tracker="none", **recipe):
     density = build_density(flow or flow_config(batch_norm=True), 2, 1, seed=3)
-    return fit(
-        density,
-        gaussian(500, 1),
-        gaussian(200, 2),
-        config=trainer_config(**recipe),
-        seed=seed,
-        directory=directory,
-        tracker=tracker,
-    ), density
+    one = Fit(density, gaussian(500, 1), gaussian(200, 2), seed, directory)
+    return fit([one], config=trainer_config(**recipe), tracker=tracker)[0], density
 
 
 def weights(directory):
@@ -53,28 +50,77 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing catches it."""
 
 
+def killing(original, at_call):
+    """``original`` until its ``at_call``-th call, which kills."""
+    calls = []
+
+    def function(*arguments):
+        calls.append(1)
+        if len(calls) == at_call:
+            raise Killed
+        return original(*arguments)
+
+    return function
+
+
 @pytest.mark.parametrize("moment", ["save_tensors", "write_result", "prune"])
 @pytest.mark.parametrize("at_call", [1, 3, 4])
 def test_a_fit_killed_at_any_moment_resumes_to_the_same_weights(
     tmp_path, monkeypatch, moment, at_call
 ):
     expected, _ = train(tmp_path / "whole", epochs=4)
-    original, calls = getattr(checkpoints, moment), []
-
-    def killing(*arguments):
-        calls.append(1)
-        if len(calls) == at_call:
-            raise Killed
-        return original(*arguments)
-
-    monkeypatch.setattr(checkpoints, moment, killing)
-    with pytest.raises(Killed):
-        train(tmp_path / "killed", epochs=4)
-    monkeypatch.setattr(checkpoints, moment, original)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, moment, killing(getattr(checkpoints, moment), at_call))
+        with pytest.raises(Killed):
+            train(tmp_path / "killed", epochs=4)
     resumed, _ = train(tmp_path / "killed", epochs=4)
     assert resumed.validation_loss == expected.validation_loss
     assert resumed.checkpoints == expected.checkpoints
     assert_same_weights(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+
+
+def mixtures(root, n_events=(500, 500)) -> list[Fit]:
+    return [
+        Fit(
+            build_density(MIXTURE, 2, 1, seed=number),
+            gaussian(n, 10 + number),
+            gaussian(200, 20 + number),
+            seed=number,
+            directory=root / str(number),
+        )
+        for number, n in enumerate(n_events)
+    ]
+
+
+@pytest.mark.parametrize("moment", ["save_tensors", "write_result", "prune"])
+@pytest.mark.parametrize("at_call", [1, 4, 6])
+def test_fits_at_once_killed_at_any_moment_resume_to_the_same_weights(
+    tmp_path, monkeypatch, moment, at_call
+):
+    expected = fit(mixtures(tmp_path / "whole"), config=trainer_config())
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, moment, killing(getattr(checkpoints, moment), at_call))
+        with pytest.raises(Killed):
+            fit(mixtures(tmp_path / "killed"), config=trainer_config())
+    resumed = fit(mixtures(tmp_path / "killed"), config=trainer_config())
+    assert [r.validation_loss for r in resumed] == [r.validation_loss for r in expected]
+    for name in ("0", "1"):
+        assert_same_weights(
+            weights(tmp_path / "killed" / name), weights(tmp_path / "whole" / name)
+        )
+
+
+def test_fits_at_once_are_those_one_after_another(tmp_path):
+    # 503 events make longer batches than 497, in as many.
+    together = fit(mixtures(tmp_path / "together", (503, 497, 500)), config=trainer_config())
+    alone = [
+        fit([one], config=trainer_config())[0]
+        for one in mixtures(tmp_path / "alone", (503, 497, 500))
+    ]
+    for one, other in zip(together, alone, strict=True):
+        # Rounding, after 24 steps.
+        assert one.train_loss == pytest.approx(other.train_loss, abs=1e-4)
+        assert one.validation_loss == pytest.approx(other.validation_loss, abs=1e-4)
 
 
 def test_the_likelihood_of_a_gaussian_is_reached(tmp_path):
@@ -129,14 +175,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path):
 def test_too_few_events_are_refused(tmp_path):
     density = build_density(flow_config(), 2, 1, seed=0)
     with pytest.raises(TrainingError, match="at least 2 train events, got 1"):
-        fit(
-            density,
-            gaussian(1, 0),
-            gaussian(9, 0),
-            config=trainer_config(),
-            seed=1,
-            directory=tmp_path,
-        )
+        fit([Fit(density, gaussian(1, 0), gaussian(9, 0), 1, tmp_path)], config=trainer_config())
 
 
 def test_jsonl_history_has_one_line_an_epoch_after_a_resume(tmp_path):
@@ -188,7 +227,7 @@ def job(directory, **changes) -> FitJob:
 
 
 def test_a_density_folder_gives_the_same_log_prob_when_loaded(tmp_path, last_two):
-    fit_density(job(tmp_path / "p"))
+    fit_densities([job(tmp_path / "p")])
     events = table(50, 3)
     first = load_density([tmp_path / "p"], last_two).evaluate(events.features, events.mass)
     again = load_density([tmp_path / "p"], last_two).evaluate(events.features, events.mass)
@@ -207,10 +246,28 @@ def test_results_do_not_depend_on_the_number_of_processes(tmp_path):
     assert_same_weights(weights(tmp_path / "1" / "large"), weights(tmp_path / "2" / "large"))
 
 
+def test_which_densities_are_fitted_at_once_depends_on_the_jobs_alone(tmp_path):
+    trainer = trainer_config(at_once=2)
+    for n_jobs in (1, 2):
+        folder = tmp_path / str(n_jobs)
+        settings = {"density": MIXTURE, "trainer": trainer}
+        jobs = [job(folder / str(seed), seed=seed, **settings) for seed in range(3)]
+        jobs.append(job(folder / "larger", train=table(600, 4), **settings))
+        fit_all(jobs, n_jobs=n_jobs, threads=1)
+        assert len(list(folder.glob("*/state.pt"))) == 3  # 0 with 1, 2 alone, and the larger
+    for name in ("0", "1", "2", "larger"):
+        assert_same_weights(weights(tmp_path / "1" / name), weights(tmp_path / "2" / name))
+
+
+def test_densities_that_end_apart_are_not_fitted_at_once():
+    with pytest.raises(ConfigError, match=r"patience must be null where trainer\.at_once"):
+        trainer_config(at_once=2, patience=3)
+
+
 def test_warm_start_begins_at_the_other_density(tmp_path):
-    fit_density(job(tmp_path / "from"))
+    fit_densities([job(tmp_path / "from")])
     slow = trainer_config(epochs=1, learning_rate=1e-12, schedule="constant")
-    fit_density(job(tmp_path / "to", start_from=tmp_path / "from", trainer=slow))
+    fit_densities([job(tmp_path / "to", start_from=tmp_path / "from", trainer=slow)])
     last = EnsembleConfig("last", 1, 1)
     events = table(50, 3)
     before = load_density([tmp_path / "from"], last).evaluate(events.features, events.mass)

@@ -27,7 +27,10 @@ from anode.events.table import EventTable
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.regions.splits import uniform_of
 from anode.training.checkpoints import FitResult
-from anode.training.loop import Sample, TrainerConfig, fit
+from anode.training.loop import fit
+from anode.training.optimiser import Adam
+from anode.training.recipe import TrainerConfig
+from anode.training.state import Fit, Sample
 
 EPOCHS = (1, 2, 3, 5, 8, 12, 20)
 TIMED_EPOCHS = 2
@@ -71,10 +74,8 @@ def compare(
         density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
         trainer = dataclasses.replace(recipe.trainer, epochs=epochs)
         with tempfile.TemporaryDirectory() as folder:
-            where = Path(folder) / "fit"
-            return fit(
-                density, train, held_out, config=trainer, seed=1, directory=where, device=device
-            )
+            one = Fit(density, train, held_out, seed=1, directory=Path(folder) / "fit")
+            return fit([one], config=trainer, device=device)[0]
 
     epochs = published.trainer.epochs
     target = _reached(run(published, epochs))
@@ -105,15 +106,14 @@ def share_outside_steps(events: EventTable, recipe: Recipe, *, epochs: int = 3) 
     places: list[tuple[Any, str]] = [
         (type(density), "loss"),
         (torch.Tensor, "backward"),
-        (torch.optim.Adam, "step"),
-        (torch.nn.utils, "clip_grad_norm_"),
+        (Adam, "step"),
     ]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         for owner, name in places:
             stack.enter_context(_clocked(owner, name, spent))
-        where = Path(folder) / "fit"
+        one = Fit(density, train, held_out, seed=1, directory=Path(folder) / "fit")
         started = time.perf_counter()
-        fit(density, train, held_out, config=trainer, seed=1, directory=where)
+        fit([one], config=trainer)
         total = time.perf_counter() - started
     return 1 - sum(spent) / total
 

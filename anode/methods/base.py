@@ -13,7 +13,7 @@ from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.checkpoints import FitResult
-from anode.training.loop import TrainerConfig
+from anode.training.recipe import TrainerConfig
 
 MAX_OUTSIDE = 0.1
 

@@ -27,7 +27,7 @@ from anode.errors import ConfigError
 from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
 from anode.regions.preprocessing import PreprocessingConfig
-from anode.training.loop import TrainerConfig
+from anode.training.recipe import TrainerConfig
 from anode.training.trackers import TRACKERS
 
 T = typing.TypeVar("T")

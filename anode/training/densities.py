@@ -7,9 +7,10 @@ executes code when it is read.
 
 import dataclasses
 import functools
+import itertools
 import json
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
 from anode.density.physical import CHUNK, PhysicalDensity
+from anode.density.together import fit_together
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
 from anode.parallel import run_jobs, stream_jobs
@@ -29,7 +31,9 @@ from anode.regions.preprocessing import ContextScaling, Preprocessing, Preproces
 from anode.seeding import stream_seed
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
-from anode.training.loop import Sample, TrainerConfig, fit
+from anode.training.loop import fit
+from anode.training.recipe import TrainerConfig
+from anode.training.state import Fit, Sample
 
 BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next ones
 
@@ -83,29 +87,57 @@ class Evaluation(NamedTuple):
 
 def fit_all(jobs: list[FitJob], *, n_jobs: int, threads: int) -> list[FitResult]:
     """Fit densities side by side, the largest first; finished ones return at once."""
-    by_size = sorted(range(len(jobs)), key=lambda i: -len(jobs[i].train))
-    ordered = [dataclasses.replace(jobs[i], position=p) for p, i in enumerate(by_size)]
-    results = run_jobs(fit_density, ordered, n_jobs=n_jobs, threads=threads)
-    return [result for _, result in sorted(zip(by_size, results, strict=True))]
+    groups = sorted(_groups(jobs), key=lambda group: -sum(len(jobs[i].train) for i in group))
+    ordered = [
+        [dataclasses.replace(jobs[i], position=place) for i in group]
+        for place, group in enumerate(groups)
+    ]
+    results = run_jobs(fit_densities, ordered, n_jobs=n_jobs, threads=threads)
+    found = dict(zip(itertools.chain(*groups), itertools.chain(*results), strict=True))
+    return [found[i] for i in range(len(jobs))]
 
 
-def fit_density(job: FitJob) -> FitResult:
-    """Fit one density in its folder, or finish what an interrupted run began there."""
-    if (job.directory / "fit.json").is_file():
-        result = checkpoints.read_result(job.directory)
-        if result.finished:
-            return result
-    physical = _prepare(job)
+def _groups(jobs: list[FitJob]) -> list[list[int]]:
+    """Which jobs to fit at once; it depends on nothing but the jobs."""
+    alike: dict[Hashable, list[int]] = {}
+    for i, job in enumerate(jobs):
+        n_batches = job.trainer.n_batches(len(job.train))
+        kind = (job.density, job.train.names, job.trainer, n_batches)
+        alike.setdefault(kind if fit_together(job.density) else i, []).append(i)
+    groups = []
+    for members in alike.values():
+        size = jobs[members[0]].trainer.at_once
+        groups += [members[start : start + size] for start in range(0, len(members), size)]
+    return groups
+
+
+def fit_densities(jobs: list[FitJob]) -> list[FitResult]:
+    """Fit densities in common steps, each in its folder, or finish what was begun there.
+
+    Args:
+        jobs: of equal settings and numbers of batches if there are several.
+    """
+    if all((job.directory / "fit.json").is_file() for job in jobs):
+        results = [checkpoints.read_result(job.directory) for job in jobs]
+        if all(result.finished for result in results):
+            return results
+    first = jobs[0]
     return fit(
+        [_as_fit(job, _prepare(job)) for job in jobs],
+        config=first.trainer,
+        tracker=first.tracker,
+        device=first.device,
+        position=first.position,
+    )
+
+
+def _as_fit(job: FitJob, physical: PhysicalDensity) -> Fit:
+    return Fit(
         physical.density,
         _sample(physical, job.train),
         _sample(physical, job.validation),
-        config=job.trainer,
         seed=stream_seed(job.seed, job.directory.name),
         directory=job.directory,
-        tracker=job.tracker,
-        device=job.device,
-        position=job.position,
     )
 
 

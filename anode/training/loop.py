@@ -1,129 +1,61 @@
 """How is a density fitted, so that a kill at any moment changes nothing but the clock?
 
 Everything random in epoch e comes from the stream (seed, "shuffle", e), and the state after every
-epoch (weights, optimiser, schedule, losses) is one file renamed into place. A restarted fit
-repeats at most one epoch and ends with the weights of an uninterrupted one, bit for bit.
+epoch (weights, optimiser, losses) is one file renamed into place. A restarted fit repeats at most
+one epoch and ends with the weights of an uninterrupted one, bit for bit.
 """
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from anode.density.base import ConditionalDensity
-from anode.errors import ConfigError, TrainingError
+from anode.density.together import mean_losses
+from anode.errors import TrainingError
 from anode.seeding import torch_stream
-from anode.training import checkpoints
-from anode.training.checkpoints import Checkpoint, FitResult
+from anode.training.checkpoints import FitResult
+from anode.training.recipe import TrainerConfig
+from anode.training.state import Fit, Losses, Sample, State
 from anode.training.trackers import build_tracker
 
 VALIDATION_CHUNK = 8192
 
 
-@dataclass(frozen=True)
-class TrainerConfig:
-    """A training recipe.
-
-    Attributes:
-        epochs: passes over the training events.
-        batch_size: events a step; batches are made equal, so the last is never a stub.
-        learning_rate: Adam's, or the peak of the one-cycle schedule.
-        schedule: "one_cycle" (Smith 1708.07120) or "constant".
-        final_learning_rate: where a one-cycle schedule ends, as a fraction of its peak.
-        weight_decay: L2 penalty in Adam's gradient.
-        gradient_clip: largest norm of the gradient; null for none.
-        patience: stop after this many epochs without a better validation loss; null for never.
-        keep: how many last epochs, and how many best ones, stay on disk.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    schedule: str
-    final_learning_rate: float
-    weight_decay: float
-    gradient_clip: float | None
-    patience: int | None
-    keep: int
-
-    def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "keep", "learning_rate", "final_learning_rate"):
-            if not getattr(self, key) > 0:
-                raise ConfigError(f"trainer.{key} must be above 0, got {getattr(self, key)}")
-        if self.weight_decay < 0:
-            raise ConfigError(
-                f"trainer.weight_decay must not be negative, got {self.weight_decay}"
-            )
-        if self.schedule not in ("one_cycle", "constant"):
-            raise ConfigError(
-                f"trainer.schedule must be 'one_cycle' or 'constant', got {self.schedule!r}"
-            )
-
-
-class Sample(NamedTuple):
-    """Preprocessed events.
-
-    Attributes:
-        features: (N, D) float32.
-        context: (N, C) float32.
-    """
-
-    features: Tensor
-    context: Tensor
-
-    def to(self, device: str) -> "Sample":
-        return Sample(self.features.to(device), self.context.to(device))
-
-
 def fit(
-    density: ConditionalDensity,
-    train: Sample,
-    validation: Sample,
+    fits: Sequence[Fit],
     *,
     config: TrainerConfig,
-    seed: int,
-    directory: Path,
     tracker: str = "none",
     device: str = "cpu",
     position: int = 0,
-) -> FitResult:
-    """Maximise the likelihood of ``train``; resume if ``directory`` holds an unfinished fit.
+) -> list[FitResult]:
+    """Maximise the likelihood of training events; resume a fit that the directories hold.
 
     Args:
-        density: starts from the weights it has; is left with those of the last epoch.
-        train: events to fit.
-        validation: events whose loss picks the "best" epochs and stops early.
+        fits: what to fit; several take their steps together, and the state of all of them is in
+            the first one's directory. They need the same number of batches, and densities that
+            ``density/together.py`` takes.
         config: the recipe.
-        seed: root of this fit's random streams.
-        directory: receives ``epoch_NNNN.pt``, ``state.pt`` and ``fit.json``.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
-        position: line of the progress bar, where several fits run at once.
+        position: line of the progress bar, where several processes fit.
 
     Raises:
         TrainingError: fewer than two events in a sample, or a loss that is not finite.
     """
-    for name, sample in (("train", train), ("validation", validation)):
-        if len(sample.features) < 2:
-            raise TrainingError(
-                f"{directory.name}: a fit needs at least 2 {name} events, "
-                f"got {len(sample.features)}; widen the region or change the split"
-            )
-    density.to(device)
-    train, validation = train.to(device), validation.to(device)
-    n_batches = max(1, round(len(train.features) / config.batch_size))
-    state = _State.start(density, config, n_batches, directory)
-    record = build_tracker(tracker, directory, len(state.result.validation_loss))
+    for one in fits:
+        _check_size(one)
+    state = State.start([one.to(device) for one in fits], config)
+    n_batches = config.n_batches(len(fits[0].train.features))
+    records = [build_tracker(tracker, one.directory, state.epochs_done) for one in fits]
+    others = f" and {len(fits) - 1} more" if len(fits) > 1 else ""
     bar = tqdm(
         total=config.epochs * n_batches,
-        initial=len(state.result.validation_loss) * n_batches,
-        desc=directory.name,
+        initial=state.epochs_done * n_batches,
+        desc=fits[0].directory.name + others,
         unit="batch",
         position=position,
         leave=False,
@@ -131,29 +63,27 @@ def fit(
     )
     started = time.perf_counter()
     try:
-        while not state.result.finished:
-            epoch = len(state.result.validation_loss) + 1
-            order = torch.randperm(
-                len(train.features), generator=torch_stream(seed, "shuffle", epoch)
-            )
-            train_loss = _train_epoch(state, train, order.to(device), n_batches, config, bar)
-            validation_loss = mean_loss(density, validation)
-            if not math.isfinite(train_loss + validation_loss):
-                raise TrainingError(
-                    f"{directory.name}: the loss of epoch {epoch} is not finite (train "
-                    f"{train_loss}, validation {validation_loss}); lower trainer.learning_rate "
-                    "or set trainer.gradient_clip"
-                )
+        while not state.results[0].finished:
+            epoch = state.epochs_done + 1
+            train_losses = _train_epoch(state, epoch, n_batches, bar)
+            losses = [
+                Losses(loss, mean_loss(one.density, one.validation))
+                for one, loss in zip(state.fits, train_losses, strict=True)
+            ]
+            for one, loss in zip(fits, losses, strict=True):
+                _check_finite(one, epoch, loss)
             # Writing the state of an epoch counts for the next one.
             seconds, started = time.perf_counter() - started, time.perf_counter()
-            state.finish_epoch(config, train_loss, validation_loss, seconds)
-            record.log(
-                {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss}
-            )
+            state.finish_epoch(losses, seconds / len(fits))
+            for record, loss in zip(records, losses, strict=True):
+                record.log(
+                    {"epoch": epoch, "train_loss": loss.train, "validation_loss": loss.validation}
+                )
     finally:
         bar.close()
-        record.close()
-    return state.result
+        for record in records:
+            record.close()
+    return state.results
 
 
 def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
@@ -169,110 +99,50 @@ def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
     return total / len(sample.features)
 
 
-def _train_epoch(
-    state: "_State",
-    train: Sample,
-    order: Tensor,
-    n_batches: int,
-    config: TrainerConfig,
-    bar: tqdm,
-) -> float:
-    """One pass over the training events; the mean loss, read once at the end."""
-    density = state.density
-    density.train()
-    # Shuffled at once, so that a batch is a slice.
-    batches = zip(
-        train.features[order].tensor_split(n_batches),
-        train.context[order].tensor_split(n_batches),
-        strict=True,
-    )
-    losses = []
-    for features, context in batches:
-        density.zero_grad(set_to_none=True)
-        loss = density.loss(features, context).mean()
-        loss.backward()
-        if config.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(density.parameters(), config.gradient_clip)
-        state.optimiser.step()
-        if state.schedule is not None:
-            state.schedule.step()
-        losses.append(loss.detach())
-        bar.update()
-    sizes = [len(batch) for batch in order.tensor_split(n_batches)]
-    return float(np.average(torch.stack(losses).tolist(), weights=sizes))
-
-
-@dataclass
-class _State:
-    """What an interrupted fit needs to go on: mirrored in ``state.pt`` after every epoch."""
-
-    density: ConditionalDensity
-    optimiser: torch.optim.Adam
-    schedule: torch.optim.lr_scheduler.OneCycleLR | None
-    directory: Path
-    result: FitResult
-
-    @classmethod
-    def start(
-        cls, density: ConditionalDensity, config: TrainerConfig, n_batches: int, directory: Path
-    ) -> "_State":
-        optimiser = torch.optim.Adam(
-            density.parameters(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        state = cls(density, optimiser, None, directory, FitResult())
-        if config.schedule == "one_cycle":
-            state.schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimiser,
-                max_lr=config.learning_rate,
-                total_steps=config.epochs * n_batches,
-                # OneCycleLR counts its end from its start, which is a 25th of the peak.
-                final_div_factor=1 / (25 * config.final_learning_rate),
+def _check_size(one: Fit) -> None:
+    for name, sample in (("train", one.train), ("validation", one.validation)):
+        if len(sample.features) < 2:
+            raise TrainingError(
+                f"{one.directory.name}: a fit needs at least 2 {name} events, "
+                f"got {len(sample.features)}; widen the region or change the split"
             )
-        if (directory / "state.pt").is_file():
-            state._load(checkpoints.load_tensors(directory / "state.pt"))
-        return state
 
-    def finish_epoch(
-        self, config: TrainerConfig, train_loss: float, validation_loss: float, seconds: float
-    ) -> None:
-        """Write the epoch's weights, then the state that knows them, then drop what is surplus."""
-        epoch = len(self.result.validation_loss) + 1
-        checkpoint = Checkpoint(epoch, validation_loss, f"epoch_{epoch:04d}.pt")
-        checkpoints.save_tensors(self.directory / checkpoint.path, self.density.state_dict())
-        losses = (*self.result.validation_loss, validation_loss)
-        since_best = epoch - 1 - min(range(epoch), key=losses.__getitem__)
-        result = replace(
-            self.result,
-            train_loss=(*self.result.train_loss, train_loss),
-            validation_loss=losses,
-            checkpoints=(*self.result.checkpoints, checkpoint),
-            finished=epoch == config.epochs
-            or (config.patience is not None and since_best >= config.patience),
-            seconds=self.result.seconds + seconds,
+
+def _check_finite(one: Fit, epoch: int, losses: Losses) -> None:
+    if not math.isfinite(sum(losses)):
+        raise TrainingError(
+            f"{one.directory.name}: the loss of epoch {epoch} is not finite (train "
+            f"{losses.train}, validation {losses.validation}); lower trainer.learning_rate "
+            "or set trainer.gradient_clip"
         )
-        kept = set(result.select("last", config.keep)) | set(result.select("best", config.keep))
-        ordered = tuple(sorted(kept, key=lambda c: c.epoch))
-        self.result = replace(result, checkpoints=ordered)
-        checkpoints.save_tensors(self.directory / "state.pt", self._content())
-        checkpoints.write_result(self.directory, self.result)
-        checkpoints.prune(self.directory, self.result.checkpoints)
 
-    def _content(self) -> dict[str, Any]:
-        return {
-            "density": self.density.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict() if self.schedule else {},
-            "result": asdict(self.result),
-        }
 
-    def _load(self, content: dict[str, Any]) -> None:
-        self.density.load_state_dict(content["density"])
-        self.optimiser.load_state_dict(content["optimiser"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(content["schedule"])
-        self.result = checkpoints.as_result(content["result"])
-        checkpoints.write_result(self.directory, self.result)
-        checkpoints.prune(self.directory, self.result.checkpoints)
+def _train_epoch(state: State, epoch: int, n_batches: int, bar: tqdm) -> list[float]:
+    """One pass over the training events; the mean losses, read once at the end."""
+    densities = [one.density for one in state.fits]
+    for density in densities:
+        density.train()
+    batches = [_batches(one, epoch, n_batches) for one in state.fits]
+    n_steps = state.config.epochs * n_batches
+    losses = []
+    for step, batch in enumerate(zip(*batches, strict=True), start=(epoch - 1) * n_batches):
+        each = mean_losses(densities, [b.features for b in batch], [b.context for b in batch])
+        each.sum().backward()
+        pace = state.config.pace(step, n_steps)
+        for optimiser in state.optimisers:
+            optimiser.step(pace)
+        losses.append(each.detach())
+        bar.update()
+    sizes = torch.tensor([[len(b.features) for b in of_one] for of_one in batches])
+    weighted = torch.stack(losses).double().cpu() * sizes.t()
+    return (weighted.sum(0) / sizes.sum(1)).tolist()
+
+
+def _batches(one: Fit, epoch: int, n_batches: int) -> list[Sample]:
+    """The epoch's batches: shuffled at once, so that each is a slice."""
+    generator = torch_stream(one.seed, "shuffle", epoch)
+    order = torch.randperm(len(one.train.features), generator=generator)
+    split = (
+        t.tensor_split(n_batches) for t in one.train.take(order.to(one.train.features.device))
+    )
+    return [Sample(*batch) for batch in zip(*split, strict=True)]

@@ -1,52 +1,21 @@
-"""How do weights follow their gradients, and how fast at which step?"""
+"""How do weights follow their gradients?"""
 
-import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
 
-PEAK_AT = 0.3  # of all steps
-SLOWEST_START = 25.0  # the peak rate over the first one
-CALM, LIVELY = 0.95, 0.85  # momentum at the ends of a cycle, and at its peak
-
-
-class Pace(NamedTuple):
-    """Learning rate and momentum beta_1 of a step."""
-
-    rate: float
-    momentum: float
-
-
-def one_cycle(step: int, n_steps: int, *, peak: float, final: float) -> Pace:
-    """The pace of step 0, ..., ``n_steps`` - 1 of one cycle (Smith 1708.07120).
-
-    Along half cosines the rate rises from ``peak`` / 25 to ``peak`` in the first 30% of steps and
-    falls to ``final`` in the rest, while the momentum goes from 0.95 to 0.85 and back, as torch's
-    ``OneCycleLR`` does it.
-    """
-    turn, last = PEAK_AT * n_steps - 1, n_steps - 1
-    if step <= turn:
-        return Pace(
-            _half_cosine(peak / SLOWEST_START, peak, step / turn if turn else 1.0),
-            _half_cosine(CALM, LIVELY, step / turn if turn else 1.0),
-        )
-    done = (step - turn) / (last - turn)
-    return Pace(_half_cosine(peak, final, done), _half_cosine(LIVELY, CALM, done))
-
-
-def _half_cosine(start: float, end: float, done: float) -> float:
-    return end + (start - end) / 2 * (1 + math.cos(math.pi * done))
+from anode.training.recipe import Pace
 
 
 class Adam:
-    """Adam (Kingma and Ba 1412.6980), as ``torch.optim.Adam(fused=True)`` after a clipping by norm.
+    """Adam (Kingma and Ba 1412.6980) on gradients of limited norm.
 
     The gradient g, scaled down to a norm of at most ``gradient_clip``, plus ``weight_decay`` times
     the weights, moves averages m of g and v of g^2; a step is -rate m / (sqrt(v) + 1e-8), both
-    corrected for their start at 0. torch's class computes the same, but costs every process the
-    two seconds in which it imports a compiler, and ours clips in the same pass.
+    corrected for their start at 0. ``torch.optim.Adam(fused=True)`` computes the same, but
+    its first use in a process imports torch's compiler for two seconds.
 
     Args:
         parameters: what to move.

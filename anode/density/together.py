@@ -1,0 +1,39 @@
+"""How do several densities of the same settings compute their losses at once?
+
+Small networks and batches leave a processor waiting for the next call. With the weights of S
+mixtures side by side every call serves S of them (``make benchmark`` measures what it gains).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from anode.density.base import ConditionalDensity, DensityConfig
+from anode.density.mog import AutoregressiveMixture, MixtureConfig, MixtureLogProb
+
+
+def fit_together(config: DensityConfig) -> bool:
+    """Whether ``mean_losses`` takes several densities of these settings."""
+    return isinstance(config, MixtureConfig)
+
+
+def mean_losses(
+    densities: Sequence[ConditionalDensity], features: Sequence[Tensor], context: Sequence[Tensor]
+) -> Tensor:
+    """Mean negative log-likelihood (S,) of each of S densities on a batch of its own.
+
+    Args:
+        densities: one of any kind, or several mixtures of the same settings.
+        features: S times (B_s, D).
+        context: S times (B_s, C).
+    """
+    if len(densities) == 1:
+        return densities[0].loss(features[0], context[0]).mean(0, keepdim=True)
+    mixtures = [d for d in densities if isinstance(d, AutoregressiveMixture)]
+    flat = torch.stack([mixture.flat for mixture in mixtures])
+    # Shorter batches are filled up with events that count nothing.
+    x, m = (pad_sequence(list(rows), batch_first=True) for rows in (features, context))
+    weight = pad_sequence([f.new_full((len(f),), 1 / len(f)) for f in features], batch_first=True)
+    return -(MixtureLogProb.apply(flat, x, m, mixtures[0]) * weight).sum(1)

@@ -1,0 +1,142 @@
+"""What is being fitted, and what does an interrupted fit need to go on?"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from anode.density.base import ConditionalDensity
+from anode.training import checkpoints
+from anode.training.checkpoints import Checkpoint, FitResult
+from anode.training.optimiser import Adam
+from anode.training.recipe import TrainerConfig
+
+
+class Sample(NamedTuple):
+    """Preprocessed events.
+
+    Attributes:
+        features: (N, D) float32.
+        context: (N, C) float32.
+    """
+
+    features: Tensor
+    context: Tensor
+
+    def take(self, rows: Tensor) -> "Sample":
+        return Sample(self.features[rows], self.context[rows])
+
+    def to(self, device: str) -> "Sample":
+        return Sample(self.features.to(device), self.context.to(device))
+
+
+class Fit(NamedTuple):
+    """One density to fit.
+
+    Attributes:
+        density: starts from the weights it has; is left with those of the last epoch.
+        train: events to fit.
+        validation: events whose loss picks the "best" epochs and stops early.
+        seed: root of this fit's random streams.
+        directory: receives ``epoch_NNNN.pt``, ``state.pt`` and ``fit.json``.
+    """
+
+    density: ConditionalDensity
+    train: Sample
+    validation: Sample
+    seed: int
+    directory: Path
+
+    def to(self, device: str) -> "Fit":
+        return self._replace(
+            density=self.density.to(device),
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+        )
+
+
+class Losses(NamedTuple):
+    """Mean losses of an epoch, over the training events as weights moved, and after it."""
+
+    train: float
+    validation: float
+
+
+@dataclass
+class State:
+    """What interrupted fits need to go on: mirrored in ``state.pt`` after every epoch."""
+
+    fits: list[Fit]
+    config: TrainerConfig
+    optimisers: list[Adam]
+    results: list[FitResult]
+
+    @classmethod
+    def start(cls, fits: list[Fit], config: TrainerConfig) -> "State":
+        decay, clip = config.weight_decay, config.gradient_clip
+        optimisers = [
+            Adam(one.density.parameters(), weight_decay=decay, gradient_clip=clip) for one in fits
+        ]
+        state = cls(fits, config, optimisers, [FitResult() for _ in fits])
+        if state._path.is_file():
+            state._load(checkpoints.load_tensors(state._path))
+        return state
+
+    @property
+    def epochs_done(self) -> int:
+        return len(self.results[0].validation_loss)
+
+    @property
+    def _path(self) -> Path:
+        return self.fits[0].directory / "state.pt"
+
+    def finish_epoch(self, losses: list[Losses], seconds: float) -> None:
+        """Write the epoch's weights, then the state that knows them, then drop what is surplus."""
+        epoch = self.epochs_done + 1
+        for i, (one, loss) in enumerate(zip(self.fits, losses, strict=True)):
+            checkpoint = Checkpoint(epoch, loss.validation, f"epoch_{epoch:04d}.pt")
+            checkpoints.save_tensors(one.directory / checkpoint.path, one.density.state_dict())
+            self.results[i] = self._extended(self.results[i], loss, checkpoint, seconds)
+        checkpoints.save_tensors(self._path, self._content())
+        self._publish()
+
+    def _extended(
+        self, before: FitResult, losses: Losses, checkpoint: Checkpoint, seconds: float
+    ) -> FitResult:
+        """The result of a fit after one more epoch."""
+        epoch, patience = checkpoint.epoch, self.config.patience
+        validation = (*before.validation_loss, losses.validation)
+        since_best = epoch - 1 - min(range(epoch), key=validation.__getitem__)
+        result = replace(
+            before,
+            train_loss=(*before.train_loss, losses.train),
+            validation_loss=validation,
+            checkpoints=(*before.checkpoints, checkpoint),
+            finished=epoch == self.config.epochs
+            or (patience is not None and since_best >= patience),
+            seconds=before.seconds + seconds,
+        )
+        keep = self.config.keep
+        kept = set(result.select("last", keep)) | set(result.select("best", keep))
+        return replace(result, checkpoints=tuple(sorted(kept, key=lambda c: c.epoch)))
+
+    def _publish(self) -> None:
+        for one, result in zip(self.fits, self.results, strict=True):
+            checkpoints.write_result(one.directory, result)
+            checkpoints.prune(one.directory, result.checkpoints)
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "densities": [one.density.state_dict() for one in self.fits],
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            "results": [asdict(result) for result in self.results],
+        }
+
+    def _load(self, content: dict[str, Any]) -> None:
+        for one, state in zip(self.fits, content["densities"], strict=True):
+            one.density.load_state_dict(state)
+        for optimiser, state in zip(self.optimisers, content["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        self.results = [checkpoints.as_result(result) for result in content["results"]]
+        self._publish()
