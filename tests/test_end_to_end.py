@@ -120,7 +120,7 @@ def test_the_same_command_gives_the_same_metrics_whatever_the_number_of_jobs(fin
     assert comparable(tmp_path / "again") == comparable(finished)
 
 
-@pytest.mark.parametrize("after", ["background/epoch_0001.pt", "data_fold1/state.pt", "scores.h5"])
+@pytest.mark.parametrize("after", ["background/state.pt", "data_fold1/state.pt", "scores.h5"])
 def test_a_killed_run_ends_with_the_same_metrics(finished, tmp_path, after):
     run_dir = tmp_path / "killed"
     command = [sys.executable, str(REPOSITORY / "scripts/run.py"), *QUICK, f"run_dir={run_dir}"]

@@ -13,7 +13,7 @@ from anode.density.mog import MixtureConfig
 from anode.errors import ConfigError, RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
-from anode.training import checkpoints
+from anode.training import checkpoints, state
 from anode.training.checkpoints import Checkpoint, FitResult
 from anode.training.densities import FitJob, fit_all, fit_densities, load_density
 from anode.training.loop import fit, mean_loss
@@ -41,8 +41,8 @@ def weights(directory):
 
 def assert_same_weights(first, second):
     assert first.keys() == second.keys()
-    for name, state in first.items():
-        for key, value in state.items():
+    for name, saved in first.items():
+        for key, value in saved.items():
             assert torch.equal(value, second[name][key]), (name, key)
 
 
@@ -68,6 +68,7 @@ def killing(original, at_call):
 def test_a_fit_killed_at_any_moment_resumes_to_the_same_weights(
     tmp_path, monkeypatch, moment, at_call
 ):
+    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
     expected, _ = train(tmp_path / "whole", epochs=4)
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, moment, killing(getattr(checkpoints, moment), at_call))
@@ -97,6 +98,7 @@ def mixtures(root, n_events=(500, 500)) -> list[Fit]:
 def test_fits_at_once_killed_at_any_moment_resume_to_the_same_weights(
     tmp_path, monkeypatch, moment, at_call
 ):
+    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
     expected = fit(mixtures(tmp_path / "whole"), config=trainer_config())
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, moment, killing(getattr(checkpoints, moment), at_call))
@@ -121,6 +123,18 @@ def test_fits_at_once_are_those_one_after_another(tmp_path):
         # Rounding, after 24 steps.
         assert one.train_loss == pytest.approx(other.train_loss, abs=1e-4)
         assert one.validation_loss == pytest.approx(other.validation_loss, abs=1e-4)
+
+
+def test_a_quick_fit_writes_once_and_no_epoch_that_nobody_asks_for(tmp_path, monkeypatch):
+    written = []
+    original = checkpoints.save_tensors
+    monkeypatch.setattr(
+        checkpoints,
+        "save_tensors",
+        lambda path, content: written.append(path.name) or original(path, content),
+    )
+    result, _ = train(tmp_path, epochs=6, keep=1)
+    assert written == [*(c.path for c in result.checkpoints), "state.pt"]
 
 
 def test_the_likelihood_of_a_gaussian_is_reached(tmp_path):

@@ -1,8 +1,8 @@
 """How is a density fitted, so that a kill at any moment changes nothing but the clock?
 
-Everything random in epoch e comes from the stream (seed, "shuffle", e), and the state after every
-epoch (weights, optimiser, losses) is one file renamed into place. A restarted fit repeats at most
-one epoch and ends with the weights of an uninterrupted one, bit for bit.
+Everything random in epoch e comes from the stream (seed, "shuffle", e), and the state after an
+epoch (weights, optimiser, losses) is one file renamed into place, every few seconds. A restarted
+fit repeats what came later and ends with the weights of an uninterrupted one, bit for bit.
 """
 
 import math

@@ -1,6 +1,7 @@
 """What is being fitted, and what does an interrupted fit need to go on?"""
 
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from anode.training import checkpoints
 from anode.training.checkpoints import Checkpoint, FitResult
 from anode.training.optimiser import Adam
 from anode.training.recipe import TrainerConfig
+
+SAVE_EVERY = 5.0  # seconds of fitting that a kill may cost
 
 
 class Sample(NamedTuple):
@@ -65,12 +68,18 @@ class Losses(NamedTuple):
 
 @dataclass
 class State:
-    """What interrupted fits need to go on: mirrored in ``state.pt`` after every epoch."""
+    """What interrupted fits need to go on: in ``state.pt``, at the end of some epochs.
+
+    Between two times of writing, ``SAVE_EVERY`` seconds apart, weights of past epochs wait in
+    memory.
+    """
 
     fits: list[Fit]
     config: TrainerConfig
     optimisers: list[Adam]
     results: list[FitResult]
+    waiting: dict[Path, dict[str, Tensor]] = field(default_factory=dict)
+    saved: float = field(default_factory=time.monotonic)
 
     @classmethod
     def start(cls, fits: list[Fit], config: TrainerConfig) -> "State":
@@ -92,14 +101,31 @@ class State:
         return self.fits[0].directory / "state.pt"
 
     def finish_epoch(self, losses: list[Losses], seconds: float) -> None:
-        """Write the epoch's weights, then the state that knows them, then drop what is surplus."""
+        """Take in the epoch's weights and losses; write what waits, if it is time."""
         epoch = self.epochs_done + 1
         for i, (one, loss) in enumerate(zip(self.fits, losses, strict=True)):
             checkpoint = Checkpoint(epoch, loss.validation, f"epoch_{epoch:04d}.pt")
-            checkpoints.save_tensors(one.directory / checkpoint.path, one.density.state_dict())
+            self.waiting[one.directory / checkpoint.path] = {
+                name: value.detach().cpu().clone()
+                for name, value in one.density.state_dict().items()
+            }
             self.results[i] = self._extended(self.results[i], loss, checkpoint, seconds)
+        kept = {
+            one.directory / checkpoint.path
+            for one, result in zip(self.fits, self.results, strict=True)
+            for checkpoint in result.checkpoints
+        }
+        self.waiting = {path: state for path, state in self.waiting.items() if path in kept}
+        if self.results[0].finished or time.monotonic() - self.saved >= SAVE_EVERY:
+            self._save()
+
+    def _save(self) -> None:
+        """Write epochs' weights, then the state that knows them, then drop what is surplus."""
+        for path, state in self.waiting.items():
+            checkpoints.save_tensors(path, state)
         checkpoints.save_tensors(self._path, self._content())
         self._publish()
+        self.waiting, self.saved = {}, time.monotonic()
 
     def _extended(
         self, before: FitResult, losses: Losses, checkpoint: Checkpoint, seconds: float
