@@ -94,6 +94,7 @@ def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
         f"training={shape}",
         f"scoring={shape}",
         f"sampling={shape}",
+        "at_once=[[2,8,2,32]]",
         "one_call=100",
         "rounds=2",
         "seconds=0.0",
@@ -108,6 +109,7 @@ def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
     assert "mine" not in content["sampling"][0]["seconds"]
     assert "nflows, one call" in content["scoring"][0]["seconds"]
     assert content["machine"]["threads"] == 1
+    assert set(content["at_once"][0]["seconds"]) == {"one after another", "at once"}
     printed = capsys.readouterr().out
     assert "nflows / it" in printed
     assert str(tmp_path / "out") in printed
@@ -129,6 +131,8 @@ def test_a_bad_file_or_shape_is_refused(tmp_path):
         from_file(tmp_path / "empty.py", SMALL)
     with pytest.raises(ConfigError, match="a shape is n_features"):
         composed("training=[[3,1]]")
+    with pytest.raises(ConfigError, match="at_once: give number"):
+        composed("at_once=[[3,1]]")
 
 
 def test_recipes_reach_the_target_and_say_what_was_extrapolated():

@@ -1,5 +1,6 @@
 """Who takes part: the same affine MAF from this project, nflows, zuko, or a file of the user's."""
 
+import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,11 @@ from anode.benchmark.timing import Work
 from anode.density.build import build_density
 from anode.density.maf import FlowConfig
 from anode.density.mog import MixtureConfig
+from anode.density.together import mean_losses
 from anode.errors import ConfigError
 from anode.seeding import torch_stream
+from anode.training.optimiser import Adam
+from anode.training.recipe import Pace
 
 LogProb = Callable[[Tensor, Tensor], Tensor]
 Sample = Callable[[Tensor], Tensor]
@@ -32,6 +36,20 @@ class Shape(NamedTuple):
     def text(self) -> str:
         """Short name, as "15x128, D=4, B=256"."""
         return f"{self.n_transforms}x{self.hidden}, D={self.n_features}, B={self.batch}"
+
+
+class Mixtures(NamedTuple):
+    """Several ``made_mog`` of 4 features, each with a batch of its own."""
+
+    number: int
+    hidden: int
+    components: int
+    batch: int
+
+    @property
+    def text(self) -> str:
+        """Short name, as "5 x made_mog, H=64, K=8, B=256"."""
+        return f"{self.number} x made_mog, H={self.hidden}, K={self.components}, B={self.batch}"
 
 
 class Contender(NamedTuple):
@@ -128,18 +146,40 @@ def all_of(shape: Shape, others: dict[str, str], device: str) -> dict[str, Conte
     return found
 
 
-def training_step(contender: Contender, shape: Shape, *, fused_adam: bool, device: str) -> Work:
-    """One step of Adam on one fixed batch."""
+def training_step(contender: Contender, shape: Shape, *, adam: str, device: str) -> Work:
+    """One step on one fixed batch, by torch's Adam ("default" or "fused") or ours ("anode")."""
     features, context = batch(shape, shape.batch, device)
     contender.module.train()
-    optimiser = torch.optim.Adam(
-        contender.module.parameters(), lr=1e-4, fused=True if fused_adam else None
-    )
+    parameters = contender.module.parameters()
+    move: Callable[[], object]
+    if adam == "anode":
+        ours = Adam(parameters, weight_decay=0.0, gradient_clip=None)
+        move = functools.partial(ours.step, Pace(1e-4, 0.9))
+    else:
+        move = torch.optim.Adam(parameters, lr=1e-4, fused=adam == "fused" or None).step
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
+        contender.module.zero_grad(set_to_none=True)
         (-contender.log_prob(features, context).mean()).backward()
-        optimiser.step()
+        move()
+
+    return step
+
+
+def step_of_all(mixtures: Mixtures, *, at_once: int, device: str) -> Work:
+    """One step of every mixture, ``at_once`` of them in each call."""
+    config = MixtureConfig("made_mog", "fused", mixtures.hidden, mixtures.components)
+    shape = Shape(4, 1, 0, mixtures.hidden, mixtures.batch)
+    densities = [build_density(config, 4, 1, seed).to(device) for seed in range(mixtures.number)]
+    optimisers = [Adam(d.parameters(), weight_decay=0.0, gradient_clip=5.0) for d in densities]
+    features, context = batch(shape, mixtures.batch, device)
+
+    def step() -> None:
+        for start in range(0, mixtures.number, at_once):
+            here = densities[start : start + at_once]
+            mean_losses(here, [features] * len(here), [context] * len(here)).sum().backward()
+        for optimiser in optimisers:
+            optimiser.step(Pace(1e-4, 0.9))
 
     return step
 

@@ -11,7 +11,15 @@ from omegaconf import DictConfig
 
 from anode import io
 from anode.benchmark import likelihood
-from anode.benchmark.contenders import Shape, all_of, sampling, scoring, training_step
+from anode.benchmark.contenders import (
+    Mixtures,
+    Shape,
+    all_of,
+    sampling,
+    scoring,
+    step_of_all,
+    training_step,
+)
 from anode.benchmark.likelihood import Recipe
 from anode.benchmark.memory import score_from_file
 from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
@@ -42,6 +50,7 @@ class BenchmarkConfig:
     seconds: float
     others: dict[str, str]
     training: list[list[int]]
+    at_once: list[list[int]]
     scoring: list[list[int]]
     one_call: int
     sampling: list[list[int]]
@@ -60,6 +69,9 @@ def parse_benchmark(raw: DictConfig) -> BenchmarkConfig:
         for shape in getattr(config, name):
             if len(shape) != len(Shape._fields):
                 raise ConfigError(f"{name}: a shape is {', '.join(Shape._fields)}, got {shape}")
+    for mixtures in config.at_once:
+        if len(mixtures) != len(Mixtures._fields):
+            raise ConfigError(f"at_once: give {', '.join(Mixtures._fields)}, got {mixtures}")
     return config
 
 
@@ -71,6 +83,7 @@ def benchmark(config: BenchmarkConfig) -> None:
     prepare_process(config.threads)
     content: dict[str, Any] = {"machine": machine(config), **provenance()}
     content["training"] = [_training(config, Shape(*s)) for s in config.training]
+    content["at_once"] = [_at_once(config, Mixtures(*m)) for m in config.at_once]
     content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]
     content["sampling"] = [_sampling(config, Shape(*s)) for s in config.sampling]
     if config.likelihood:
@@ -115,12 +128,12 @@ def signal_region_background() -> EventTable:
 def _training(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
     log.info("training step, %s", shape.text)
     contenders = all_of(shape, config.others, config.device)
-    work = {
-        name: training_step(c, shape, fused_adam=name != "nflows", device=config.device)
-        for name, c in contenders.items()
-    }
-    fused = training_step(contenders["nflows"], shape, fused_adam=True, device=config.device)
-    work["nflows, fused Adam"] = fused
+    work = {}
+    for name, contender in contenders.items():
+        adam = {"nflows": "default", "zuko": "fused"}.get(name, "anode")
+        work[name] = training_step(contender, shape, adam=adam, device=config.device)
+    nflows = contenders["nflows"]
+    work["nflows, fused Adam"] = training_step(nflows, shape, adam="fused", device=config.device)
     entry = _timed(config, shape, work, per=1)
     flop = maf_flop(*shape[:4]) * shape.batch
     if config.device == "cpu":
@@ -130,6 +143,16 @@ def _training(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
             name: entry["seconds"]["anode maf"] * rate / flop for name, rate in rates.items()
         }
     return entry
+
+
+def _at_once(config: BenchmarkConfig, mixtures: Mixtures) -> dict[str, Any]:
+    log.info("one step of each of %s", mixtures.text)
+    work = {
+        "one after another": step_of_all(mixtures, at_once=1, device=config.device),
+        "at once": step_of_all(mixtures, at_once=mixtures.number, device=config.device),
+    }
+    seconds = interleaved(work, rounds=config.rounds, seconds=config.seconds)
+    return {"mixtures": mixtures._asdict(), "text": mixtures.text, "seconds": seconds}
 
 
 def _scoring(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:

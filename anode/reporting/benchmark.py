@@ -1,7 +1,7 @@
 """How is a benchmark read: a table for the screen, and bars of how many times faster?"""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,6 +14,8 @@ from anode.reporting.tables import table
 Content = Mapping[str, Any]
 """Content of ``benchmark.json``."""
 
+Row = tuple[str, str, str, str]
+
 _UNITS = {"training": ("ms a step", 1e3), "scoring": ("us an event", 1e6)}
 _UNITS |= {"sampling": ("us a sample", 1e6)}
 
@@ -25,39 +27,9 @@ def benchmark_table(content: Content, *, markdown: bool = False) -> str:
         content: of ``benchmark.json``.
         markdown: a markdown table rather than aligned text.
     """
-    rows = []
-    for kind, (unit, factor) in _UNITS.items():
-        for entry in content[kind]:
-            reference = entry["seconds"]["nflows"]
-            for name, seconds in entry["seconds"].items():
-                rows.append(
-                    (
-                        f"{kind}, {entry['text']}",
-                        name,
-                        f"{seconds * factor:.3g} {unit}",
-                        f"{reference / seconds:.2f}",
-                    )
-                )
-            for name, ratio in entry.get("maf_over_floor", {}).items():
-                rows.append(
-                    (
-                        f"{kind}, {entry['text']}",
-                        f"anode maf over its products at the rate of {name}",
-                        f"{ratio:.2f} times the floor",
-                        "",
-                    )
-                )
-    reference = content.get("likelihood", {}).get("nflows, published recipe", {}).get("seconds")
-    for name, fit in content.get("likelihood", {}).items():
-        text = f"{fit['seconds']:.3g} s, {fit['epochs']} epochs, NLL {fit['loss']:.4f}"
-        rows.append(
-            (
-                "time to the published NLL",
-                name,
-                text + (" (extrapolated)" if fit["extrapolated"] else ""),
-                f"{reference / fit['seconds']:.1f}",
-            )
-        )
+    rows = [row for kind in _UNITS for entry in content[kind] for row in _timed(kind, entry)]
+    rows += [row for entry in content.get("at_once", []) for row in _at_once(entry)]
+    rows += _likelihood(content.get("likelihood", {}))
     for name, share in content.get("outside_steps", {}).items():
         rows.append(("fit outside forward, backward, step", name, f"{share:.1%}", ""))
     if "memory" in content:
@@ -67,6 +39,32 @@ def benchmark_table(content: Content, *, markdown: bool = False) -> str:
             (f"{memory['n_events']} events x {memory['n_flows']} flows", "anode maf", text, "")
         )
     return table(("work", "who", "time", "nflows / it"), rows, markdown=markdown)
+
+
+def _timed(kind: str, entry: Content) -> Iterator[Row]:
+    unit, factor = _UNITS[kind]
+    work = f"{kind}, {entry['text']}"
+    reference = entry["seconds"]["nflows"]
+    for name, seconds in entry["seconds"].items():
+        yield work, name, f"{seconds * factor:.3g} {unit}", f"{reference / seconds:.2f}"
+    for name, ratio in entry.get("maf_over_floor", {}).items():
+        who = f"anode maf over its products at the rate of {name}"
+        yield work, who, f"{ratio:.2f} times the floor", ""
+
+
+def _at_once(entry: Content) -> Iterator[Row]:
+    reference = entry["seconds"]["one after another"]
+    for name, seconds in entry["seconds"].items():
+        text = f"{seconds * 1e3:.3g} ms for all, {reference / seconds:.2f} times as fast"
+        yield f"training, {entry['text']}", f"anode {name}", text, ""
+
+
+def _likelihood(fits: Content) -> Iterator[Row]:
+    for name, fit in fits.items():
+        text = f"{fit['seconds']:.3g} s, {fit['epochs']} epochs, NLL {fit['loss']:.4f}"
+        note = " (extrapolated)" if fit["extrapolated"] else ""
+        ratio = fits["nflows, published recipe"]["seconds"] / fit["seconds"]
+        yield "time to the published NLL", name, text + note, f"{ratio:.1f}"
 
 
 def benchmark_figure(content: Content) -> Figure:
