@@ -34,6 +34,7 @@ COLUMNS = 3
 _NICE = (1, 2, 5, 10, 20, 50, 100, 200)  # bins joined into one, so that edges stay round
 _HIGHEST_RATIO = 4.0  # a ratio above is drawn as an arrow
 _MIN_EVENTS = 10  # in both regions, for a ratio that says something
+_MIN_PROFILE = 25  # events of a mass bin, for quantiles at 2.5%
 _WINDOW: dict[str, Any] = {"color": PALETTE[4], "alpha": 0.18, "lw": 0}
 
 
@@ -111,23 +112,25 @@ def regions_figure(
             values = [sample.features[:, place] for sample in (points, filled, signal)]
             _draw_feature(top, bottom, values)
             bottom.set_xlabel(feature_label(feature.name, feature.unit))
-            if place % COLUMNS == 0:
+            if place % _n_columns(len(features)) == 0:
                 top.set_ylabel("fraction / bin")
                 bottom.set_ylabel("SR / SB")
             distance = feature.background if labelled else feature.all_events
             if distance is not None:
                 top.set_title(f"KS = {distance.ks:.3f}  (noise {distance.noise:.3f})", fontsize=8)
-        kind = "background, " if labelled else ""
         handles: list[Patch | Line2D] = [
-            Patch(fc=BACKGROUND, alpha=0.35, ec=BACKGROUND,
-                  label=f"{kind}sidebands ({len(filled.mass):,})"),
+            Patch(
+                fc=BACKGROUND, alpha=0.35, ec=BACKGROUND, label=f"sidebands ({len(filled.mass):,})"
+            ),
             Line2D([], [], color=DATA, marker="o", ms=4,
-                   label=f"{kind}signal region ({len(points.mass):,})"),
+                   label=f"signal region ({len(points.mass):,})"),
         ]  # fmt: skip
         if len(signal.mass):
-            text = f"signal, signal region ({len(signal.mass):,})"
+            text = f"signal, same region ({len(signal.mass):,})"
             handles.append(Line2D([], [], color=SIGNAL, label=text))
-        figure.legend(handles=handles, loc="outside upper center", ncols=3)
+        title = "background events" if labelled else "all events"
+        n_columns = _n_columns(len(features))
+        figure.legend(handles=handles, title=title, loc="outside upper center", ncols=n_columns)
     return figure
 
 
@@ -152,11 +155,9 @@ def profiles_figure(
     if len(mass) < 100:
         return notice_figure("too few events for their dependence on the mass")
     values = np.concatenate([sample.features for sample in samples])
-    edges = np.quantile(mass, np.linspace(0.001, 0.999, 31))
-    own = regions.signal
-    edges = np.unique([*edges[(edges < own.low) | (edges > own.high)], own.low, own.high])
+    edges = _mass_edges(mass, regions)
     bins = np.digitize(mass, edges)
-    used = [index for index in range(1, len(edges)) if (bins == index).sum() >= 25]
+    used = [index for index in range(1, len(edges)) if (bins == index).sum() >= _MIN_PROFILE]
     if len(used) < 2:
         return notice_figure("all events have about one mass")
     levels = (0.025, 0.158655, 0.5, 0.841345, 0.975)
@@ -181,7 +182,8 @@ def profiles_figure(
         figure.supxlabel(MASS_LABEL, fontsize=11)
         figure.align_ylabels()
         title = "background events" if inside.label is not None else "all events"
-        figure.legend(handles=handles, title=title, loc="outside upper center", ncols=4)
+        n_columns = 2 * min(2, _n_columns(len(features)))
+        figure.legend(handles=handles, title=title, loc="outside upper center", ncols=n_columns)
     return figure
 
 
@@ -211,13 +213,30 @@ def correlations_figure(features: Sequence[FeatureComparison]) -> Figure:
     return figure
 
 
+def _mass_edges(mass: np.ndarray, regions: Regions) -> np.ndarray:
+    """Bins of equal numbers of events below, in and above the signal region, outliers left out."""
+    window = regions.signal
+    low, high = np.quantile(mass, (0.001, 0.999))
+    edges = [np.array([window.low, window.high])]
+    for lowest, highest, wanted in (
+        (low, window.low, 12), (window.low, window.high, 5), (window.high, high, 8)
+    ):  # fmt: skip
+        part = mass[(mass >= lowest) & (mass < highest)]
+        if len(part):
+            n_bins = int(np.clip(len(part) // (2 * _MIN_PROFILE), 1, wanted))
+            edges.append(np.quantile(part, np.arange(n_bins) / n_bins)[1:])
+            edges.append(np.array([lowest, highest]))
+    return np.unique(np.concatenate(edges))
+
+
 def _draw_feature(top: Axes, bottom: Axes, values: Sequence[np.ndarray]) -> None:
     """Points (signal region), filled (sidebands) and a line (signal); the ratio of the first two.
 
-    What lies outside the inner 99.8% is not drawn; fractions are of all events.
+    What lies outside the inner 99.8% of each is not drawn; fractions are of all events.
     """
     points, filled, signal = values
-    low, high = np.quantile(np.concatenate([points, filled]), (0.001, 0.999))
+    reach = [np.quantile(sample, (0.001, 0.999)) for sample in values if len(sample)]
+    low, high = np.min(reach), np.max(reach)
     edges = np.linspace(low, high if high > low else low + 1.0, N_BINS + 1)
     centres = (edges[1:] + edges[:-1]) / 2
     n_points, n_filled = (np.histogram(sample, edges)[0] for sample in (points, filled))
@@ -249,8 +268,12 @@ def _shade(axes: Axes, regions: Regions, label: str | None = None) -> None:
     )
 
 
+def _n_columns(n_panels: int) -> int:
+    return 2 if n_panels == 4 else min(COLUMNS, n_panels)
+
+
 def _grid(n_panels: int, height: float) -> tuple[Figure, list]:
-    n_columns = min(COLUMNS, n_panels)
+    n_columns = _n_columns(n_panels)
     n_rows = -(-n_panels // n_columns)
     figure = new_figure(3.5 * n_columns, height * n_rows + 0.6)
     figure.get_layout_engine().set(h_pad=0.03, hspace=0.0)  # type: ignore[union-attr, call-arg]
