@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +31,8 @@ DROP = 4 * transfer.CHUNK  # what has come is written by chunks
 class Server(ThreadingHTTPServer):
     """Serves CONTENT, and fails in the ways asked for.
 
-    ``drops``: per request, the bytes of the body after which the connection closes, or None.
+    ``drops``: per request, the bytes of the body after which the connection closes, or None;
+    ``stall``: bytes of the body after which nothing comes until ``resumed`` is set.
     """
 
     daemon_threads = True
@@ -43,6 +45,8 @@ class Server(ThreadingHTTPServer):
         self.ranges = True
         self.etag: str | None = '"one"'
         self.asked: list[str | None] = []
+        self.stall: int | None = None
+        self.resumed = threading.Event()
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is no failure of the server."""
@@ -80,6 +84,10 @@ class Handler(BaseHTTPRequestHandler):
         if server.etag:
             self.send_header("ETag", server.etag)
         self.end_headers()
+        if server.stall is not None:
+            self.wfile.write(body[: server.stall])
+            server.resumed.wait(30)
+            return
         drop = server.drops.pop(0) if server.drops else None
         self.wfile.write(body[:drop])
 
@@ -149,6 +157,31 @@ def test_a_later_command_goes_on_where_an_earlier_one_was_killed(server, tmp_pat
     (path,) = store(tmp_path, server).fetch("made_up", dataset())
     assert path.read_bytes() == CONTENT
     assert server.asked == ["bytes=2000000-"]
+
+
+def test_a_killed_process_costs_nothing_that_has_come(server, tmp_path):
+    server.stall = DROP
+    code = f"""
+from pathlib import Path
+from anode.events.download import Dataset, RemoteFile, Store
+file = RemoteFile({NAME!r}, "", None, {MD5!r})
+Store(Path({str(tmp_path)!r}), {server.url!r}).fetch(
+    "made_up", Dataset("", 1, "", "", None, None, [], [file]))
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    growing = tmp_path / "made_up" / f"{NAME}.partial"
+    deadline = time.monotonic() + 60
+    while not (growing.exists() and growing.stat().st_size == DROP):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    server.stall = None
+    server.resumed.set()
+    (path,) = store(tmp_path, server).fetch("made_up", dataset())
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None, f"bytes={DROP}-"]
+    assert left_in(tmp_path) == {NAME}
 
 
 def test_a_finished_but_unrenamed_file_is_not_asked_for_again(server, tmp_path):
@@ -302,7 +335,7 @@ def test_the_registry_is_complete_and_its_commands_can_be_written(tmp_path):
         for file in entry.files:
             assert file.url == f"https://zenodo.org/records/{entry.record}/files/{file.name}"
         assert set(entry.unconfirmed) <= {"licence", "citation", "size", "layout"}
-        assert entry.data in (*READERS, "lhco_raw", None)
+        assert entry.data in (*READERS, "lhco_raw", "blackbox", None)
         text = usage(entry, [Store(tmp_path).path(name, file) for file in entry.files])
         assert (str(tmp_path) in text.splitlines()[-1]) == (entry.data is not None)
         assert name in overview(registry, Store(tmp_path))

@@ -171,6 +171,9 @@ class Store:
             ) from None
         except OSError as error:
             raise DownloadError(f"cannot write {path}: {error.strerror or error}") from None
+        for stray in path.parent.glob("tmp*"):  # pooch's own, empty, where it was killed
+            if not stray.stat().st_size:
+                stray.unlink(missing_ok=True)
         log.info("%s: %d bytes", path, path.stat().st_size)
 
     def _known_hash(self, name: str, file: RemoteFile) -> str | None:

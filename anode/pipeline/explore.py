@@ -15,9 +15,9 @@ from anode import io
 from anode.errors import ConfigError
 from anode.evaluation.describe import MASS_EDGES, Describer, Description
 from anode.events.scan import SCANNERS, Block, scan_table
-from anode.events.toy import NAMES as TOY_NAMES
+from anode.events.toy import Toy
 from anode.pipeline.config import DataConfig, RegionsConfig, build, resolve
-from anode.pipeline.prepare import data_path, read_events
+from anode.pipeline.prepare import data_path
 from anode.regions.windows import Regions
 from anode.reporting.explore_card import card
 from anode.reporting.explore_figures import (
@@ -27,6 +27,7 @@ from anode.reporting.explore_figures import (
     spectrum_figure,
 )
 from anode.reporting.style import save_figure
+from anode.seeding import stream
 
 log = logging.getLogger(__name__)
 
@@ -134,11 +135,12 @@ def _plain(value: Any) -> Any:
 
 def _blocks(config: ExploreConfig) -> Iterator[Block]:
     data = config.data
-    if data.reader in SCANNERS:
-        return SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS)
-    features = list(TOY_NAMES) if config.features is None else config.features
-    events, _, _ = read_events(data, features, config.seed)
-    return scan_table(events, BLOCK_ROWS)
+    if data.reader == "toy":
+        rng = stream(config.seed, "toy")
+        return scan_table(
+            Toy().sample(data.n_background or 0, data.n_signal or 0, rng), BLOCK_ROWS
+        )
+    return SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS)
 
 
 def _origin(config: ExploreConfig, description: Description) -> dict[str, str]:

@@ -58,7 +58,7 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
         ConfigError, DataError: with file, row, column or key; nothing was computed yet.
     """
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
-    events, given_extra, files = read_events(config.data, config.features, config.seed)
+    events, given_extra, files = _read(config)
     events = _first(events, config.data)
     seed, wanted = config.seed, config.injection
     events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
@@ -80,25 +80,19 @@ def data_path(data: DataConfig) -> Path:
     return BUNDLED_PATH if data.path is None else Path(data.path)
 
 
-def read_events(
-    data: DataConfig, features: list[str], seed: int
-) -> tuple[EventTable, EventTable | None, list[Path]]:
-    """Events of any kind of source, further events for tests only, and the files read.
-
-    Raises:
-        ConfigError, DataError: as the readers.
-    """
+def _read(config: RunConfig) -> tuple[EventTable, EventTable | None, list[Path]]:
+    data = config.data
     if data.reader == "toy":
-        toy = Toy().sample(data.n_background or 0, data.n_signal or 0, stream(seed, "toy"))
-        if tuple(features) != toy.names:
-            raise DataError(f"data=toy has the features {toy.names}, got {features}")
+        toy = Toy().sample(data.n_background or 0, data.n_signal or 0, stream(config.seed, "toy"))
+        if tuple(config.features) != toy.names:
+            raise DataError(f"data=toy has the features {toy.names}, got {config.features}")
         return toy, None, []
     path = data_path(data)
     if data.reader == "arrays":
-        table, extra = read_arrays(path, features)
+        table, extra = read_arrays(path, config.features)
         return table, extra, sorted(path.glob("*.npy")) if path.is_dir() else [path]
     reader = read_bundled if data.reader == "bundled" else read_lhco_features
-    return reader(path, features), None, [path]
+    return reader(path, config.features), None, [path]
 
 
 def _first(events: EventTable, data: DataConfig) -> EventTable:
