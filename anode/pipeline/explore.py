@@ -15,6 +15,7 @@ from anode import io
 from anode.errors import ConfigError
 from anode.evaluation.describe import MASS_EDGES, Describer, Description
 from anode.events.scan import SCANNERS, Block, scan_table
+from anode.events.toy import NAMES as TOY_NAMES
 from anode.events.toy import Toy
 from anode.pipeline.config import DataConfig, RegionsConfig, build, resolve
 from anode.pipeline.prepare import data_path
@@ -136,6 +137,8 @@ def _plain(value: Any) -> Any:
 def _blocks(config: ExploreConfig) -> Iterator[Block]:
     data = config.data
     if data.reader == "toy":
+        if config.features not in (None, list(TOY_NAMES)):
+            raise ConfigError(f"data=toy has the features {TOY_NAMES}, got {config.features}")
         rng = stream(config.seed, "toy")
         return scan_table(
             Toy().sample(data.n_background or 0, data.n_signal or 0, rng), BLOCK_ROWS
