@@ -16,6 +16,11 @@ class DataError(AnodeError):
     """An input file or array breaks a rule; the message names file, row, column or key."""
 
 
+class DownloadError(AnodeError):
+    """A public file cannot be had: no network, no such address, other bytes than published, or no
+    room on the disk."""
+
+
 class RunDirectoryError(AnodeError):
     """A run directory is incomplete, broken, or belongs to another configuration."""
 

@@ -8,7 +8,7 @@ https://github.com/HEPML-AnomalyDetection/CATHODE
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from anode.errors import ConfigError, DataError
 from anode.events import dijet
-from anode.events.table import EventTable, concatenate, refuse_rows
+from anode.events.table import EventTable, Violation, concatenate, refuse_rows
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,27 @@ def read_arrays(
     path = Path(path)
     if path.is_file():
         return ArrayTables(_read_file(path, features, id_offset), None)
+    data, extra = files_of(path, inner_test=inner_test)
+
+    def join(names: list[str]) -> EventTable:
+        offsets = (id_offset + IDS_PER_FILE * ALL_FILES.index(name) for name in names)
+        tables = [
+            _read_file(path / name, features, offset)
+            for name, offset in zip(names, offsets, strict=True)
+        ]
+        return concatenate(tables, str(path))
+
+    return ArrayTables(join(data), join(extra) if extra else None)
+
+
+def files_of(
+    path: Path, *, inner_test: Literal["auto", "data", "extra"] = "auto"
+) -> tuple[list[str], list[str]]:
+    """Names of the files in a folder that are data, and of those that serve tests only.
+
+    Raises:
+        DataError: there is no such folder, or it lacks the data of a region.
+    """
     if not path.is_dir():
         raise DataError(f"cannot read {path}: there is no such file or folder; check data.path")
     present = [name for name in ALL_FILES if (path / name).is_file()]
@@ -106,16 +127,7 @@ def read_arrays(
         role = _role_of_inner_test(extra) if inner_test == "auto" else inner_test
         (data if role == "data" else extra).append(INNER_TEST)
         logger.info("%s: %s is read as %s", path, INNER_TEST, role)
-
-    def join(names: list[str]) -> EventTable:
-        offsets = (id_offset + IDS_PER_FILE * ALL_FILES.index(name) for name in names)
-        tables = [
-            _read_file(path / name, features, offset)
-            for name, offset in zip(names, offsets, strict=True)
-        ]
-        return concatenate(tables, str(path))
-
-    return ArrayTables(join(data), join(extra) if extra else None)
+    return data, extra
 
 
 def _role_of_inner_test(extra: Sequence[str]) -> Literal["data", "extra"]:
@@ -123,8 +135,12 @@ def _role_of_inner_test(extra: Sequence[str]) -> Literal["data", "extra"]:
     return "data" if own_signal & set(extra) else "extra"
 
 
-def _read_file(path: Path, features: Sequence[str], id_offset: int) -> EventTable:
-    """One ``.npy`` file as an EventTable in GeV."""
+def open_array(path: Path) -> np.ndarray:
+    """(N, 5 or 6) rows of one file, mapped rather than read.
+
+    Raises:
+        DataError: it is no such array, or truncated.
+    """
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -144,8 +160,15 @@ def _read_file(path: Path, features: Sequence[str], id_offset: int) -> EventTabl
             f"{', '.join(COLUMNS)} (label optional), got shape "
             f"{getattr(stored, 'shape', None)} of {getattr(stored, 'dtype', type(stored))}"
         )
-    columns = _checked_columns(path, stored)
-    columns["mj2"] = columns["mj1"] + columns["delta_mj"]
+    return stored
+
+
+def _read_file(path: Path, features: Sequence[str], id_offset: int) -> EventTable:
+    """One ``.npy`` file as an EventTable in GeV."""
+    stored = open_array(path)
+    for name, bad, rule in violations(stored):
+        refuse_rows(str(path), name, stored[:, COLUMNS.index(name)], bad, rule)
+    columns = physical_columns(str(path), stored)
     label = stored[:, 5] if stored.shape[1] == len(COLUMNS) else None
     return EventTable(
         np.arange(id_offset, id_offset + len(stored)),
@@ -158,27 +181,32 @@ def _read_file(path: Path, features: Sequence[str], id_offset: int) -> EventTabl
     )
 
 
-def _checked_columns(path: Path, stored: np.ndarray) -> dict[str, np.ndarray]:
-    """The five physical columns in GeV, rounding below zero removed.
+def violations(stored: np.ndarray) -> Iterator[Violation]:
+    """Every rule for the physical columns, and where it is broken; most are broken nowhere.
 
     These files have no pT; m_jj stands for it in the size of what rounding explains.
     """
     mass = np.asarray(stored[:, 0], dtype=np.float64)
-    source = str(path)
-    refuse_rows(source, "m_jj", mass, ~np.isfinite(mass), "must be finite")
+    yield Violation("m_jj", ~np.isfinite(mass), "must be finite")
     rule = f"must be positive and below {HEAVIEST_TEV:g} TeV (is the file in GeV?)"
-    refuse_rows(source, "m_jj", mass, (mass <= 0) | (mass > HEAVIEST_TEV), rule)
-    columns = {"m_jj": 1000.0 * mass}
+    yield Violation("m_jj", (mass <= 0) | (mass > HEAVIEST_TEV), rule)
+    for place in range(1, 5):
+        values = np.asarray(stored[:, place], dtype=np.float64)
+        rounding = dijet.MASS_ROUNDING * mass if place <= 2 else dijet.TAU_ROUNDING
+        yield Violation(COLUMNS[place], ~np.isfinite(values), "must be finite")
+        rule = "must not be negative by more than rounding"
+        yield Violation(COLUMNS[place], values < -rounding, rule)
+
+
+def physical_columns(source: str, stored: np.ndarray) -> dict[str, np.ndarray]:
+    """m_jj and every feature in GeV, rounding below zero removed, of rows that break no rule."""
+    columns = {"m_jj": 1000.0 * np.asarray(stored[:, 0], dtype=np.float64)}
     n_clipped = 0
     for place, name in ((1, "mj1"), (2, "delta_mj"), (3, "tau21_1"), (4, "tau21_2")):
         values = np.asarray(stored[:, place], dtype=np.float64)
-        is_mass = place <= 2
-        rounding = dijet.MASS_ROUNDING * mass if is_mass else dijet.TAU_ROUNDING
-        refuse_rows(source, COLUMNS[place], values, ~np.isfinite(values), "must be finite")
-        rule = "must not be negative by more than rounding"
-        refuse_rows(source, COLUMNS[place], values, values < -rounding, rule)
         n_clipped += int((values < 0).sum())
-        columns[name] = (1000.0 if is_mass else 1.0) * np.maximum(values, 0.0)
+        columns[name] = (1000.0 if place <= 2 else 1.0) * np.maximum(values, 0.0)
     if n_clipped:
-        logger.warning("%s: %d values were negative within rounding, now 0", path, n_clipped)
+        logger.warning("%s: %d values were negative within rounding, now 0", source, n_clipped)
+    columns["mj2"] = columns["mj1"] + columns["delta_mj"]
     return columns

@@ -5,14 +5,14 @@ raw columns, j1 is the jet of larger pT. On equal masses j1 is jet 1.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from anode.errors import ConfigError
-from anode.events.table import refuse_rows
+from anode.events.table import Violation, refuse_rows
 
 logger = logging.getLogger(__name__)
 
@@ -248,39 +248,48 @@ def derive(
     """
     check_features(names)
     columns = {name: np.asarray(columns[name], dtype=np.float64) for name in columns_needed(names)}
-    for name, values in columns.items():
-        bad = ~np.isfinite(values)
-        refuse_rows(source, name, values, bad, "must be finite", first_row=first_row)
-    j1, j2 = (_jet(columns, index, source, first_row) for index in (1, 2))
+    for name, bad, rule in violations(columns):
+        refuse_rows(source, name, columns[name], bad, rule, first_row=first_row)
+    j1, j2 = (_jet(columns, index) for index in (1, 2))
     lighter, heavier = _by_mass(j1, j2)
     features = np.stack([FEATURES[name].compute(lighter, heavier) for name in names], axis=1)
     return Derived(invariant_mass(lighter, heavier), features, _report(columns))
 
 
-def _jet(columns: Mapping[str, np.ndarray], index: int, source: str, first_row: int) -> Jet:
+def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
+    """Every rule for raw columns, and where it is broken; most are broken nowhere.
+
+    Args:
+        columns: (N,) float64 values of ``MOMENTUM_COLUMNS`` of both jets, and of any tau_N.
+    """
+    for name, values in columns.items():
+        yield Violation(name, ~np.isfinite(values), "must be finite")
+    negative = "must not be negative by more than rounding"
+    for jet in (1, 2):
+        pt = np.hypot(columns[f"pxj{jet}"], columns[f"pyj{jet}"])
+        yield Violation(f"pxj{jet}", pt == 0, "and py must not both be zero")
+        lightest = -MASS_ROUNDING * pt
+        rule = f"{negative} ({MASS_ROUNDING:g} pT)"
+        yield Violation(f"mj{jet}", columns[f"mj{jet}"] < lightest, rule)
+        for name in (f"tau{n}j{jet}" for n in (1, 2, 3)):
+            if name in columns:
+                rule = f"{negative} ({TAU_ROUNDING:g})"
+                yield Violation(name, columns[name] < -TAU_ROUNDING, rule)
+
+
+def _jet(columns: Mapping[str, np.ndarray], index: int) -> Jet:
     """Jet j1 or j2 with rounding removed."""
-
-    def refuse(quantity: str, bad: np.ndarray, rule: str) -> None:
-        name = f"{quantity}j{index}"
-        refuse_rows(source, name, columns[name], bad, rule, first_row=first_row)
-
     px, py, pz, m = (columns[f"{quantity}j{index}"] for quantity in MOMENTUM_COLUMNS)
-    pt = np.hypot(px, py)
-    refuse("px", pt == 0, "and py must not both be zero")
-    rule = "must not be negative by more than rounding"
-    refuse("m", m < -MASS_ROUNDING * pt, f"{rule} ({MASS_ROUNDING:g} pT)")
-    taus = {}
-    for n in (1, 2, 3):
-        name = f"tau{n}j{index}"
-        if name not in columns:
-            continue
-        refuse(f"tau{n}", columns[name] < -TAU_ROUNDING, f"{rule} ({TAU_ROUNDING:g})")
-        taus[n] = np.maximum(columns[name], 0.0)
+    taus = {
+        n: np.maximum(columns[f"tau{n}j{index}"], 0.0)
+        for n in (1, 2, 3)
+        if f"tau{n}j{index}" in columns
+    }
     return Jet(px, py, pz, np.maximum(m, 0.0), taus)
 
 
 def _report(columns: Mapping[str, np.ndarray]) -> DijetReport:
-    """Counts for columns that have passed the checks of ``_jet``."""
+    """Counts for columns that have passed the checks."""
     masses = [columns["mj1"], columns["mj2"]]
     taus = [values for name, values in columns.items() if name.startswith("tau")]
     return DijetReport(

@@ -1,6 +1,6 @@
 """How do we read LHC Olympics feature files, and the events bundled with this project?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,6 +126,34 @@ def count_events(path: Path | str, *, bundled: bool) -> int:
             f"({repeated.size} such rows); remove the copies"
         )
     return columns.n_rows
+
+
+class StoredRows(NamedTuple):
+    """Rows of a file as they stand there.
+
+    Attributes:
+        first_row: place of the first in the file.
+        columns: name -> (N,) values.
+    """
+
+    first_row: int
+    columns: dict[str, np.ndarray]
+
+
+def stored_rows(
+    path: Path | str, *, bundled: bool, block_rows: int = 100_000
+) -> Iterator[StoredRows]:
+    """Read every named column block by block, without any check of the values.
+
+    Raises:
+        DataError: the file is missing, damaged or of another layout, or lacks a momentum column.
+    """
+    with open_hdf5(path) as file:
+        columns = (_root_columns if bundled else _pandas_columns)(str(path), file)
+        _require(columns, [*dijet.columns_needed(()), *([EVENT_ID] if bundled else [])])
+        for start in range(0, columns.n_rows, block_rows):
+            rows = slice(start, min(start + block_rows, columns.n_rows))
+            yield StoredRows(start, _read_rows(columns, columns.places, rows))
 
 
 def _read(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -140,6 +141,20 @@ def concatenate(tables: Sequence[EventTable], source: str | None = None) -> Even
         np.concatenate(labels) if len(labels) == len(tables) else None,
         source or " + ".join(dict.fromkeys(table.source for table in tables)),
     )
+
+
+class Violation(NamedTuple):
+    """A rule, and which of the N values of a column break it.
+
+    Attributes:
+        column: its name in the file.
+        bad: (N,) bool.
+        rule: "must ...".
+    """
+
+    column: str
+    bad: np.ndarray
+    rule: str
 
 
 def refuse_rows(
