@@ -32,6 +32,9 @@ CONFINED = {
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
     "fastjet": {"jets"},
+    "dask": {"pipeline/cluster.py"},
+    "distributed": {"pipeline/cluster.py"},
+    "dask_jobqueue": {"pipeline/cluster.py"},
 }
 WITHOUT_TORCH = ("evaluation", "search", "events", "reporting")
 
