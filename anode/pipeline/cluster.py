@@ -22,6 +22,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 KINDS = ("local", "slurm", "htcondor")
+_ANSWER = "10s"
+"""How long a scheduler may take to answer."""
+_NO_DASHBOARD = "127.0.0.1:0"
+"""Its server cannot be left out; here it takes any free port and nobody sees it."""
 _QUIET = ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler")
 
 
@@ -166,7 +170,7 @@ def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
             n_workers=n_jobs,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=_NO_DASHBOARD,
             memory_limit=0,
         )
     try:
@@ -180,7 +184,7 @@ def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
         "cores": 1,
         "processes": 1,
         "memory": config.memory,
-        "scheduler_options": {"dashboard_address": None},
+        "scheduler_options": {"dashboard_address": _NO_DASHBOARD},
     }
     cluster: Any
     if config.kind == "slurm":
@@ -202,7 +206,7 @@ def _connect(address: str) -> "Client":
     from distributed import Client
 
     try:
-        return Client(address, timeout="10s")
+        return Client(address, timeout=_ANSWER)
     except (OSError, TimeoutError, ValueError) as error:
         raise ConfigError(
             f"cluster.address must lead to a running Dask scheduler (tcp://host:port), but "
