@@ -19,6 +19,7 @@ fastjet = pytest.importorskip("fastjet")
 ak = pytest.importorskip("awkward")
 
 from anode import io
+from anode.benchmark.raw_events import compare_raw, plain_loop
 from anode.errors import ConfigError, DataError
 from anode.events import dijet, feature_file
 from anode.events.lhco import read_bundled, read_lhco_features
@@ -31,6 +32,7 @@ from anode.jets.substructure import n_subjettiness
 from anode.pipeline import features as pipeline
 from anode.pipeline.prepare import prepare
 from anode.regions.windows import Regions
+from anode.reporting.benchmark import benchmark_table
 
 NAMES = ["mj1", "delta_mj", "tau21_1", "tau21_2"]
 needs_real = pytest.mark.skipif(not TINY.is_file(), reason="no real events on this machine")
@@ -460,3 +462,14 @@ def test_a_run_reads_raw_events_and_clusters_them_once(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "process_block", None)
     again = prepare(run_config(path, *settings))
     np.testing.assert_array_equal(again.data.features, prepared.data.features)
+
+
+def test_the_benchmark_compares_equals(raw_file):
+    block = read_raw(raw_file, 0, N_EVENTS)
+    ours = event_features(block.objects, DEFAULT).values[:, :14]
+    np.testing.assert_allclose(plain_loop(block), ours, rtol=1e-8, atol=1e-8)
+    found = compare_raw(raw_file, n_events=6, rounds=1)
+    assert found.n_events == 6
+    assert set(found.seconds) == {"plain FastJet loop", "anode"}
+    content = {"training": [], "scoring": [], "sampling": [], "raw_events": found._asdict()}
+    assert "times the plain loop" in benchmark_table(content)

@@ -31,7 +31,7 @@ CONFINED = {
     "matplotlib": {"reporting"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
-    "fastjet": {"jets"},
+    "fastjet": {"jets", "benchmark/raw_events.py"},
     "dask": {"pipeline/cluster.py"},
     "distributed": {"pipeline/cluster.py"},
     "dask_jobqueue": {"pipeline/cluster.py"},

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from anode.errors import ConfigError, DataError
 from anode.events.raw import read_raw
 from anode.io import open_hdf5, write_hdf5
-from anode.jets.features import COLUMNS, event_features
+from anode.jets.clustering import EVERY_EVENT, leading_jets
+from anode.jets.features import COLUMNS, features_of
 from anode.jets.settings import JetConfig
 
 PACKAGES = ("fastjet", "awkward", "numpy")
@@ -26,7 +27,7 @@ PACKAGES = ("fastjet", "awkward", "numpy")
 NO_TWO_JETS = "no_two_jets"
 """Why an event has no features although its row is one."""
 
-STAGES = ("read", "jets", "write")
+STAGES = ("read", "cluster", "substructure", "write")
 
 
 class Block(NamedTuple):
@@ -102,7 +103,9 @@ def process_block(block: Block) -> BlockReport:
     clock = [time.perf_counter()]
     raw = read_raw(block.source, block.start, block.stop)
     clock.append(time.perf_counter())
-    features = event_features(raw.objects, block.settings)
+    jets = leading_jets(raw.objects, trigger=EVERY_EVENT, settings=block.settings)
+    clock.append(time.perf_counter())
+    features = features_of(jets, raw.objects.counts, block.settings)
     with_jets = np.isin(np.arange(len(raw.row)), features.event)
     skipped = {**raw.skipped, NO_TWO_JETS: raw.row[~with_jets]}
     datasets: dict[str, np.ndarray] = {

@@ -57,9 +57,22 @@ def jet_features(
 
 def event_features(objects: DetectorObjects, settings: JetConfig) -> JetFeatures:
     """All ``COLUMNS`` of every event with two jets."""
+    jets = leading_jets(objects, trigger=EVERY_EVENT, settings=settings)
+    return features_of(jets, objects.counts, settings)
+
+
+def features_of(
+    jets: LeadingJets, n_particles: NDArray[np.int64], settings: JetConfig
+) -> JetFeatures:
+    """All ``COLUMNS`` of events whose jets are found.
+
+    Args:
+        jets: of S of the N events of a batch.
+        n_particles: (N,) particles of each event of the batch.
+        settings: with which the jets were found.
+    """
     import awkward as ak
 
-    jets = leading_jets(objects, trigger=EVERY_EVENT, settings=settings)
     n = len(jets.event)
     if not n:
         return JetFeatures(jets.event, np.empty((0, len(COLUMNS))))
@@ -75,8 +88,7 @@ def event_features(objects: DetectorObjects, settings: JetConfig) -> JetFeatures
         for column in (tau[:, j, 3], jet.pt, jet.eta, jet.phi, count[:, j], lead[:, j])
     ]
     mass, distance = dijet.invariant_mass(*pair), dijet.delta_r(*pair)
-    particles = objects.counts[jets.event]
-    of_event = [mass, distance, dijet.delta_eta(*pair), particles]
+    of_event = [mass, distance, dijet.delta_eta(*pair), n_particles[jets.event]]
     published = _published_columns(jets, tau[:, :, :3])
     return JetFeatures(jets.event, np.column_stack([published, *further, *of_event]))
 

@@ -26,7 +26,10 @@ _ANSWER = "10s"
 """How long a scheduler may take to answer."""
 _NO_DASHBOARD = "127.0.0.1:0"
 """Its server cannot be left out; here it takes any free port and nobody sees it."""
-_QUIET = ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler")
+_QUIET = tuple(
+    f"distributed{part}"
+    for part in ("", ".worker", ".worker.state_machine", ".nanny", ".scheduler")
+)
 
 
 @dataclass(frozen=True)
