@@ -29,6 +29,7 @@ from anode.jets.clustering import EVERY_EVENT, leading_jets
 from anode.jets.features import COLUMNS, event_features
 from anode.jets.settings import AXES, DEFAULT, JetConfig
 from anode.jets.substructure import n_subjettiness
+from anode.pipeline import feature_blocks
 from anode.pipeline import features as pipeline
 from anode.pipeline.prepare import prepare
 from anode.regions.windows import Regions
@@ -374,6 +375,8 @@ def test_skipped_events_are_counted_by_reason(tmp_path, caplog):
         "no_two_jets": 2,
     }
     assert manifest["skipped_rows"]["no_two_jets"] == [11, 12]
+    with pytest.raises(DataError, match="4 of 20 events have no features"):  # found finished
+        make(path, tmp_path / "out.h5")
     kept = [i for i in range(20) if i not in (3, 8, 11, 12)]
     assert read_bundled(tmp_path / "out.h5", NAMES).event_id.tolist() == kept
     everything = write_frame(tmp_path / "empty.h5", np.zeros((4, 2101)))
@@ -459,7 +462,7 @@ def test_a_run_reads_raw_events_and_clusters_them_once(tmp_path, monkeypatch):
     assert prepared.extra is not None
     assert len(prepared.extra) == 11 + 15
     assert prepared.data.source == str(path)
-    monkeypatch.setattr(pipeline, "process_block", None)
+    monkeypatch.setattr(feature_blocks, "process_block", None)
     again = prepare(run_config(path, *settings))
     np.testing.assert_array_equal(again.data.features, prepared.data.features)
 

@@ -15,7 +15,8 @@ from anode.events.raw import is_raw
 from anode.io import open_hdf5
 from anode.pipeline.cluster import LOCAL
 from anode.pipeline.data_config import BlackboxConfig, DataConfig, RawDataConfig
-from anode.pipeline.features import fingerprint, make_features
+from anode.pipeline.feature_blocks import raw_source
+from anode.pipeline.features import make_features
 
 
 class FeatureSource(NamedTuple):
@@ -72,7 +73,7 @@ def _reader_of(path: Path) -> str:
 
 def _cached(data: RawDataConfig, path: Path, layout: str, n_jobs: int) -> tuple[Path, int]:
     """The features of a raw file, made now or before, and how many of its events have none."""
-    name = f"{path.stem}_{fingerprint(path, data.jets)}_{layout}.h5"
+    name = f"{path.stem}_{raw_source(path, data.jets).fingerprint()}_{layout}.h5"
     output = Path(data.cache) / name
     asked = dataclasses.replace(data, path=str(path))
     manifest = make_features(asked, output, layout=layout, cluster=LOCAL, n_jobs=n_jobs)
