@@ -5,6 +5,8 @@ blocks, workers and interruptions, and nothing lost or half written."""
 import errno
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -427,6 +429,24 @@ def test_a_full_disk_loses_nothing(raw_file, made, tmp_path, monkeypatch):
 def test_impossible_settings_are_refused(tmp_path, override, message):
     with pytest.raises(ConfigError, match=message):
         config(tmp_path / "x.h5", tmp_path / "y.h5", override)
+
+
+def script(*overrides: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(REPOSITORY / "scripts/features.py"), *overrides]
+    return subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+
+
+def test_the_command_says_what_it_did_or_why_not(raw_file, made, tmp_path):
+    done = script(f"data.path={raw_file}", f"output={tmp_path / 'out.h5'}", "data.block_rows=9")
+    assert done.returncode == 0, done.stderr
+    assert f"{N_EVENTS} of {N_EVENTS} events, 0 skipped" in done.stdout
+    assert (tmp_path / "out.h5").read_bytes() == made.read_bytes()
+    (tmp_path / "text.h5").write_text("not HDF5")
+    done = script(f"data.path={tmp_path / 'text.h5'}", f"output={tmp_path / 'none.h5'}")
+    assert done.returncode == 2
+    assert "expected an HDF5 file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("none*"))
 
 
 # raw files in a run

@@ -18,6 +18,8 @@ from anode.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from distributed import Client
 
+log = logging.getLogger(__name__)
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -156,8 +158,10 @@ def open_workers(config: ClusterConfig, *, n_jobs: int) -> Iterator[Workers]:
             client = stack.enter_context(Client(cluster))
         else:
             client = stack.enter_context(_connect(config.address))
-            n_jobs = max(1, sum(client.nthreads().values()))
-        yield Workers(client, n_jobs)
+            n_jobs = sum(client.nthreads().values())
+            if not n_jobs:
+                log.warning("%s has no workers yet; waiting for one", config.address)
+        yield Workers(client, max(1, n_jobs))
 
 
 def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
