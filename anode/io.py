@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    writer = f"{socket.gethostname()}-{os.getpid()}"  # the disk may be shared by machines
+    temporary = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
     try:
         yield temporary
         with open(temporary, "rb") as written:

@@ -27,7 +27,7 @@ def parsed(*overrides: str) -> configuration.RunConfig:
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_of_every_group_composes(group, choice):
-    needs_path = group == "data" and choice in ("lhco_features", "arrays")
+    needs_path = group == "data" and choice not in ("bundled", "toy")
     extra = ["data.path=somewhere"] if needs_path else []
     assert parsed(f"{group}={choice}", *extra).run_dir == "somewhere"
 

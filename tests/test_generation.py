@@ -20,9 +20,10 @@ ak = pytest.importorskip("awkward")
 from anode.errors import ConfigError, DataError
 from anode.events import bundle, detector, dijet
 from anode.events import generate as events
-from anode.events.detector import DetectorObjects, energy_flow
+from anode.events.detector import energy_flow
 from anode.events.lhco import read_bundled
-from anode.jets.clustering import _pt_bound, leading_jets, object_momenta
+from anode.events.objects import DetectorObjects
+from anode.jets.clustering import Trigger, _pt_bound, leading_jets, object_momenta
 from anode.jets.features import jet_features
 from anode.jets.substructure import n_subjettiness
 from anode.pipeline import generation
@@ -78,7 +79,7 @@ def brute_force_anti_kt(momenta: np.ndarray, radius: float) -> np.ndarray:
 def test_the_two_leading_jets_are_those_of_brute_force():
     rng = np.random.default_rng(3)
     sample = [random_event(rng, 40) for _ in range(20)]
-    found = leading_jets(objects_of(*sample), pt_min=100.0, eta_max=10.0)
+    found = leading_jets(objects_of(*sample), trigger=Trigger(100.0, 10.0))
     assert found.event.tolist() == list(range(20))
     for event, momentum in zip(sample, found.momentum, strict=True):
         pt, eta, phi = np.array(event).T
@@ -90,7 +91,9 @@ def test_the_two_leading_jets_are_those_of_brute_force():
 
 def test_constituents_add_up_to_their_jet():
     rng = np.random.default_rng(4)
-    found = leading_jets(objects_of(*(random_event(rng, 60) for _ in range(30))), pt_min=300.0)
+    found = leading_jets(
+        objects_of(*(random_event(rng, 60) for _ in range(30))), trigger=Trigger(300.0, 2.5)
+    )
     assert len(found.event) > 10
     for index, axis in enumerate(("px", "py", "pz", "E")):
         summed = ak.to_numpy(ak.sum(found.constituents[axis], axis=2))
@@ -103,7 +106,7 @@ def test_the_trigger_looks_at_the_leading_jet_alone():
     sample = [[central, recoil], [forward, recoil], [soft, recoil], [central], [recoil, soft]]
     sample.append([recoil, central])
     assert leading_jets(objects_of(*sample)).event.tolist() == [0, 5]
-    assert leading_jets(objects_of(*sample), pt_min=1000.0, eta_max=3.0).event.tolist() == [
+    assert leading_jets(objects_of(*sample), trigger=Trigger(1000.0, 3.0)).event.tolist() == [
         0, 1, 2, 4, 5,
     ]  # fmt: skip
     nothing = jet_features(objects_of([soft], [recoil]))
@@ -113,7 +116,7 @@ def test_the_trigger_looks_at_the_leading_jet_alone():
 def test_the_quick_bound_never_lies_below_a_jet():
     rng = np.random.default_rng(5)
     sample = objects_of(*(random_event(rng, n) for n in rng.integers(2, 60, size=50)))
-    found = leading_jets(sample, pt_min=1e-6, eta_max=10.0)
+    found = leading_jets(sample, trigger=Trigger(1e-6, 10.0))
     pt = np.hypot(found.momentum[:, 0, 0], found.momentum[:, 0, 1])
     assert np.all(_pt_bound(sample)[found.event] >= pt)
 
@@ -430,7 +433,9 @@ def test_raw_particles_give_the_same_features(generated):
     assert raw.shape == (32, 2101)
     triples = raw[:, :-1].astype(float).reshape(32, 700, 3)
     assert np.all(np.diff(triples[:, :, 0], axis=1) <= 0)
-    features = jet_features(objects_of(*(event[event[:, 0] > 0] for event in triples)), pt_min=1e3)
+    features = jet_features(
+        objects_of(*(event[event[:, 0] > 0] for event in triples)), trigger=Trigger(1e3, 2.5)
+    )
     assert features.event.tolist() == list(range(32))
     with h5py.File(generated / "events.h5") as file:
         stored = np.stack([file[name][:] for name in dijet.RAW_COLUMNS], axis=1)

@@ -31,7 +31,10 @@ CONFINED = {
     "matplotlib": {"reporting"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
-    "fastjet": {"jets"},
+    "fastjet": {"jets", "benchmark/raw_events.py"},
+    "dask": {"pipeline/cluster.py"},
+    "distributed": {"pipeline/cluster.py"},
+    "dask_jobqueue": {"pipeline/cluster.py"},
 }
 WITHOUT_TORCH = ("evaluation", "search", "events", "reporting")
 

@@ -118,10 +118,12 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
     """
     n_columns = 3 * RAW_SLOTS + 1
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        _set_attributes(file, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""})
-        _set_attributes(file, {"PYTABLES_FORMAT_VERSION": b"2.1"})
+        set_attributes(file, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""})
+        set_attributes(file, {"PYTABLES_FORMAT_VERSION": b"2.1"})
         frame = file.create_group("df")
-        _set_attributes(frame, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b"", **_FRAME})
+        set_attributes(
+            frame, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b"", **FRAME_ATTRIBUTES}
+        )
         frame.attrs["ndim"], frame.attrs["nblocks"] = 2, 1
         values = frame.create_dataset(
             "block0_values", shape=(0, n_columns), maxshape=(None, n_columns), dtype="<f4",
@@ -136,14 +138,14 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
             ("axis0", n_columns), ("block0_items", n_columns), ("axis1", len(values))
         ):  # fmt: skip
             frame.create_dataset(name, data=np.arange(length, dtype=np.int64))
-            _set_attributes(frame[name], _INDEX)
+            set_attributes(frame[name], _INDEX)
         for name in ("axis0", "axis1", "block0_items", "block0_values"):
-            _set_attributes(frame[name], {"CLASS": b"ARRAY", "VERSION": b"2.4", "TITLE": b""})
+            set_attributes(frame[name], {"CLASS": b"ARRAY", "VERSION": b"2.4", "TITLE": b""})
             frame[name].attrs["transposed"] = np.uint8(1)
         return len(values)
 
 
-_FRAME = {
+FRAME_ATTRIBUTES = {
     "pandas_type": b"frame",
     "pandas_version": b"0.15.2",
     "encoding": b"UTF-8",
@@ -155,7 +157,8 @@ _FRAME = {
 _INDEX = {"kind": b"integer"}
 
 
-def _set_attributes(item: h5py.HLObject, attributes: Mapping[str, bytes]) -> None:
+def set_attributes(item: h5py.HLObject, attributes: Mapping[str, bytes]) -> None:
+    """Attributes as PyTables writes them."""
     for name, value in attributes.items():
         # PyTables takes fixed-length UTF-8 for str, and anything else for bytes.
         kind = h5py.string_dtype("utf-8", max(len(value), 1))

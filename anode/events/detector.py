@@ -11,10 +11,8 @@ Left out, because no quantity here depends on it: isolation and identification.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from anode.errors import ConfigError
 from anode.events.generate import (
@@ -25,6 +23,7 @@ from anode.events.generate import (
     PHOTON,
     Particles,
 )
+from anode.events.objects import DetectorObjects
 
 try:
     from numba import njit
@@ -63,27 +62,6 @@ _KEY_STRIDE = 1000
 """Cell key = eta index * stride + phi index; phi indices stay below 360."""
 _FINE_OFFSET = 1000
 """Eta indices from here on are fine ECAL cells, those below HCAL cells."""
-
-
-class DetectorObjects(NamedTuple):
-    """Massless objects of N events in flat arrays; event i owns offsets[i]:offsets[i + 1].
-
-    Attributes:
-        offsets: (N + 1,) int64.
-        pt: (M,) float64 transverse momentum [GeV].
-        eta: (M,) float64 pseudorapidity, |eta| < ETA_MAX.
-        phi: (M,) float64 azimuth in [-pi, pi].
-    """
-
-    offsets: NDArray[np.int64]
-    pt: NDArray[np.float64]
-    eta: NDArray[np.float64]
-    phi: NDArray[np.float64]
-
-    @property
-    def n_events(self) -> int:
-        """N."""
-        return len(self.offsets) - 1
 
 
 def energy_flow(particles: Particles, rng: np.random.Generator) -> DetectorObjects:

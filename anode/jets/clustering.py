@@ -4,22 +4,32 @@ Anti-kT jets (M. Cacciari, G. P. Salam, G. Soyez, JHEP 04 (2008) 063, arXiv:0802
 the FastJet package (EPJ C72 (2012) 1896, arXiv:1111.6097), all events of a batch in one call.
 """
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import ConfigError
-from anode.events.detector import DetectorObjects
+from anode.events.objects import DetectorObjects
+from anode.jets.settings import DEFAULT, JetConfig
 
 if TYPE_CHECKING:
     import awkward as ak
 
-RADIUS = 1.0
-"""Radius parameter of the jets."""
 
-_SOFTEST = 20.0
-"""Jets below this transverse momentum [GeV] are never considered as the second jet."""
+class Trigger(NamedTuple):
+    """Accepts events whose leading jet has pT > ``pt_min`` [GeV] and |eta| < ``eta_max``."""
+
+    pt_min: float
+    eta_max: float
+
+
+RD_TRIGGER = Trigger(pt_min=1200.0, eta_max=2.5)
+"""The trigger of the R&D events."""
+
+EVERY_EVENT = Trigger(pt_min=0.0, eta_max=math.inf)
+"""No trigger at all."""
 
 
 class LeadingJets(NamedTuple):
@@ -37,12 +47,9 @@ class LeadingJets(NamedTuple):
 
 
 def leading_jets(
-    objects: DetectorObjects, *, pt_min: float = 1200.0, eta_max: float = 2.5
+    objects: DetectorObjects, *, trigger: Trigger = RD_TRIGGER, settings: JetConfig = DEFAULT
 ) -> LeadingJets:
-    """Cluster every event and keep those that the trigger accepts.
-
-    The trigger of the R&D events: the leading jet has pT > ``pt_min`` [GeV] and pseudorapidity
-    |eta| < ``eta_max``. A second jet above 20 GeV must exist.
+    """Cluster every event and keep those that have two jets and that the trigger accepts.
 
     Raises:
         ConfigError: FastJet is not installed.
@@ -52,17 +59,17 @@ def leading_jets(
         import fastjet
     except ImportError:
         raise ConfigError(
-            "clustering jets needs the packages fastjet and awkward; install the extra 'generate'"
+            "clustering jets needs the packages fastjet and awkward; install the extra 'features'"
         ) from None
     momenta = object_momenta(objects)
     # An event whose objects together have too little transverse momentum cannot pass.
-    within = np.flatnonzero(_pt_bound(objects) > pt_min)
+    within = np.flatnonzero((objects.counts > 1) & (_pt_bound(objects) > trigger.pt_min))
     momenta = momenta[within]
     if len(momenta) == 0:
         return LeadingJets(within, np.empty((0, 2, 4)), momenta[:, np.newaxis])
-    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS)
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, settings.radius)
     sequence = fastjet.ClusterSequence(momenta, definition)
-    jets = sequence.inclusive_jets(_SOFTEST)
+    jets = sequence.inclusive_jets(settings.pt_min)
     hardest = ak.argsort(jets.px**2 + jets.py**2, axis=1, ascending=False)[:, :2]
     passing = np.flatnonzero(ak.to_numpy(ak.num(hardest)) == 2)
     leading = jets[hardest][passing]
@@ -71,8 +78,8 @@ def leading_jets(
     )
     pt = np.hypot(momentum[:, 0, 0], momentum[:, 0, 1])
     eta = np.arcsinh(momentum[:, 0, 2] / pt)
-    accepted = (pt > pt_min) & (np.abs(eta) < eta_max)
-    constituents = sequence.constituents(_SOFTEST)[hardest][passing][accepted]
+    accepted = (pt > trigger.pt_min) & (np.abs(eta) < trigger.eta_max)
+    constituents = sequence.constituents(settings.pt_min)[hardest][passing][accepted]
     return LeadingJets(within[passing][accepted], momentum[accepted], constituents)
 
 
@@ -91,7 +98,7 @@ def object_momenta(objects: DetectorObjects) -> "ak.Array":
         },
         with_name="Momentum4D",
     )
-    return ak.unflatten(flat, np.diff(objects.offsets))
+    return ak.unflatten(flat, objects.counts)
 
 
 def _pt_bound(objects: DetectorObjects) -> NDArray[np.float64]:

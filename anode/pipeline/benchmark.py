@@ -36,6 +36,7 @@ from anode.reporting.style import save_figure
 log = logging.getLogger(__name__)
 
 CHUNK = 8192
+RAW_EVENTS = 500
 FEATURES = ("mj1", "delta_mj", "tau21_1", "tau21_2")
 
 
@@ -56,6 +57,7 @@ class BenchmarkConfig:
     sampling: list[list[int]]
     memory: list[int]
     likelihood: int
+    raw_file: str | None
 
 
 def parse_benchmark(raw: DictConfig) -> BenchmarkConfig:
@@ -90,6 +92,8 @@ def benchmark(config: BenchmarkConfig) -> None:
         content |= _likelihood(config)
     if config.memory[0] and config.device == "cpu":
         content["memory"] = _memory(config)
+    if config.raw_file is not None:
+        content["raw_events"] = _raw_events(config, config.raw_file)
     output = Path(config.output)
     io.write_json(output / "benchmark.json", content)
     io.write_text(output / "benchmark.md", benchmark_table(content, markdown=True) + "\n")
@@ -214,6 +218,14 @@ def _memory(config: BenchmarkConfig) -> dict[str, Any]:
     flow = recipe("density=maf_paper").density
     scored = score_from_file(flow, n_events=n_events, n_flows=n_flows)
     return {"n_events": n_events, "n_flows": n_flows, **scored._asdict()}
+
+
+def _raw_events(config: BenchmarkConfig, path: str) -> dict[str, Any]:
+    # Here, since it alone needs the extra.
+    from anode.benchmark.raw_events import compare_raw
+
+    log.info("features of raw events")
+    return compare_raw(path, n_events=RAW_EVENTS, rounds=config.rounds)._asdict()
 
 
 def _cpu_name() -> str:

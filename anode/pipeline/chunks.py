@@ -5,9 +5,9 @@ the seed and its own number only, and is saved as soon as it is done: the result
 any number of workers, and a second start continues behind the chunks that are there.
 """
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anode import parallel
 from anode.events.bundle import RAW_SLOTS, RawEvents
-from anode.events.detector import DetectorObjects, energy_flow
+from anode.events.detector import energy_flow
 from anode.events.generate import MAX_PYTHIA_SEED, ParticleSource, Process
+from anode.events.objects import DetectorObjects
 from anode.io import open_hdf5, sha256_text, write_hdf5
+from anode.jets.clustering import RD_TRIGGER
 from anode.jets.features import jet_features
+from anode.pipeline.cluster import ClusterConfig, Workers, open_workers
 from anode.seeding import stream, stream_seed
 
 PACKAGES = ("pythia8mc", "fastjet", "awkward", "numba", "numpy")
@@ -67,9 +69,6 @@ class Chunk(NamedTuple):
     path: Path
 
 
-Submit = Callable[[Chunk], "Future[int]"]
-
-
 class Sample(NamedTuple):
     """The accepted events of one process.
 
@@ -108,7 +107,7 @@ def package_versions() -> dict[str, str]:
 
 
 def generate_samples(
-    wanted: Sequence[tuple[Recipe, int]], *, work: Path, n_jobs: int
+    wanted: Sequence[tuple[Recipe, int]], *, work: Path, cluster: ClusterConfig, n_jobs: int
 ) -> list[Sample]:
     """Generate until the asked number of events is accepted, one recipe after the other.
 
@@ -116,28 +115,21 @@ def generate_samples(
         wanted: recipes and their numbers of events, at least 1 each.
         work: folder for finished chunks. Each recipe has its own folder below it, so that chunks
             of other settings, seeds or package versions are neither used nor touched.
+        cluster: where the chunks are generated.
         n_jobs: processes; 1 stays in the caller's.
     """
-    if n_jobs == 1:
-        return [_generate_sample(recipe, n, work, _run_here, 1) for recipe, n in wanted]
-    # Spawned workers start clean, the same on every platform, and end with this process.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_jobs, context, parallel.start_worker, (1,))
-    try:
-
-        def submit(chunk: Chunk) -> "Future[int]":
-            return pool.submit(run_chunk, chunk)
-
-        return [_generate_sample(recipe, n, work, submit, n_jobs) for recipe, n in wanted]
-    finally:
-        # Chunks that are not needed, or that an error or Ctrl-C makes pointless.
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
+    with open_workers(cluster, n_jobs=n_jobs) as workers:
+        return [_generate_sample(recipe, n, work.resolve(), workers) for recipe, n in wanted]
 
 
 def run_chunk(chunk: Chunk) -> int:
-    """Generate one chunk, save it, and return how many of its events were accepted."""
+    """Generate one chunk, save it, and return how many of its events were accepted.
+
+    A chunk that is there already is left as it is.
+    """
+    if chunk.path.exists():
+        with open_hdf5(chunk.path) as file:
+            return len(file["values"])
     recipe = chunk.recipe
     # Consecutive Pythia seeds within a process: hashed ones could coincide and repeat events.
     first = stream_seed(recipe.seed, recipe.process.name) % MAX_PYTHIA_SEED
@@ -147,7 +139,7 @@ def run_chunk(chunk: Chunk) -> int:
     for start in range(0, recipe.chunk_size, BATCH_SIZE):
         particles = source.batch(min(BATCH_SIZE, recipe.chunk_size - start))
         objects = energy_flow(particles, rng)
-        features = jet_features(objects, pt_min=recipe.trigger_pt)
+        features = jet_features(objects, trigger=RD_TRIGGER._replace(pt_min=recipe.trigger_pt))
         n_generated += particles.n_events
         values.append(features.values.astype(np.float32))
         if recipe.raw:
@@ -173,48 +165,31 @@ def hardest_objects(
     return events
 
 
-def _generate_sample(
-    recipe: Recipe, n_events: int, work: Path, submit: Submit, n_jobs: int
-) -> Sample:
+def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers) -> Sample:
     """Run chunks 0, 1, ... until the first ones hold ``n_events``, and read just those."""
     folder = work / f"{recipe.process.name}_{recipe.fingerprint()}"
+
+    def path(number: int) -> Path:
+        return folder / f"{number:06d}.h5"
+
+    chunks = (Chunk(recipe, number, path(number)) for number in itertools.count())
     accepted: dict[int, int] = {}
-    chunks: list[Chunk] = []
     needed = total = 0
-    running: dict[Future[int], int] = {}
     name = recipe.process.name
-    with tqdm(total=n_events, desc=name, unit=" events", disable=None, smoothing=0.1) as bar:
-        while total < n_events:
-            while len(running) < n_jobs:
-                number = len(chunks)
-                chunks.append(Chunk(recipe, number, folder / f"{number:06d}.h5"))
-                running[_finished(chunks[-1]) or submit(chunks[-1])] = number
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            accepted.update({running.pop(future): future.result() for future in done})
+    with (
+        tqdm(total=n_events, desc=name, unit=" events", disable=None, smoothing=0.1) as bar,
+        closing(workers.completed(run_chunk, chunks, per_worker=1)) as completed,
+    ):
+        for chunk, n_accepted in completed:
+            accepted[chunk.number] = n_accepted
             # Only a gapless beginning counts: which chunk ends first must not matter.
             while total < n_events and needed in accepted:
                 total += accepted[needed]
                 needed += 1
             bar.update(min(total, n_events) - bar.n)
-    return _read_sample(recipe, [chunk.path for chunk in chunks[:needed]], n_events)
-
-
-def _finished(chunk: Chunk) -> "Future[int] | None":
-    """The result of a chunk that is there already."""
-    if not chunk.path.exists():
-        return None
-    with open_hdf5(chunk.path) as file:
-        return _ready(len(file["values"]))
-
-
-def _run_here(chunk: Chunk) -> "Future[int]":
-    return _ready(run_chunk(chunk))
-
-
-def _ready(n_accepted: int) -> "Future[int]":
-    future: Future[int] = Future()
-    future.set_result(n_accepted)
-    return future
+            if total >= n_events:
+                break
+    return _read_sample(recipe, [path(number) for number in range(needed)], n_events)
 
 
 def _read_sample(recipe: Recipe, paths: list[Path], n_events: int) -> Sample:

@@ -26,6 +26,8 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
+from anode.pipeline import data_config
+from anode.pipeline.data_config import DataConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.recipe import TrainerConfig
 from anode.training.trackers import TRACKERS
@@ -34,39 +36,8 @@ T = typing.TypeVar("T")
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
-READERS = ("bundled", "lhco_features", "arrays", "toy")
-
 # What may differ between two invocations that share a run directory: it changes no result.
 NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker")
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where the events come from.
-
-    Attributes:
-        reader: one of ``READERS``.
-        path: file or folder; null for "bundled" and "toy".
-        extra_background: a further file of background events for the test alone, or null.
-        n_background: use the first so many background events only; null for all.
-        n_signal: the same for signal events.
-    """
-
-    reader: str
-    path: str | None
-    extra_background: str | None
-    n_background: int | None
-    n_signal: int | None
-
-    def __post_init__(self) -> None:
-        if self.reader not in READERS:
-            raise ConfigError(f"data.reader must be one of {READERS}, got {self.reader!r}")
-        if self.path is None and self.reader in ("lhco_features", "arrays"):
-            raise ConfigError(f"data={self.reader} needs data.path=FILE_OR_DIR, got null")
-        for key in ("n_background", "n_signal"):
-            value = getattr(self, key)
-            if value is not None and value < 0:
-                raise ConfigError(f"data.{key} must not be negative, got {value}")
 
 
 @dataclass(frozen=True)
@@ -148,7 +119,10 @@ class RunConfig:
     @property
     def identity(self) -> dict[str, Any]:
         """The nested configuration without what cannot change a result."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
+        hidden = data_config.NOT_IDENTITY
+        content["data"] = {k: v for k, v in content["data"].items() if k not in hidden}
+        return content
 
 
 def parse_run(raw: DictConfig) -> RunConfig:
@@ -228,6 +202,8 @@ def build(cls: type[T], content: Any, path: str) -> T:
         raise ConfigError(f"{path or 'configuration'} must be a group of keys, got {content!r}")
     if cls is DensityConfig:
         cls = typing.cast(type[T], _density_config_class(content, path))
+    if cls is DataConfig:
+        cls = typing.cast(type[T], data_config.data_config_class(content))
     hints = typing.get_type_hints(cls)
     prefix = f"{path}." if path else ""
     names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]

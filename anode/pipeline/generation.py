@@ -19,6 +19,7 @@ from anode.events.generate import (
     signal_process,
 )
 from anode.pipeline.chunks import Recipe, Sample, generate_samples, package_versions
+from anode.pipeline.cluster import ClusterConfig
 from anode.pipeline.config import build, resolve
 from anode.pipeline.dataset_card import write_card
 
@@ -43,6 +44,7 @@ class GenerateConfig:
         keep_chunks: leave the folder of finished chunks.
         reference: folder with LHC Olympics files to compare the events with, or null.
         background, signal: the processes.
+        cluster: where chunks are generated.
     """
 
     out: str
@@ -57,6 +59,7 @@ class GenerateConfig:
     reference: str | None
     background: BackgroundConfig
     signal: SignalConfig
+    cluster: ClusterConfig
 
     def __post_init__(self) -> None:
         lowest = {"n_background": 0, "n_signal": 0, "n_jobs": 1, "chunk_size": 1, "seed": 0}
@@ -103,7 +106,7 @@ def generate(config: GenerateConfig) -> None:
         (Recipe(process, config.seed, config.chunk_size, config.trigger_pt, config.raw), n_events)
         for process, n_events in config.processes()
     ]
-    samples = generate_samples(wanted, work=work, n_jobs=config.n_jobs)
+    samples = generate_samples(wanted, work=work, cluster=config.cluster, n_jobs=config.n_jobs)
     write_samples(out, samples, config)
     if config.raw:
         raw_path = out.with_name(f"{out.stem}_raw.h5")

@@ -49,7 +49,7 @@ def judge(
             "n_data_sr": len(events.signal_region),
             "n_data_sb": len(events.sidebands),
             **(unlabelled if counts is None else _signal_metrics(counts)),
-            "n_dropped": 0,
+            "n_dropped": prepared.n_dropped,
             "n_clipped": int(scored.outside.sum()),
             "n_scored_data": int(np.sum(scored.sample == DATA)),
             "closure": {part.name: part.ks_statistic for part in closed.features},

@@ -1,5 +1,6 @@
 """From a configuration to events in their roles: data sample, extra test events, regions."""
 
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from anode.errors import DataError
 from anode.events.arrays import read_arrays
-from anode.events.lhco import BUNDLED_PATH, read_bundled, read_lhco_features
+from anode.events.lhco import read_bundled, read_lhco_features
 from anode.events.table import EventTable, concatenate
 from anode.events.toy import Toy
 from anode.methods.base import RegionEvents
-from anode.pipeline.config import DataConfig, RunConfig
+from anode.pipeline.config import RunConfig
+from anode.pipeline.data_config import DataConfig
+from anode.pipeline.raw_data import FeatureSource, as_features, data_path
 from anode.regions.injection import draw_background, inject
 from anode.regions.windows import Regions
 from anode.seeding import stream
@@ -27,13 +30,15 @@ class Prepared(NamedTuple):
         data: the data sample, labelled where the truth is known; fits see it without labels.
         extra: labelled events outside the data sample, for the test alone; None without any.
         regions: signal region and sidebands.
-        files: what was read.
+        files: what was asked for.
+        n_dropped: events of the file that could not be used.
     """
 
     data: EventTable
     extra: EventTable | None
     regions: Regions
     files: list[Path]
+    n_dropped: int = 0
 
     def in_signal_region(self) -> np.ndarray:
         """(N,) which events of the data sample lie in the signal region."""
@@ -58,7 +63,8 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
         ConfigError, DataError: with file, row, column or key; nothing was computed yet.
     """
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
-    events, given_extra, files = _read(config)
+    source = as_features(config.data, n_jobs=config.n_jobs)
+    events, given_extra, files = _read(config, source)
     events = _first(events, config.data)
     seed, wanted = config.seed, config.injection
     events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
@@ -66,33 +72,34 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     others = (not_injected, spare, given_extra)
     extras = [table for table in others if table is not None and len(table)]
     if config.data.extra_background is not None:
-        extras.append(_extra_background(config.data, config.features))
+        extras.append(_extra_background(source.data, config.features))
         files = [*files, Path(config.data.extra_background)]
     extra = concatenate(extras) if extras else None
     if extra is not None:
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
     regions.check(data, sidebands=check_sidebands)
-    return Prepared(data, extra, regions, files)
+    return Prepared(data, extra, regions, files, source.n_skipped)
 
 
-def data_path(data: DataConfig) -> Path:
-    """The file or folder of a configuration; the bundled file without one."""
-    return BUNDLED_PATH if data.path is None else Path(data.path)
-
-
-def _read(config: RunConfig) -> tuple[EventTable, EventTable | None, list[Path]]:
-    data = config.data
+def _read(
+    config: RunConfig, source: FeatureSource
+) -> tuple[EventTable, EventTable | None, list[Path]]:
+    data = source.data
     if data.reader == "toy":
         toy = Toy().sample(data.n_background or 0, data.n_signal or 0, stream(config.seed, "toy"))
         if tuple(config.features) != toy.names:
             raise DataError(f"data=toy has the features {toy.names}, got {config.features}")
         return toy, None, []
-    path = data_path(data)
+    path = source.path
     if data.reader == "arrays":
         table, extra = read_arrays(path, config.features)
         return table, extra, sorted(path.glob("*.npy")) if path.is_dir() else [path]
     reader = read_bundled if data.reader == "bundled" else read_lhco_features
-    return reader(path, config.features), None, [path]
+    table = reader(data_path(data), config.features)
+    table = table.without_label() if source.blind else table
+    if data_path(data) != path:
+        table = dataclasses.replace(table, source=str(path))
+    return table, None, [path]
 
 
 def _first(events: EventTable, data: DataConfig) -> EventTable:

@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 from anode.errors import ConfigError
 from anode.pipeline import stages, stream
 from anode.pipeline.artifacts import RunDirectory
-from anode.pipeline.config import DataConfig, InjectionConfig, RunConfig, build, load_run, resolve
+from anode.pipeline.config import InjectionConfig, RunConfig, build, load_run, resolve
+from anode.pipeline.data_config import DataConfig
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from anode.events.table import concatenate
 from anode.methods.anode import Anode
 from anode.methods.base import FitSettings, refuse_strangers
 from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.blackbox import awaits_key, unblind
 from anode.pipeline.config import RunConfig
 from anode.pipeline.judge import judge
 from anode.pipeline.prepare import Prepared, prepare
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 def run(config: RunConfig) -> None:
     """All stages in one go; what an earlier, interrupted call finished is not done again."""
     directory = RunDirectory(config.run_dir)
-    if directory.metrics.is_file() and directory.config.is_file():
+    complete = directory.metrics.is_file() and directory.config.is_file()
+    if complete and not awaits_key(config.data, directory):
         directory.claim(config)
         _announce(directory)
         return
@@ -94,7 +96,9 @@ def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> 
     """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and the figures."""
     if not directory.scores.is_file():
         raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
-    judge(config, directory, prepared, method_of(config, directory), read_scores(directory.scores))
+    prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
+    judge(config, directory, prepared, method_of(config, directory), scored)
+    directory.update_manifest(key)
     _announce(directory)
 
 

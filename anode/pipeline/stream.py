@@ -22,7 +22,8 @@ from anode.parallel import stream_jobs
 from anode.pipeline import stages
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import RunConfig
-from anode.pipeline.prepare import data_path, prepare
+from anode.pipeline.prepare import prepare
+from anode.pipeline.raw_data import as_features, data_path
 from anode.pipeline.scores import EXTRA, attributes, columns
 from anode.regions.windows import Regions
 
@@ -36,12 +37,14 @@ _READERS: dict[str, Callable[..., EventTable]] = {
 
 
 class Block(NamedTuple):
-    """Events to score: a table, or the rows [start, stop) of the configured file."""
+    """Events to score: a table, or the rows [start, stop) of the configured file, whose labels
+    are left out if ``blind``."""
 
     config: RunConfig
     directory: Path
     table: EventTable | None
     rows: tuple[int, int]
+    blind: bool
 
 
 class ScoredBlock(NamedTuple):
@@ -69,7 +72,7 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
     config = dataclasses.replace(
         config, n_jobs=1, split=dataclasses.replace(config.split, extra="average")
     )
-    blocks, n_events = _blocks(config, directory)
+    blocks, n_events = _blocks(config, directory, n_jobs)
     n_scored = n_outside = 0
     with (
         io.growing_hdf5(output, attributes(config.features)) as append,
@@ -100,6 +103,7 @@ def score_block(block: Block) -> ScoredBlock:
     if table is None:
         read = _READERS[config.data.reader]
         table = read(data_path(config.data), config.features, rows=block.rows)
+        table = table.without_label() if block.blind else table
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
     events = table[regions.in_signal_region(table.mass)]
     method = stages.method_of(config, RunDirectory(block.directory))
@@ -108,27 +112,35 @@ def score_block(block: Block) -> ScoredBlock:
     return ScoredBlock(datasets, len(table))
 
 
-def _blocks(config: RunConfig, directory: RunDirectory) -> tuple[Iterator[Block], int]:
+def _blocks(
+    config: RunConfig, directory: RunDirectory, n_jobs: int
+) -> tuple[Iterator[Block], int]:
     """The file in blocks, and its number of events; refused if the run was fitted on it."""
     data = config.data
     whole = data.n_background is None and data.n_signal is None and data.extra_background is None
-    if data.reader in _READERS and whole:
-        path = data_path(data)
-        n_events = count_events(path, bundled=data.reader == "bundled")
-        _refuse_own(directory, [path])
-        return _cut(config, directory, None, n_events), n_events
+    if data.reader in (*_READERS, "lhco_raw", "blackbox") and whole:
+        source = as_features(data, n_jobs=n_jobs)
+        _refuse_own(directory, [source.path])
+        path, bundled = data_path(source.data), source.data.reader == "bundled"
+        n_events = count_events(path, bundled=bundled)
+        plain = dataclasses.replace(config, data=source.data)
+        return _cut(plain, directory, None, n_events, source.blind), n_events
     prepared = prepare(config, check_sidebands=False)
     _refuse_own(directory, prepared.files)
-    return _cut(config, directory, prepared.data, len(prepared.data)), len(prepared.data)
+    return _cut(config, directory, prepared.data, len(prepared.data), False), len(prepared.data)
 
 
 def _cut(
-    config: RunConfig, directory: RunDirectory, table: EventTable | None, n_events: int
+    config: RunConfig,
+    directory: RunDirectory,
+    table: EventTable | None,
+    n_events: int,
+    blind: bool,
 ) -> Iterator[Block]:
     for start in range(0, n_events, BLOCK_ROWS):
         rows = (start, min(start + BLOCK_ROWS, n_events))
         part = None if table is None else table[slice(*rows)]
-        yield Block(config, directory.path, part, rows)
+        yield Block(config, directory.path, part, rows, blind)
 
 
 def _refuse_own(directory: RunDirectory, files: list[Path]) -> None:

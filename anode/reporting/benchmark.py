@@ -38,6 +38,11 @@ def benchmark_table(content: Content, *, markdown: bool = False) -> str:
         rows.append(
             (f"{memory['n_events']} events x {memory['n_flows']} flows", "anode maf", text, "")
         )
+    raw = content.get("raw_events", {"seconds": {}})
+    for name, seconds in raw["seconds"].items():
+        ratio = raw["seconds"]["plain FastJet loop"] / seconds
+        text = f"{1 / seconds:.0f} events/s, {ratio:.1f} times the plain loop"
+        rows.append((f"features of {raw['n_events']} raw events", name, text, ""))
     return table(("work", "who", "time", "nflows / it"), rows, markdown=markdown)
 
 

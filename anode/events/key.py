@@ -1,0 +1,42 @@
+"""How do we read the answer to a black box: which of its events are signal?"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anode.errors import DataError
+
+
+def read_key(path: Path | str) -> NDArray[np.int8]:
+    """(N,) labels of a key file: one number a line, 1 signal and 0 background, in file order.
+
+    The layout of the ``.masterkey`` files of https://zenodo.org/records/4536377.
+
+    Raises:
+        DataError: the file is missing, or a line is not 0 or 1.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"cannot read {path}: expected text, one 0 or 1 a line ({error})"
+        ) from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    known = {text: _label(text) for text in set(lines)}
+    for number, text in enumerate(lines, start=1):
+        if known[text] is None:
+            raise DataError(
+                f"{path}: every line must be 0 (background) or 1 (signal), but line {number} is "
+                f"{text[:40]!r}"
+            )
+    return np.array([known[text] for text in lines], dtype=np.int8)
+
+
+def _label(text: str) -> int | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value in (0.0, 1.0) else None

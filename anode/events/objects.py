@@ -1,0 +1,32 @@
+"""What do particles of many events look like in memory, wherever they come from?"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DetectorObjects(NamedTuple):
+    """Massless objects of N events in flat arrays; event i owns offsets[i]:offsets[i + 1].
+
+    Attributes:
+        offsets: (N + 1,) int64.
+        pt: (M,) float64 transverse momentum [GeV].
+        eta: (M,) float64 pseudorapidity.
+        phi: (M,) float64 azimuth, wrapped or not.
+    """
+
+    offsets: NDArray[np.int64]
+    pt: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    phi: NDArray[np.float64]
+
+    @property
+    def n_events(self) -> int:
+        """N."""
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(N,) objects of each event."""
+        return np.diff(self.offsets)

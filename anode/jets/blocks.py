@@ -1,0 +1,155 @@
+"""How does one block of a raw file become features, saved as soon as it is done?
+
+A block is the unit of work and of resuming: its file depends on its rows, the settings and the
+package versions alone, appears whole or not at all, and is not made again where it exists. Every
+value of an event depends on that event alone, so that neither the size of blocks nor the place
+where one is computed changes a result.
+"""
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anode.errors import ConfigError, DataError
+from anode.events.raw import read_raw
+from anode.io import open_hdf5, write_hdf5
+from anode.jets.clustering import EVERY_EVENT, leading_jets
+from anode.jets.features import COLUMNS, features_of
+from anode.jets.settings import JetConfig
+
+PACKAGES = ("fastjet", "awkward", "numpy")
+"""Packages whose version can change a feature."""
+
+NO_TWO_JETS = "no_two_jets"
+"""Why an event has no features although its row is one."""
+
+STAGES = ("read", "cluster", "substructure", "write")
+
+
+class Block(NamedTuple):
+    """Rows [start, stop) of a raw file, and where their features go."""
+
+    source: Path
+    start: int
+    stop: int
+    settings: JetConfig
+    path: Path
+    versions: dict[str, str]
+
+
+class BlockReport(NamedTuple):
+    """What became of a block; small enough to travel.
+
+    Attributes:
+        n_read: rows.
+        n_written: events with features.
+        skipped: reason -> rows of the file without features.
+        seconds: of each of ``STAGES``, when it was made.
+    """
+
+    n_read: int
+    n_written: int
+    skipped: dict[str, list[int]]
+    seconds: dict[str, float]
+
+
+class BlockFeatures(NamedTuple):
+    """The features of a block: N events.
+
+    Attributes:
+        event_id: (N,) int64 row in the raw file.
+        values: (N, D) float64 in the order of ``COLUMNS``.
+        label: (N,) int8 or None.
+    """
+
+    event_id: NDArray[np.int64]
+    values: NDArray[np.float64]
+    label: NDArray[np.int8] | None
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that determine the features.
+
+    Raises:
+        ConfigError: one is not installed.
+    """
+    try:
+        return {name: version(name) for name in PACKAGES}
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"making features needs the package {error.name}; install the extra 'features'"
+        ) from None
+
+
+def process_block(block: Block) -> BlockReport:
+    """Make one block, or find it finished.
+
+    Raises:
+        ConfigError: packages here are not those of the asking side.
+        DataError: the rows cannot be read.
+    """
+    if package_versions() != block.versions:
+        raise ConfigError(
+            f"every worker must have the packages {block.versions}, this one has "
+            f"{package_versions()}; results would depend on which worker is free"
+        )
+    finished = _finished(block)
+    if finished is not None:
+        return finished
+    clock = [time.perf_counter()]
+    raw = read_raw(block.source, block.start, block.stop)
+    clock.append(time.perf_counter())
+    jets = leading_jets(raw.objects, trigger=EVERY_EVENT, settings=block.settings)
+    clock.append(time.perf_counter())
+    features = features_of(jets, raw.objects.counts, block.settings)
+    with_jets = np.isin(np.arange(len(raw.row)), features.event)
+    skipped = {**raw.skipped, NO_TWO_JETS: raw.row[~with_jets]}
+    datasets: dict[str, np.ndarray] = {
+        "event_id": raw.row[features.event],
+        "values": features.values,
+    }
+    if raw.label is not None:
+        datasets["label"] = raw.label[features.event]
+    datasets |= {f"skipped_{reason}": rows for reason, rows in skipped.items()}
+    clock.append(time.perf_counter())
+    seconds = dict(zip(STAGES, np.diff(clock).tolist(), strict=False))
+    write_hdf5(block.path, datasets, {f"seconds_{name}": s for name, s in seconds.items()})
+    seconds["write"] = time.perf_counter() - clock[-1]
+    rows = {reason: there.tolist() for reason, there in skipped.items()}
+    return BlockReport(block.stop - block.start, len(features.event), rows, seconds)
+
+
+def read_block(path: Path) -> BlockFeatures:
+    """The features of a finished block.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        label = file["label"][:] if "label" in file else None
+        return BlockFeatures(file["event_id"][:], file["values"][:], label)
+
+
+def _finished(block: Block) -> BlockReport | None:
+    """The report of a block that is there; None where it is not, or is damaged."""
+    if not block.path.is_file():
+        return None
+    try:
+        with open_hdf5(block.path) as file:
+            shape = file["values"].shape
+            skipped = {
+                name.removeprefix("skipped_"): rows[:].tolist()
+                for name, rows in file.items()
+                if name.startswith("skipped_")
+            }
+            seconds = {name: float(file.attrs.get(f"seconds_{name}", 0.0)) for name in STAGES}
+    except (DataError, KeyError):
+        return None
+    n_read = block.stop - block.start
+    if shape[1] != len(COLUMNS) or shape[0] + sum(map(len, skipped.values())) != n_read:
+        return None
+    return BlockReport(n_read, shape[0], skipped, seconds)

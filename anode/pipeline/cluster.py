@@ -1,0 +1,221 @@
+"""On which machines do independent pieces of work run, and what if one of them dies?
+
+The pieces are tasks of Dask distributed: processes of this machine, of a scheduler that already
+runs (``cluster.address=tcp://host:port``), or jobs of a batch system (``cluster.kind=slurm`` or
+``htcondor``, by dask-jobqueue). A piece saves its result itself and may run twice, so that a dead
+worker costs what it was just doing. Files must lie on a disk that all workers see.
+"""
+
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anode.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+KINDS = ("local", "slurm", "htcondor")
+_ANSWER = "10s"
+"""How long a scheduler may take to answer."""
+_NO_DASHBOARD = "127.0.0.1:0"
+"""Its server cannot be left out; here it takes any free port and nobody sees it."""
+_QUIET = tuple(
+    f"distributed{part}"
+    for part in ("", ".worker", ".worker.state_machine", ".nanny", ".scheduler")
+)
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """Keys of ``configs/cluster.yaml``.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        address: of a running scheduler, whose workers are then used; null starts our own.
+        memory: of a batch job, such as "4GB".
+        walltime: of a Slurm job, such as "01:00:00".
+        queue: Slurm partition, or null.
+        directives: further lines of the job's header, as dask-jobqueue takes them.
+        allowed_deaths: how many workers one piece of work may end before it is given up.
+    """
+
+    kind: str
+    address: str | None
+    memory: str
+    walltime: str
+    queue: str | None
+    directives: list[str]
+    allowed_deaths: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"cluster.kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.allowed_deaths < 0:
+            raise ConfigError(
+                f"cluster.allowed_deaths must not be negative, got {self.allowed_deaths}"
+            )
+
+
+LOCAL = ClusterConfig("local", None, "4GB", "01:00:00", None, [], 3)
+"""Processes of this machine."""
+
+
+class Workers:
+    """Runs functions on the workers of a Dask client, or here if there is none."""
+
+    def __init__(self, client: "Client | None", n_workers: int) -> None:
+        self._client = client
+        self._n_workers = n_workers
+
+    def completed(
+        self, function: Callable[[Job], Result], jobs: Iterable[Job], *, per_worker: int = 2
+    ) -> Generator[tuple[Job, Result], None, None]:
+        """(job, ``function(job)``) in the order in which they end; which is no fixed one.
+
+        Jobs are taken from the iterable only as workers get free, ``per_worker`` for each, so
+        that there may be any number of them. Closing this iterator cancels what has not begun.
+
+        Raises:
+            DataError: a job has ended too many workers.
+        """
+        if self._client is None:
+            for job in jobs:
+                yield job, function(job)
+            return
+        from distributed import KilledWorker, as_completed
+
+        client, jobs = self._client, iter(jobs)
+
+        def submit(job: Job) -> Any:
+            return client.submit(function, job, pure=False)
+
+        running = {
+            submit(job): job for job in itertools.islice(jobs, per_worker * self._n_workers)
+        }
+        order = as_completed(list(running))
+        try:
+            for future in order:
+                job = running.pop(future)
+                try:
+                    result = future.result()
+                except KilledWorker as error:
+                    raise DataError(
+                        f"{job}: its workers died, again and again ({error}); are they short of "
+                        "memory? Take smaller pieces, or more memory for each"
+                    ) from None
+                # Its place is free once its result is here.
+                for following in itertools.islice(jobs, 1):
+                    further = submit(following)
+                    running[further] = following
+                    order.add(further)
+                yield job, result
+        finally:
+            client.cancel(list(running))
+
+
+@contextlib.contextmanager
+def open_workers(config: ClusterConfig, *, n_jobs: int) -> Iterator[Workers]:
+    """Workers for the time of a ``with`` block.
+
+    Args:
+        config: where.
+        n_jobs: processes, or batch jobs, to start; 1 on this machine stays in the caller's. Has
+            no meaning with ``config.address``.
+
+    Raises:
+        ConfigError: a package is missing, or the scheduler cannot be reached.
+    """
+    if config.kind == "local" and config.address is None and n_jobs == 1:
+        yield Workers(None, 1)
+        return
+    try:
+        import dask
+        from distributed import Client
+    except ImportError:
+        raise ConfigError(
+            "work on several processes needs the package distributed; install the extra "
+            "'features', or set n_jobs=1"
+        ) from None
+    quiet = dict.fromkeys(_QUIET, "critical")
+    settings = {
+        "distributed.scheduler.allowed-failures": config.allowed_deaths,
+        "logging": quiet,
+    }
+    with dask.config.set(settings), contextlib.ExitStack() as stack:
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        if config.address is None:
+            cluster = stack.enter_context(start_cluster(config, n_jobs=n_jobs))
+            client = stack.enter_context(Client(cluster))
+        else:
+            client = stack.enter_context(_connect(config.address))
+            n_jobs = sum(client.nthreads().values())
+            if not n_jobs:
+                log.warning("%s has no workers yet; waiting for one", config.address)
+        yield Workers(client, max(1, n_jobs))
+
+
+def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
+    """A Dask cluster of ``n_jobs`` workers of one thread each.
+
+    Raises:
+        ConfigError: dask-jobqueue is asked for and not installed.
+    """
+    if config.kind == "local":
+        from distributed import LocalCluster
+
+        return LocalCluster(
+            n_workers=n_jobs,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=_NO_DASHBOARD,
+            memory_limit=0,
+        )
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise ConfigError(
+            f"cluster.kind={config.kind} needs the package dask-jobqueue; install the extra "
+            "'cluster'"
+        ) from None
+    common: dict[str, Any] = {
+        "cores": 1,
+        "processes": 1,
+        "memory": config.memory,
+        "scheduler_options": {"dashboard_address": _NO_DASHBOARD},
+    }
+    cluster: Any
+    if config.kind == "slurm":
+        cluster = dask_jobqueue.SLURMCluster(
+            **common,
+            walltime=config.walltime,
+            queue=config.queue,
+            job_extra_directives=config.directives,
+        )
+    else:
+        lines = (line.split("=", 1) for line in config.directives)
+        extra = {key.strip(): value.strip() for key, value in lines}
+        cluster = dask_jobqueue.HTCondorCluster(**common, disk="1GB", job_extra_directives=extra)
+    cluster.scale(jobs=n_jobs)
+    return cluster
+
+
+def _connect(address: str) -> "Client":
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=_ANSWER)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"cluster.address must lead to a running Dask scheduler (tcp://host:port), but "
+            f"{address} does not answer ({error})"
+        ) from None
