@@ -114,13 +114,15 @@ def test_a_key_of_another_length_is_refused(events, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0\n1\n2\n", "line 3 is '2'"),
+        ("0\n1\n0.5\n", r"line 3 is '0\.5'"),
+        ("0\n-1\n", "line 2 is '-1'"),
+        ("0\n3314.2\n", r"line 2 is '3314\.2'"),
         ("0\n\n1\n", "line 2 is ''"),
         ("0\nsignal\n", "line 2 is 'signal'"),
         ("0\nnan\n", "line 2 is 'nan'"),
     ],
 )
-def test_a_key_is_zeros_and_ones(tmp_path, text, message):
+def test_a_key_numbers_kinds_of_signal(tmp_path, text, message):
     (tmp_path / "key").write_text(text)
     with pytest.raises(DataError, match=message):
         read_key(tmp_path / "key")
@@ -129,6 +131,8 @@ def test_a_key_is_zeros_and_ones(tmp_path, text, message):
 def test_keys_are_read_in_every_spelling(tmp_path):
     (tmp_path / "key").write_text("0\n1.0\n0.0\r\n1e0\n\n")
     assert read_key(tmp_path / "key").tolist() == [0, 1, 0, 1]
+    (tmp_path / "two_decays").write_text("0\n1\n2\n")
+    assert read_key(tmp_path / "two_decays").tolist() == [0, 1, 1]
     with pytest.raises(DataError, match="cannot read"):
         read_key(tmp_path / "missing")
 

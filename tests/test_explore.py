@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from raw_files import raw_rows, write_frame
 from scipy.stats import norm
 from test_events import raw_columns, write_pandas, write_root
 
@@ -21,8 +22,10 @@ from anode.evaluation.describe import Describer, Description
 from anode.events.lhco import read_lhco_features
 from anode.events.scan import DIJET_FEATURES, SCANNERS, Block, scan_table
 from anode.events.table import EventTable
-from anode.pipeline.config import READERS, DataConfig, RegionsConfig
+from anode.pipeline.config import RegionsConfig
+from anode.pipeline.data_config import READERS, DataConfig
 from anode.pipeline.explore import ExploreConfig, describe, facts
+from anode.pipeline.raw_data import as_features
 from anode.regions.windows import Regions
 from anode.reporting.explore_card import card
 from anode.reporting.explore_figures import (
@@ -171,12 +174,13 @@ def test_arrays_are_described_file_by_file(tmp_path):
 
 
 def test_every_reader_is_described():
-    assert {*SCANNERS, "toy"} == set(READERS)
+    # The two others are made into features first.
+    assert {*SCANNERS, "toy", "lhco_raw", "blackbox"} == set(READERS)
     config = ExploreConfig(
-        "out", None, 1, 5000,
+        "out", None, 1, 5000, 1,
         DataConfig("toy", None, None, 3000, 400), RegionsConfig([3300, 3700], [[None, 3300]]),
     )  # fmt: skip
-    found = describe(config, REGIONS)
+    found = describe(config, as_features(config.data, n_jobs=1), REGIONS)
     assert (found.n_rows, found.regions[-1].n_signal) == (3400, 400)
     assert [feature.name for feature in found.features] == ["x1", "x2", "x3", "x4"]
     assert found.stored == []
@@ -291,7 +295,7 @@ def test_figures_and_card_stand_for_every_kind_of_file(tmp_path, case):
 def test_settings_are_refused_by_key():
     with pytest.raises(ConfigError, match="sample_size must be at least 1000"):
         ExploreConfig(
-            "out", None, 1, 10, DataConfig("toy", None, None, 10, 10),
+            "out", None, 1, 10, 1, DataConfig("toy", None, None, 10, 10),
             RegionsConfig([3300, 3700], [[None, 3300]]),
         )  # fmt: skip
 
@@ -313,6 +317,24 @@ def test_the_command_writes_a_card_of_a_broken_file(tmp_path):
     content = json.loads((tmp_path / "out/card.json").read_text())
     assert content["n_faulty"] == 7
     assert content["path"] == "broken.h5"
+
+
+@pytest.mark.parametrize("reader", ["lhco_raw", "blackbox"])
+def test_raw_particles_are_described_by_their_features(tmp_path, reader):
+    pytest.importorskip("fastjet")
+    rows = raw_rows(40)
+    rows[5, 0] = -1.0
+    write_frame(tmp_path / "raw.h5", rows)
+    done = script(
+        f"data={reader}", "data.path=raw.h5", "data.max_skipped=0.1", "n_jobs=1", "output=out",
+        "regions.signal=[2000,3500]", "regions.sidebands=[[null,2000],[3500,null]]",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "out/card.json").read_text())
+    assert content["raw events without features"] == "1"
+    assert content["n_rows"] == 39
+    assert (content["regions"][-1]["n_signal"] is None) == (reader == "blackbox")
 
 
 def test_a_truncated_file_is_refused_and_leaves_nothing(tmp_path):

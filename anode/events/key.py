@@ -7,20 +7,24 @@ from numpy.typing import NDArray
 
 from anode.errors import DataError
 
+N_KINDS = 9
+"""Kinds of signal that a key may number; more would rather be another file."""
+
 
 def read_key(path: Path | str) -> NDArray[np.int8]:
-    """(N,) labels of a key file: one number a line, 1 signal and 0 background, in file order.
+    """(N,) labels of a key file, 1 signal and 0 background: one number a line, in file order.
 
-    The layout of the ``.masterkey`` files of https://zenodo.org/records/4536377.
+    The layout of the ``.masterkey`` files of https://zenodo.org/records/4536624. The one of black
+    box 3 numbers two decays of its signal, 1 and 2: both are signal.
 
     Raises:
-        DataError: the file is missing, or a line is not 0 or 1.
+        DataError: the file is missing, or a line is no number of that kind.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"cannot read {path}: expected text, one 0 or 1 a line ({error})"
+            f"cannot read {path}: expected text, one number a line ({error})"
         ) from None
     while lines and not lines[-1].strip():
         lines.pop()
@@ -28,8 +32,8 @@ def read_key(path: Path | str) -> NDArray[np.int8]:
     for number, text in enumerate(lines, start=1):
         if known[text] is None:
             raise DataError(
-                f"{path}: every line must be 0 (background) or 1 (signal), but line {number} is "
-                f"{text[:40]!r}"
+                f"{path}: every line must be 0 (background) or 1, 2, ... (signal), but line "
+                f"{number} is {text[:40]!r}"
             )
     return np.array([known[text] for text in lines], dtype=np.int8)
 
@@ -39,4 +43,4 @@ def _label(text: str) -> int | None:
         value = float(text)
     except ValueError:
         return None
-    return int(value) if value in (0.0, 1.0) else None
+    return int(value > 0) if value in range(N_KINDS + 1) else None

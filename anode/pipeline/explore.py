@@ -17,8 +17,9 @@ from anode.evaluation.describe import MASS_EDGES, Describer, Description
 from anode.events.scan import SCANNERS, Block, scan_table
 from anode.events.toy import NAMES as TOY_NAMES
 from anode.events.toy import Toy
-from anode.pipeline.config import DataConfig, RegionsConfig, build, resolve
-from anode.pipeline.prepare import data_path
+from anode.pipeline.config import RegionsConfig, build, resolve
+from anode.pipeline.data_config import DataConfig
+from anode.pipeline.raw_data import FeatureSource, as_features, data_path
 from anode.regions.windows import Regions
 from anode.reporting.explore_card import card
 from anode.reporting.explore_figures import (
@@ -44,6 +45,7 @@ class ExploreConfig:
         features: names; null for all that the file has.
         seed: of the random samples.
         sample_size: events drawn at most.
+        n_jobs: processes that cluster raw particles.
         data: where the events come from; of a file all are described.
         regions: signal region and sidebands.
     """
@@ -52,10 +54,13 @@ class ExploreConfig:
     features: list[str] | None
     seed: int
     sample_size: int
+    n_jobs: int
     data: DataConfig
     regions: RegionsConfig
 
     def __post_init__(self) -> None:
+        if self.n_jobs < 1:
+            raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
         if self.sample_size < 1000:
             raise ConfigError(f"sample_size must be at least 1000, got {self.sample_size}")
 
@@ -78,7 +83,8 @@ def explore(config: ExploreConfig) -> None:
         ConfigError, DataError: the source cannot be read at all; values alone are no reason.
     """
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
-    description = describe(config, regions)
+    source = as_features(config.data, n_jobs=config.n_jobs)
+    description = describe(config, source, regions)
     inside, outside, features = description.inside, description.outside, description.features
     figures = {
         "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
@@ -89,7 +95,7 @@ def explore(config: ExploreConfig) -> None:
     output = Path(config.output)
     for name, figure in figures.items():
         save_figure(figure, output / name)
-    origin = _origin(config, description)
+    origin = _origin(config, source, description)
     io.write_json(output / "card.json", origin | facts(description))
     names = [f"{name}.png" for name in figures]
     io.write_text(output / "card.md", card(description, origin, names))
@@ -97,11 +103,11 @@ def explore(config: ExploreConfig) -> None:
     print(f"card and figures: {output}")
 
 
-def describe(config: ExploreConfig, regions: Regions) -> Description:
+def describe(config: ExploreConfig, source: FeatureSource, regions: Regions) -> Description:
     """Read the source block by block and describe it."""
     describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
     with tqdm(desc="read", unit=" events", disable=None) as bar:
-        for block in _blocks(config):
+        for block in _blocks(config, source):
             describer.add(block)
             bar.update(block.n_rows)
     return describer.description()
@@ -134,23 +140,31 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _blocks(config: ExploreConfig) -> Iterator[Block]:
-    data = config.data
+def _blocks(config: ExploreConfig, source: FeatureSource) -> Iterator[Block]:
+    data = source.data
     if data.reader == "toy":
         if config.features not in (None, list(TOY_NAMES)):
             raise ConfigError(f"data=toy has the features {TOY_NAMES}, got {config.features}")
         rng = stream(config.seed, "toy")
-        return scan_table(
+        yield from scan_table(
             Toy().sample(data.n_background or 0, data.n_signal or 0, rng), BLOCK_ROWS
         )
-    return SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS)
+        return
+    for block in SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS):
+        yield block._replace(events=block.events.without_label()) if source.blind else block
 
 
-def _origin(config: ExploreConfig, description: Description) -> dict[str, str]:
+def _origin(
+    config: ExploreConfig, source: FeatureSource, description: Description
+) -> dict[str, str]:
     origin = {"data": config.data.reader, "rows": f"{description.n_rows:,}"}
     if config.data.reader == "toy":
         return origin | {"seed": str(config.seed)}
-    path = _shown(data_path(config.data))
+    if data_path(source.data) != source.path:
+        features = data_path(source.data)
+        origin |= {"raw events without features": f"{source.n_skipped:,}"}
+        origin |= {"features and their manifest": str(_shown(features))}
+    path = _shown(source.path)
     origin["path"] = str(path)
     if path.is_file():
         origin |= {"bytes": f"{path.stat().st_size:,}", "sha256": io.sha256_file(path)}
