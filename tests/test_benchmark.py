@@ -144,7 +144,7 @@ def test_recipes_reach_the_target_and_say_what_was_extrapolated():
     target = found["anode maf, published recipe"].loss
     assert found["anode made_mog, one-cycle"].loss <= target
     assert ("anode maf, one-cycle" in found) == ("nflows maf, one-cycle" in found)
-    assert 0 < likelihood.share_outside_steps(events, quick["made_mog"], epochs=1) < 1
+    assert 0 < likelihood.share_outside_steps(events, benchmark.recipe("trainer.epochs=1")) < 1
 
 
 def test_scoring_memory_is_that_of_the_process_alone():

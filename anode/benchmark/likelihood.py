@@ -97,11 +97,11 @@ def compare(
     return found
 
 
-def share_outside_steps(events: EventTable, recipe: Recipe, *, epochs: int = 3) -> float:
-    """The share of a fit's time that is neither forward, backward nor step (clipping included)."""
+def share_outside_steps(events: EventTable, recipe: Recipe) -> float:
+    """The share of a fit's time that is neither forward, backward nor step (clipping included):
+    shuffling, validation, writing."""
     train, held_out = _samples(events)
     density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
-    trainer = dataclasses.replace(recipe.trainer, epochs=epochs)
     spent: list[float] = []
     places: list[tuple[Any, str]] = [
         (type(density), "loss"),
@@ -113,7 +113,7 @@ def share_outside_steps(events: EventTable, recipe: Recipe, *, epochs: int = 3) 
             stack.enter_context(_clocked(owner, name, spent))
         one = Fit(density, train, held_out, seed=1, directory=Path(folder) / "fit")
         started = time.perf_counter()
-        fit([one], config=trainer)
+        fit([one], config=recipe.trainer)
         total = time.perf_counter() - started
     return 1 - sum(spent) / total
 

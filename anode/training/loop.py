@@ -124,10 +124,10 @@ def _train_epoch(state: State, epoch: int, n_batches: int, bar: tqdm) -> list[fl
         density.train()
     batches = [_batches(one, epoch, n_batches) for one in state.fits]
     n_steps = state.config.epochs * n_batches
-    losses = []
+    losses, one = [], torch.ones(len(densities), device=state.fits[0].train.features.device)
     for step, batch in enumerate(zip(*batches, strict=True), start=(epoch - 1) * n_batches):
         each = mean_losses(densities, [b.features for b in batch], [b.context for b in batch])
-        each.sum().backward()
+        each.backward(one)
         pace = state.config.pace(step, n_steps)
         for optimiser in state.optimisers:
             optimiser.step(pace)

@@ -28,7 +28,7 @@ class Sample(NamedTuple):
     context: Tensor
 
     def take(self, rows: Tensor) -> "Sample":
-        return Sample(self.features[rows], self.context[rows])
+        return Sample(self.features.index_select(0, rows), self.context.index_select(0, rows))
 
     def to(self, device: str) -> "Sample":
         return Sample(self.features.to(device), self.context.to(device))
