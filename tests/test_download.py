@@ -19,7 +19,7 @@ from conftest import REPOSITORY
 from anode.errors import ConfigError, DownloadError
 from anode.events import transfer
 from anode.events.download import CHECKSUMS, Dataset, RemoteFile, Store
-from anode.pipeline.config import READERS
+from anode.pipeline.data_config import READERS
 from anode.pipeline.download import DownloadConfig, download, overview, read_registry, usage
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
