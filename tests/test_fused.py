@@ -1,6 +1,7 @@
 """The fused affine MAF is nflows' affine MAF: values, gradients, steps, statistics, samples."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -189,9 +190,10 @@ def test_scoring_in_chunks_equals_scoring_at_once():
             assert fused.sample(context[:0], torch_stream(0, "none")).shape == (0, 4)
 
 
-def test_two_graphs_at_once_do_not_share_memory():
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_two_graphs_at_once_do_not_share_memory(batch_norm):
     size = (4, 1, 3, 50)
-    _, fused = shaken(size)
+    _, fused = shaken(size, batch_norm=batch_norm)
     x, context = events(size, 20, torch.float64)
     alone = [torch.autograd.grad(fused.loss(x + i, context).sum(), fused.flat)[0] for i in (0, 1)]
     losses = [fused.loss(x + i, context).sum() for i in (0, 1)]
@@ -208,9 +210,10 @@ def test_parameters_changed_before_backward_are_refused():
         loss.backward()
 
 
-def test_a_batch_of_nan_leaves_no_trace_in_the_memory():
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_batch_of_nan_leaves_no_trace_in_the_memory(batch_norm):
     # 512 events have unused columns, which the next batch of this size must find clean.
-    _, fused = shaken((4, 1, 3, 50))
+    _, fused = shaken((4, 1, 3, 50), batch_norm=batch_norm)
     x, context = events((4, 1), 512, torch.float64)
     before = torch.autograd.grad(fused.loss(x, context).sum(), fused.flat)[0]
     state = copy.deepcopy(fused.state_dict())
@@ -218,6 +221,31 @@ def test_a_batch_of_nan_leaves_no_trace_in_the_memory():
     fused.load_state_dict(state)
     after = torch.autograd.grad(fused.loss(x, context).sum(), fused.flat)[0]
     assert torch.equal(before, after)
+
+
+def test_a_training_pass_leaves_a_pending_graph_of_evaluation_alone():
+    _, fused = shaken((4, 1, 3, 50), batch_norm=True)
+    x, context = events((4, 1), 20, torch.float64)
+    expected = torch.autograd.grad(fused.eval().loss(x, context).sum(), fused.flat)[0]
+    pending = fused.loss(x, context).sum()
+    fused.train().loss(x + 1, context)  # moves the running averages
+    assert torch.equal(torch.autograd.grad(pending, fused.flat)[0], expected)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_copy_of_a_trained_flow_computes_the_same(batch_norm):
+    _, fused = shaken((4, 1, 3, 50), batch_norm=batch_norm)
+    x, context = events((4, 1), 20, torch.float64)
+    fused.train().loss(x, context).sum().backward()  # leaves its memory behind
+    copies = [copy.deepcopy(fused), pickle.loads(pickle.dumps(fused))]
+    expected = fused.loss(x + 1, context)  # other events than those in the memory
+    for other in copies:
+        assert torch.equal(other.loss(x + 1, context), expected)
+
+
+def test_no_event_has_no_density():
+    _, fused = shaken((4, 1, 3, 50), batch_norm=True)
+    assert fused.eval().log_prob(*events((4, 1), 0, torch.float64)).shape == (0,)
 
 
 def test_a_graph_whose_memory_was_reused_refuses_to_go_backward():

@@ -233,13 +233,14 @@ def test_a_maf_upon_a_mixture_samples_its_own_density():
     torch.testing.assert_close(z, expected, rtol=1e-6, atol=1e-6)
 
 
-def test_losses_at_once_are_those_of_each_density():
-    size, rows = (3, 2, 16, 4), (20, 17, 19)
-    together = [shaken(size) for _ in rows]
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_at_once_are_those_of_each_density(dtype):
+    size, rows = (3, 2, 48, 4), (20, 17, 19)
+    together = [shaken(size, dtype) for _ in rows]
     for number, density in enumerate(together):
         density.flat.data.mul_(1 + 0.1 * number)
     alone = [copy.deepcopy(density) for density in together]
-    batches = [events(size, n) for n in rows]
+    batches = [events(size, n, dtype) for n in rows]
     features, context = zip(*batches, strict=True)
     losses = mean_losses(together, features, context)
     losses.sum().backward()
@@ -248,3 +249,19 @@ def test_losses_at_once_are_those_of_each_density():
         expected.backward()
         torch.testing.assert_close(losses[number], expected)
         torch.testing.assert_close(together[number].flat.grad, alone[number].flat.grad)
+
+
+def test_other_densities_have_no_losses_at_once():
+    flows = [build_density(flow_config(), 3, 1, seed) for seed in (1, 2)]
+    x, m = events((3, 1), 5, torch.float32)
+    with pytest.raises(ConfigError, match="must be made_mog, got MaskedAutoregressiveFlow"):
+        mean_losses(flows, [x, x], [m, m])
+
+
+def test_an_event_infinitely_far_away_has_no_density():
+    density = shaken((1, 1, 5, 3), torch.float32)
+    x, m = torch.tensor([[1e20], [0.5]]), torch.zeros(2, 1)
+    with torch.no_grad():
+        log_p = density.log_prob(x, m)
+    assert log_p[0] == -math.inf
+    assert math.isfinite(log_p[1])

@@ -1,6 +1,10 @@
 """Training: resumable to the bit, deterministic, honest about failures."""
 
+import itertools
 import json
+import math
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,18 +67,27 @@ def killing(original, at_call):
     return function
 
 
+def save_every(monkeypatch, epochs: int) -> None:
+    """The state is written after so many epochs, whatever the clock says."""
+    ticks = itertools.count()
+    monkeypatch.setattr(state, "SAVE_EVERY", epochs)
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+
+
+@pytest.mark.parametrize("epochs", [0, 2])  # with 2, weights of others wait in memory
 @pytest.mark.parametrize("moment", ["save_tensors", "write_result", "prune"])
 @pytest.mark.parametrize("at_call", [1, 3, 4])
 def test_a_fit_killed_at_any_moment_resumes_to_the_same_weights(
-    tmp_path, monkeypatch, moment, at_call
+    tmp_path, monkeypatch, moment, at_call, epochs
 ):
-    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
-    expected, _ = train(tmp_path / "whole", epochs=4)
+    save_every(monkeypatch, epochs)
+    recipe = {"epochs": 8, "keep": 3}
+    expected, _ = train(tmp_path / "whole", **recipe)
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, moment, killing(getattr(checkpoints, moment), at_call))
         with pytest.raises(Killed):
-            train(tmp_path / "killed", epochs=4)
-    resumed, _ = train(tmp_path / "killed", epochs=4)
+            train(tmp_path / "killed", **recipe)
+    resumed, _ = train(tmp_path / "killed", **recipe)
     assert resumed.validation_loss == expected.validation_loss
     assert resumed.checkpoints == expected.checkpoints
     assert_same_weights(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
@@ -128,6 +141,7 @@ def test_fits_at_once_are_those_one_after_another(tmp_path):
 def test_a_quick_fit_writes_once_and_no_epoch_that_nobody_asks_for(tmp_path, monkeypatch):
     written = []
     original = checkpoints.save_tensors
+    monkeypatch.setattr(state, "SAVE_EVERY", math.inf)
     monkeypatch.setattr(
         checkpoints,
         "save_tensors",
@@ -180,7 +194,8 @@ def test_seeds_differ_and_repeat(tmp_path):
     assert first.validation_loss == again.validation_loss != other.validation_loss
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
     with pytest.raises(TrainingError, match=r"epoch 1 is not finite.*learning_rate"):
         train(tmp_path, learning_rate=1e30, schedule="constant", gradient_clip=None)
     assert not (tmp_path / "fit.json").exists()
@@ -273,6 +288,36 @@ def test_which_densities_are_fitted_at_once_depends_on_the_jobs_alone(tmp_path):
         assert_same_weights(weights(tmp_path / "1" / name), weights(tmp_path / "2" / name))
 
 
+def test_the_state_of_other_fits_or_another_recipe_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "SAVE_EVERY", 0.0)
+    fit(mixtures(tmp_path), config=trainer_config())
+    with pytest.raises(RunDirectoryError, match="must hold the state of"):
+        fit(mixtures(tmp_path)[:1], config=trainer_config())
+    with pytest.raises(RunDirectoryError, match=r"'epochs': 2.*'epochs': 3"):
+        fit(mixtures(tmp_path), config=trainer_config(epochs=2))
+
+
+def test_fits_at_once_of_which_one_was_deleted_are_made_again(tmp_path):
+    expected = fit(mixtures(tmp_path), config=trainer_config())
+    before = weights(tmp_path / "1")
+    shutil.rmtree(tmp_path / "1")
+    again = fit(mixtures(tmp_path), config=trainer_config())
+    assert [r.validation_loss for r in again] == [r.validation_loss for r in expected]
+    assert_same_weights(weights(tmp_path / "1"), before)
+
+
+def test_fits_at_once_have_as_many_batches(tmp_path):
+    with pytest.raises(TrainingError, match="as many batches each, got 5 and 8"):
+        fit(mixtures(tmp_path, (500, 300)), config=trainer_config())
+
+
+def test_a_batch_of_one_event_is_refused(tmp_path):
+    density = build_density(flow_config(), 2, 1, seed=0)
+    one = Fit(density, gaussian(3, 0), gaussian(9, 0), 1, tmp_path)
+    with pytest.raises(TrainingError, match="at least 2 events, got 3 in 2 batches"):
+        fit([one], config=trainer_config(batch_size=2))
+
+
 def test_densities_that_end_apart_are_not_fitted_at_once():
     with pytest.raises(ConfigError, match=r"patience must be null where trainer\.at_once"):
         trainer_config(at_once=2, patience=3)
@@ -287,3 +332,12 @@ def test_warm_start_begins_at_the_other_density(tmp_path):
     before = load_density([tmp_path / "from"], last).evaluate(events.features, events.mass)
     after = load_density([tmp_path / "to"], last).evaluate(events.features, events.mass)
     assert after == pytest.approx(before, abs=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_fits_on_a_gpu_are_those_on_a_cpu(tmp_path):
+    on_cpu = fit(mixtures(tmp_path / "cpu"), config=trainer_config())
+    on_gpu = fit(mixtures(tmp_path / "gpu"), config=trainer_config(), device="cuda")
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        # Rounding, after 24 steps.
+        assert one.validation_loss == pytest.approx(other.validation_loss, abs=1e-3)

@@ -26,7 +26,6 @@ from anode.density.maf import FlowConfig
 from anode.events.table import EventTable
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.regions.splits import uniform_of
-from anode.training.checkpoints import FitResult
 from anode.training.loop import fit
 from anode.training.optimiser import Adam
 from anode.training.recipe import TrainerConfig
@@ -70,15 +69,18 @@ def compare(
     """
     train, held_out = _samples(events)
 
-    def run(recipe: Recipe, epochs: int) -> FitResult:
+    def run(recipe: Recipe, epochs: int) -> Reached:
         density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
         trainer = dataclasses.replace(recipe.trainer, epochs=epochs)
         with tempfile.TemporaryDirectory() as folder:
             one = Fit(density, train, held_out, seed=1, directory=Path(folder) / "fit")
-            return fit([one], config=trainer, device=device)[0]
+            started = time.perf_counter()
+            (result,) = fit([one], config=trainer, device=device)
+            seconds = time.perf_counter() - started
+        return Reached(epochs, seconds, min(result.validation_loss))
 
     epochs = published.trainer.epochs
-    target = _reached(run(published, epochs))
+    target = run(published, epochs)
     timed = run(_with_nflows(published), TIMED_EPOCHS)
     seconds = timed.seconds * epochs / TIMED_EPOCHS
     found = {
@@ -91,9 +93,7 @@ def compare(
             continue
         found[f"anode {name}, one-cycle"] = reached
         if isinstance(recipe.density, FlowConfig):
-            found[f"nflows {name}, one-cycle"] = _reached(
-                run(_with_nflows(recipe), reached.epochs)
-            )
+            found[f"nflows {name}, one-cycle"] = run(_with_nflows(recipe), reached.epochs)
     return found
 
 
@@ -134,9 +134,9 @@ def _clocked(owner: Any, name: str, spent: list[float]) -> Iterator[None]:
         yield
 
 
-def _first_to_reach(target: float, run: Callable[[int], FitResult]) -> Reached | None:
+def _first_to_reach(target: float, run: Callable[[int], Reached]) -> Reached | None:
     for epochs in EPOCHS:
-        reached = _reached(run(epochs))
+        reached = run(epochs)
         if reached.loss <= target:
             return reached
     return None
@@ -144,10 +144,6 @@ def _first_to_reach(target: float, run: Callable[[int], FitResult]) -> Reached |
 
 def _with_nflows(recipe: Recipe) -> Recipe:
     return recipe._replace(density=dataclasses.replace(recipe.density, backend="nflows"))
-
-
-def _reached(result: FitResult) -> Reached:
-    return Reached(len(result.validation_loss), result.seconds, min(result.validation_loss))
 
 
 def _samples(events: EventTable) -> tuple[Sample, Sample]:

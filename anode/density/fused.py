@@ -2,10 +2,10 @@
 
 Much of nflows' training step goes to masking weights, permuting events and hundreds of small
 autograd nodes. Here the whole flow is one autograd function with hand-written derivatives, of one
-flat parameter, on [feature, event] arrays. ``fused_pass.py`` has the formulas, ``fused_weights``
-and ``fused_memory`` lay out weights and memory for them, ``products.py`` picks the fastest
-matrix product. Sampling computes each hidden unit just once, as soon as the features it sees are
-known.
+flat parameter, on [feature, event] arrays. ``fused_pass.py`` and ``fused_norm.py`` have the
+formulas, ``fused_weights`` and ``fused_memory`` lay out weights and memory for them,
+``products.py`` picks the fastest matrix product. Sampling computes each hidden unit just once, as
+soon as the features it sees are known.
 """
 
 import dataclasses

@@ -4,6 +4,7 @@ Every view of it is made once: at the batch sizes of a fit, making views and buf
 much as the small arithmetic on them.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import torch
@@ -92,7 +93,7 @@ class Workspace:
         x, h1 = new(depth + 1, d + 1, width), new(depth if keep else 1, hidden + 1, width)
         x[:, -1], h1[:, -1] = 1.0, 1.0
         h1 = h1.expand(depth, -1, -1)
-        self.h2: list[Tensor] = [self.context] * depth
+        self.h2: list[Tensor] = [new(0)] * depth  # the products bring their own memory
         inputs, outputs = x[:-1, :-1, :rows], x[1:, :-1, :rows]
         hidden_views = (h1[:, :-1], h1, h1.mT)
         output_views = (ut, self.u, ut[:, d:, :rows], self.s, outputs)
@@ -160,8 +161,9 @@ class Pool:
         if all(space is not other for other in self._spaces):
             self._spaces = [*self._spaces, space][-POOL_SIZE:]
 
-    def __deepcopy__(self, _: dict[int, Any]) -> "Pool":
-        return Pool(keep=self._keep)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy begins without memory: pickled views would no longer share any."""
+        return functools.partial(Pool, keep=self._keep), ()
 
 
 SCORING = Pool(keep=False)

@@ -44,7 +44,7 @@ class BatchNorm:
         self, like: Tensor, depth: int, n_features: int, rows: int, *, keep: bool
     ) -> None:
         new = like.detach().new_zeros
-        self._rows, self._correction = rows, (rows - 1) / rows
+        self._rows, self._correction = rows, (rows - 1) / max(rows, 1)
         self._epsilon = EPSILON * self._correction
         self.training = False
         self._z = new(1, n_features, rows)
@@ -61,6 +61,8 @@ class BatchNorm:
         """Prepare a pass, given v and beta (K, 2, D, 1) and running averages (K, D, 1)."""
         self.training = training
         self._weight, shift = norm_weight(raw[:, 0]), raw[:, 1]
+        if not training:  # a training pass may move them before this one's derivatives are asked
+            mean, var = mean.clone(), var.clone()
         self._running = list(zip(mean[..., 0], var[..., 0], strict=True))
         if training:
             scale = self._weight * math.sqrt(self._correction)

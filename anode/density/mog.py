@@ -217,7 +217,8 @@ def forward(density: AutoregressiveMixture, flat: Tensor, x: Tensor, context: Te
     scale = F.softplus(raw_scales).add_(SCALE_FLOOR)
     v = (inputs[..., : density.n_features, None, :] - means).div_(scale)
     joint = torch.addcmul(log_weights, v, v, value=-0.5).sub_(scale.log())
-    peak = joint.amax(-2, keepdim=True)
+    # The limit serves events so far away that v^2 overflows.
+    peak = joint.amax(-2, keepdim=True).clamp_(min=torch.finfo(joint.dtype).min)
     shares = joint.sub_(peak).exp_()
     total = shares.sum(-2, keepdim=True)
     log_p = total.log().add_(peak).sum((-3, -2))

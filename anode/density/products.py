@@ -36,6 +36,8 @@ def product_relu(a: Tensor, b: Tensor) -> Tensor:
 
 
 class Multiply(Protocol):
+    """out = add + a b^T, as ``multiply``."""
+
     def __call__(
         self, a: Tensor, b: Tensor, *, out: Tensor, add: Tensor | None = None
     ) -> Tensor: ...

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from anode.density.base import ConditionalDensity, DensityConfig
 from anode.density.mog import AutoregressiveMixture, MixtureConfig, MixtureLogProb
+from anode.errors import ConfigError
 
 
 def fit_together(config: DensityConfig) -> bool:
@@ -28,10 +29,18 @@ def mean_losses(
         densities: one of any kind, or several mixtures of the same settings.
         features: S times (B_s, D).
         context: S times (B_s, C).
+
+    Raises:
+        ConfigError: several densities of another kind.
     """
     if len(densities) == 1:
         return densities[0].loss(features[0], context[0]).mean(0, keepdim=True)
     mixtures = [d for d in densities if isinstance(d, AutoregressiveMixture)]
+    if len(mixtures) != len(densities):
+        raise ConfigError(
+            "densities fitted at once must be made_mog, got "
+            f"{', '.join(type(d).__name__ for d in densities)}; set trainer.at_once=1"
+        )
     flat = torch.stack([mixture.flat for mixture in mixtures])
     # Shorter batches are filled up with events that count nothing.
     x, m = (pad_sequence(list(rows), batch_first=True) for rows in (features, context))

@@ -206,14 +206,15 @@ def build(cls: type[T], content: Any, path: str) -> T:
         cls = typing.cast(type[T], data_config.data_config_class(content))
     hints = typing.get_type_hints(cls)
     prefix = f"{path}." if path else ""
-    names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]
+    fields = dataclasses.fields(typing.cast(Any, cls))
+    names = [field.name for field in fields]
     for key in content:
         if key not in names:
             raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
-    for name in names:
-        if name not in content:
-            raise ConfigError(f"missing key {prefix}{name}")
-    return cls(**{name: _value(hints[name], content[name], prefix + name) for name in names})
+    for field in fields:
+        if field.name not in content and field.default is dataclasses.MISSING:
+            raise ConfigError(f"missing key {prefix}{field.name}")
+    return cls(**{k: _value(hints[k], value, prefix + k) for k, value in content.items()})
 
 
 def _density_config_class(content: Mapping[str, Any], path: str) -> type[DensityConfig]:

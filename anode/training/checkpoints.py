@@ -35,7 +35,8 @@ class FitResult:
         validation_loss: mean loss of every epoch, in evaluation mode, after the epoch.
         checkpoints: those on disk, by epoch.
         finished: whether the last epoch, or early stopping, was reached.
-        seconds: time spent in all sessions of this fit.
+        seconds: spent in all sessions until the last epoch was done, writing it excluded; of fits
+            that took their steps together, an equal share.
     """
 
     train_loss: tuple[float, ...] = ()

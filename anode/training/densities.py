@@ -102,7 +102,7 @@ def _groups(jobs: list[FitJob]) -> list[list[int]]:
     alike: dict[Hashable, list[int]] = {}
     for i, job in enumerate(jobs):
         n_batches = job.trainer.n_batches(len(job.train))
-        kind = (job.density, job.train.names, job.trainer, n_batches)
+        kind = (job.density, job.train.names, job.trainer, n_batches, job.device, job.tracker)
         alike.setdefault(kind if fit_together(job.density) else i, []).append(i)
     groups = []
     for members in alike.values():

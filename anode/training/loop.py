@@ -1,8 +1,9 @@
 """How is a density fitted, so that a kill at any moment changes nothing but the clock?
 
 Everything random in epoch e comes from the stream (seed, "shuffle", e), and the state after an
-epoch (weights, optimiser, losses) is one file renamed into place, every few seconds. A restarted
-fit repeats what came later and ends with the weights of an uninterrupted one, bit for bit.
+epoch (weights, optimiser, losses) is one file renamed into place, every few seconds or, if they
+are longer, every epoch. A restarted fit repeats what came later and ends with the weights of an
+uninterrupted one, bit for bit.
 """
 
 import math
@@ -44,12 +45,14 @@ def fit(
         position: line of the progress bar, where several processes fit.
 
     Raises:
-        TrainingError: fewer than two events in a sample, or a loss that is not finite.
+        TrainingError: fewer than two events in a sample or batch, other numbers of batches, or a
+            loss that is not finite.
+        RunDirectoryError: the directories hold fits by another recipe.
     """
-    for one in fits:
-        _check_size(one)
-    state = State.start([one.to(device) for one in fits], config)
     n_batches = config.n_batches(len(fits[0].train.features))
+    for one in fits:
+        _check_size(one, config, n_batches)
+    state = State.start([one.to(device) for one in fits], config)
     records = [build_tracker(tracker, one.directory, state.epochs_done) for one in fits]
     others = f" and {len(fits) - 1} more" if len(fits) > 1 else ""
     bar = tqdm(
@@ -99,13 +102,24 @@ def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
     return total / len(sample.features)
 
 
-def _check_size(one: Fit) -> None:
+def _check_size(one: Fit, config: TrainerConfig, n_batches: int) -> None:
     for name, sample in (("train", one.train), ("validation", one.validation)):
         if len(sample.features) < 2:
             raise TrainingError(
                 f"{one.directory.name}: a fit needs at least 2 {name} events, "
                 f"got {len(sample.features)}; widen the region or change the split"
             )
+    n_train = len(one.train.features)
+    if n_train // n_batches < 2:
+        raise TrainingError(
+            f"{one.directory.name}: a batch needs at least 2 events, got {n_train} in {n_batches} "
+            "batches; raise trainer.batch_size"
+        )
+    if config.n_batches(n_train) != n_batches:
+        raise TrainingError(
+            f"{one.directory.name}: fits at once need as many batches each, got "
+            f"{config.n_batches(n_train)} and {n_batches}"
+        )
 
 
 def _check_finite(one: Fit, epoch: int, losses: Losses) -> None:
@@ -124,10 +138,10 @@ def _train_epoch(state: State, epoch: int, n_batches: int, bar: tqdm) -> list[fl
         density.train()
     batches = [_batches(one, epoch, n_batches) for one in state.fits]
     n_steps = state.config.epochs * n_batches
-    losses, one = [], torch.ones(len(densities), device=state.fits[0].train.features.device)
+    losses, ones = [], torch.ones(len(densities), device=state.fits[0].train.features.device)
     for step, batch in enumerate(zip(*batches, strict=True), start=(epoch - 1) * n_batches):
         each = mean_losses(densities, [b.features for b in batch], [b.context for b in batch])
-        each.backward(one)
+        each.backward(ones)
         pace = state.config.pace(step, n_steps)
         for optimiser in state.optimisers:
             optimiser.step(pace)

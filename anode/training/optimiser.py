@@ -34,7 +34,8 @@ class Adam:
         self._weight_decay, self._gradient_clip = weight_decay, gradient_clip
         self._first = [torch.zeros_like(p.detach()) for p in self._parameters]
         self._second = [torch.zeros_like(p.detach()) for p in self._parameters]
-        self._steps = [p.new_zeros(()) for p in self._parameters]
+        # torch's kernel takes both, steps and clipping, in float32 whatever the weights are.
+        self._steps = [torch.zeros((), device=p.device) for p in self._parameters]
 
     def step(self, pace: Pace) -> None:
         """Move the parameters along their gradients, and take these away."""
@@ -77,4 +78,4 @@ class Adam:
         if self._gradient_clip is None:
             return None
         norms = torch.stack([torch.linalg.vector_norm(g) for g in gradients])
-        return (torch.linalg.vector_norm(norms) / self._gradient_clip).clamp_(min=1.0)
+        return (torch.linalg.vector_norm(norms) / self._gradient_clip).clamp_(min=1.0).float()

@@ -28,9 +28,9 @@ def one_cycle(step: int, n_steps: int, *, peak: float, final: float) -> Pace:
     """
     turn, last = PEAK_AT * n_steps - 1, n_steps - 1
     if step <= turn:
+        done = step / turn
         return Pace(
-            _half_cosine(peak / SLOWEST_START, peak, step / turn if turn else 1.0),
-            _half_cosine(CALM, LIVELY, step / turn if turn else 1.0),
+            _half_cosine(peak / SLOWEST_START, peak, done), _half_cosine(CALM, LIVELY, done)
         )
     done = (step - turn) / (last - turn)
     return Pace(_half_cosine(peak, final, done), _half_cosine(LIVELY, CALM, done))
@@ -67,7 +67,7 @@ class TrainerConfig:
     gradient_clip: float | None
     patience: int | None
     keep: int
-    at_once: int
+    at_once: int = 1
 
     def __post_init__(self) -> None:
         rates = ("learning_rate", "final_learning_rate")

@@ -1,5 +1,6 @@
 """What is being fitted, and what does an interrupted fit need to go on?"""
 
+import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from anode.density.base import ConditionalDensity
+from anode.errors import RunDirectoryError
 from anode.training import checkpoints
 from anode.training.checkpoints import Checkpoint, FitResult
 from anode.training.optimiser import Adam
 from anode.training.recipe import TrainerConfig
 
-SAVE_EVERY = 5.0  # seconds of fitting that a kill may cost
+log = logging.getLogger(__name__)
+
+SAVE_EVERY = 5.0  # seconds; the state is written at the end of the epoch in which they pass
 
 
 class Sample(NamedTuple):
@@ -79,7 +83,7 @@ class State:
     optimisers: list[Adam]
     results: list[FitResult]
     waiting: dict[Path, dict[str, Tensor]] = field(default_factory=dict)
-    saved: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=lambda: time.monotonic())
 
     @classmethod
     def start(cls, fits: list[Fit], config: TrainerConfig) -> "State":
@@ -89,7 +93,10 @@ class State:
         ]
         state = cls(fits, config, optimisers, [FitResult() for _ in fits])
         if state._path.is_file():
-            state._load(checkpoints.load_tensors(state._path))
+            content = checkpoints.load_tensors(state._path)
+            state._check(content)
+            if state._is_whole(content):
+                state._load(content)
         return state
 
     @property
@@ -152,8 +159,30 @@ class State:
             checkpoints.write_result(one.directory, result)
             checkpoints.prune(one.directory, result.checkpoints)
 
+    def _identity(self) -> dict[str, Any]:
+        return {"fits": [one.directory.name for one in self.fits], "recipe": asdict(self.config)}
+
+    def _check(self, content: dict[str, Any]) -> None:
+        """Refuse the state of other fits, or of another recipe."""
+        ours, theirs = self._identity(), content.get("identity")
+        if theirs != ours:
+            raise RunDirectoryError(
+                f"{self._path} must hold the state of {ours}, got {theirs}; delete the folders of "
+                "these fits, or choose another run directory"
+            )
+
+    def _is_whole(self, content: dict[str, Any]) -> bool:
+        """Whether no weights that the state knows were deleted; if so, the fits begin anew."""
+        for one, result in zip(self.fits, content["results"], strict=True):
+            for checkpoint in result["checkpoints"]:
+                if not (one.directory / checkpoint["path"]).is_file():
+                    log.warning("%s lacks %s: fitted again", one.directory, checkpoint["path"])
+                    return False
+        return True
+
     def _content(self) -> dict[str, Any]:
         return {
+            "identity": self._identity(),
             "densities": [one.density.state_dict() for one in self.fits],
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "results": [asdict(result) for result in self.results],
