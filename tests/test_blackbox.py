@@ -17,7 +17,9 @@ from anode.events import dijet
 from anode.events.key import read_key
 from anode.events.lhco import BUNDLED_PATH
 from anode.pipeline import blackbox, judge, stages
+from anode.pipeline.cluster import LOCAL
 from anode.pipeline.config import RunConfig, from_mapping, resolve
+from anode.pipeline.features import make_features
 from anode.pipeline.prepare import prepare
 from anode.pipeline.scores import read_scores
 
@@ -165,5 +167,12 @@ def test_events_without_features_keep_the_key_in_step(tmp_path):
     # The same through a file of features made before, which knows how many events there were.
     (made,) = (tmp_path / "cache").glob("*.h5")
     asked = config(tmp_path / "run", made, *given)
+    again = blackbox.unblind(asked.data, prepare(asked), scored)
+    np.testing.assert_array_equal(again.scored.label, ids % 4 == 0)
+    published = tmp_path / "published.h5"
+    raw = config(tmp_path / "run", path, *given).data
+    make_features(raw, published, layout="lhco", cluster=LOCAL, n_jobs=1)
+    asked = config(tmp_path / "run", published, *given)
+    np.testing.assert_array_equal(prepare(asked).data.event_id, prepared.data.event_id)
     again = blackbox.unblind(asked.data, prepare(asked), scored)
     np.testing.assert_array_equal(again.scored.label, ids % 4 == 0)

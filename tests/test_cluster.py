@@ -111,6 +111,7 @@ def test_batch_jobs_are_described_to_their_system(monkeypatch, kind, directives,
     jobqueue = pytest.importorskip("dask_jobqueue")
     asked = []
     monkeypatch.setattr(jobqueue.JobQueueCluster, "scale", lambda self, jobs: asked.append(jobs))
+    monkeypatch.setattr(cluster.shutil, "which", lambda command: f"/usr/bin/{command}")
     config = ClusterConfig(kind, None, "3GB", "02:00:00", "short", directives, 3)
     with start_cluster(config, n_jobs=7) as batch:
         script = batch.job_script()
@@ -118,6 +119,12 @@ def test_batch_jobs_are_described_to_their_system(monkeypatch, kind, directives,
     for line in lines:
         assert line in script
     assert "--nthreads 1" in script
+
+
+def test_a_machine_that_cannot_submit_jobs_is_named(monkeypatch):
+    monkeypatch.setattr(cluster.shutil, "which", lambda command: None)
+    with pytest.raises(ConfigError, match="needs the command sbatch, which is not here"):
+        start_cluster(replace(LOCAL, kind="slurm"), n_jobs=1)
 
 
 # scheduler and workers of their own, as on a real cluster
@@ -186,6 +193,22 @@ def test_a_killed_worker_costs_its_block_alone(tmp_path):
         )
     assert after["output_sha256"] == alone["output_sha256"]
     assert io.sha256_file(tmp_path / "after.h5") == alone["output_sha256"]
+
+
+def test_a_lost_scheduler_is_reported(tmp_path):
+    scheduler = ("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")
+    (tmp_path / "log").mkdir()
+    jobs = [(str(tmp_path / "log"), number) for number in range(50)]
+    with (
+        process(*scheduler, until=r"Scheduler at:\s+(tcp://\S+)") as (running, address),
+        worker_of(address),
+        open_workers(replace(LOCAL, address=address), n_jobs=1) as workers,
+    ):
+        completed = workers.completed(slow_and_logged, jobs)
+        next(completed)
+        running.kill()
+        with pytest.raises(DataError, match=r"scheduler was lost.*run the same command again"):
+            list(completed)
 
 
 def slow_and_logged(job: tuple[str, int]) -> int:

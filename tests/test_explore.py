@@ -326,14 +326,15 @@ def test_raw_particles_are_described_by_their_features(tmp_path, reader):
     rows[5, 0] = -1.0
     write_frame(tmp_path / "raw.h5", rows)
     done = script(
-        f"data={reader}", "data.path=raw.h5", "data.max_skipped=0.1", "n_jobs=1", "output=out",
+        f"data={reader}", "data.path=raw.h5", "n_jobs=1", "output=out",
         "regions.signal=[2000,3500]", "regions.sidebands=[[null,2000],[3500,null]]",
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / "out/card.json").read_text())
-    assert content["raw events without features"] == "1"
-    assert content["n_rows"] == 39
+    assert (content["n_rows"], content["n_faulty"]) == (40, 1)
+    (fault,) = content["faults"]
+    assert (fault["source"], fault["rule"], fault["rows"]) == ("raw.h5", "negative_pt", [5])
     assert (content["regions"][-1]["n_signal"] is None) == (reader == "blackbox")
 
 

@@ -243,4 +243,4 @@ def _stored_unit(name: str) -> str:
     """Unit of a column in the file: GeV in feature files, TeV in arrays."""
     if name in ("m_jj", "mJ1", "delta mJ"):
         return "TeV"
-    return "GeV" if name.startswith(("px", "py", "pz", "mj")) else ""
+    return "GeV" if name.startswith(("px", "py", "pz", "pt", "mj")) else ""

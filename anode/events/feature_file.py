@@ -112,6 +112,7 @@ def _write_lhco(
         for name in ("axis0", "axis1", "block0_items", "block0_values"):
             set_attributes(frame[name], {"CLASS": b"CARRAY", "VERSION": b"1.1", "TITLE": b""})
             frame[name].attrs["transposed"] = np.uint8(1)
+        file.attrs.update(attributes)
 
 
 def _create(place: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -21,6 +21,9 @@ Rows = tuple[int, int] | None
 LABEL = "label"
 EVENT_ID = "event_id"
 
+READ_EVENTS = "n_read"
+"""Attribute of features made of a raw file: how many events that has."""
+
 
 class _Place(NamedTuple):
     """Where one column lies: a dataset and, in a two-dimensional one, the column in it."""
@@ -54,7 +57,8 @@ def read_lhco_features(
     Args:
         path: the file.
         features: names from ``dijet.FEATURES``.
-        id_offset: event_id is the row number plus this; give further files disjoint ranges.
+        id_offset: event_id is the row number plus this; give further files disjoint ranges. In
+            a file that ``scripts/features.py`` made it is the row of the raw event.
         block_rows: rows read at a time.
         rows: first row and the one behind the last, to read a part; None for all.
 
@@ -70,8 +74,16 @@ def read_lhco_features(
     with open_hdf5(path) as file:
         columns = _pandas_columns(str(path), file)
         start, stop = rows or (0, columns.n_rows)
-        ids = np.arange(id_offset + start, id_offset + stop, dtype=np.int64)
+        ids = id_offset + _own_rows(file, slice(start, stop))
         return _read(columns, features, ids, start, block_rows)
+
+
+def _own_rows(file: h5py.File, rows: slice) -> np.ndarray:
+    """Row numbers: of the raw file, for features made of one by this project."""
+    if READ_EVENTS in file.attrs:
+        (frame,) = (g for g in file.values() if isinstance(g, h5py.Group))
+        return np.asarray(frame["axis1"][rows], dtype=np.int64)
+    return np.arange(rows.start, rows.stop, dtype=np.int64)
 
 
 def read_bundled(

@@ -26,8 +26,9 @@ N_COLUMNS = 3 * RAW_SLOTS
 """Columns of an unlabelled event; a label makes one more."""
 
 ETA_LIMIT = 20.0
+PHI_LIMIT = 100.0
 PT_LIMIT = 1e5
-"""No particle of a collider lies beyond: |eta| of 20, and 100 TeV in GeV."""
+"""No particle of a collider lies beyond: |eta| of 20, many turns in phi, and 100 TeV in GeV."""
 
 NOT_FINITE, NEGATIVE_PT, OUT_OF_RANGE, BAD_LABEL = (
     "not_finite", "negative_pt", "out_of_range", "bad_label",
@@ -118,12 +119,13 @@ def _judge(
     triples: NDArray[np.float64], label: NDArray[np.float64] | None, first_row: int
 ) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.int64]]]:
     """(N,) which rows are events, and the others' rows in the file by reason."""
-    pt, eta = triples[:, :, 0], triples[:, :, 1]
+    pt, eta, phi = (triples[:, :, place] for place in range(3))
+    beyond = (np.abs(eta) > ETA_LIMIT) | (np.abs(phi) > PHI_LIMIT)
     finite = np.isfinite(triples).all(axis=(1, 2))
     broken = {
         NOT_FINITE: ~finite if label is None else ~(finite & np.isfinite(label)),
         NEGATIVE_PT: (pt < 0).any(axis=1),
-        OUT_OF_RANGE: ((np.abs(eta) > ETA_LIMIT) & (pt > 0) | (pt > PT_LIMIT)).any(axis=1),
+        OUT_OF_RANGE: (beyond & (pt > 0) | (pt > PT_LIMIT)).any(axis=1),
         BAD_LABEL: np.zeros(len(pt), bool) if label is None else (label != 0) & (label != 1),
     }
     usable = np.ones(len(pt), dtype=bool)

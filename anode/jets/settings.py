@@ -39,13 +39,15 @@ class JetConfig:
     def __post_init__(self) -> None:
         for key in ("radius", "pt_min", "beta", "r0"):
             if not getattr(self, key) > 0:
-                raise ConfigError(f"jets.{key} must be above 0, got {getattr(self, key)}")
+                raise ConfigError(f"data.jets.{key} must be above 0, got {getattr(self, key)}")
         if self.beta > MAX_BETA:
-            raise ConfigError(f"jets.beta must be at most {MAX_BETA:g}, got {self.beta:g}")
+            raise ConfigError(f"data.jets.beta must be at most {MAX_BETA:g}, got {self.beta:g}")
         if self.radius > 1.5:
-            raise ConfigError(f"jets.radius must be at most 1.5, got {self.radius:g}")
+            raise ConfigError(f"data.jets.radius must be at most 1.5, got {self.radius:g}")
         if self.axes not in AXES:
-            raise ConfigError(f"jets.axes must be one of {', '.join(AXES)}, got {self.axes!r}")
+            raise ConfigError(
+                f"data.jets.axes must be one of {', '.join(AXES)}, got {self.axes!r}"
+            )
 
 
 DEFAULT = JetConfig(radius=1.0, pt_min=20.0, axes="onepass_kt", beta=1.0, r0=1.0)

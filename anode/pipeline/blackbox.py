@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anode.errors import DataError
 from anode.events.key import read_key
+from anode.events.lhco import READ_EVENTS
 from anode.events.raw import is_raw, raw_layout
 from anode.events.table import EventTable
 from anode.io import open_hdf5, sha256_file
@@ -93,7 +94,7 @@ def _rows(path: Path, events: EventTable) -> tuple[int, NDArray[np.int64]]:
     if is_raw(path):
         return raw_layout(path).n_events, events.event_id
     with open_hdf5(path) as file:
-        n_read = file.attrs.get("n_read")
+        n_read = file.attrs.get(READ_EVENTS)
     if n_read is not None:  # features of raw events, which are numbered by their rows
         return int(n_read), events.event_id
     return len(events), np.arange(len(events))

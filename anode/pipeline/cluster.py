@@ -9,6 +9,7 @@ worker costs what it was just doing. Files must lie on a disk that all workers s
 import contextlib
 import itertools
 import logging
+import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,9 @@ Result = TypeVar("Result")
 KINDS = ("local", "slurm", "htcondor")
 _ANSWER = "10s"
 """How long a scheduler may take to answer."""
+_SUBMIT = {"slurm": "sbatch", "htcondor": "condor_submit"}
+_IGNORE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+"""For processes of our own: Ctrl-C reaches the whole group, and the parent ends them in order."""
 _NO_DASHBOARD = "127.0.0.1:0"
 """Its server cannot be left out; here it takes any free port and nobody sees it."""
 _QUIET = tuple(
@@ -91,7 +95,8 @@ class Workers:
             for job in jobs:
                 yield job, function(job)
             return
-        from distributed import KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
+        from distributed.comm import CommClosedError
 
         client, jobs = self._client, iter(jobs)
 
@@ -112,6 +117,11 @@ class Workers:
                         f"{job}: its workers died, again and again ({error}); are they short of "
                         "memory? Take smaller pieces, or more memory for each"
                     ) from None
+                except (CancelledError, CommClosedError) as error:
+                    raise DataError(
+                        f"the Dask scheduler was lost ({type(error).__name__}); finished pieces "
+                        "are kept: run the same command again when it is back"
+                    ) from None
                 # Its place is free once its result is here.
                 for following in itertools.islice(jobs, 1):
                     further = submit(following)
@@ -119,7 +129,8 @@ class Workers:
                     order.add(further)
                 yield job, result
         finally:
-            client.cancel(list(running))
+            with contextlib.suppress(CancelledError, CommClosedError, TimeoutError):
+                client.cancel(list(running))
 
 
 @contextlib.contextmanager
@@ -179,6 +190,13 @@ def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
             processes=True,
             dashboard_address=_NO_DASHBOARD,
             memory_limit=0,
+            preload=[_IGNORE_INTERRUPTS],
+        )
+    submit = _SUBMIT[config.kind]
+    if shutil.which(submit) is None:
+        raise ConfigError(
+            f"cluster.kind={config.kind} needs the command {submit}, which is not here; start "
+            "where jobs are submitted from"
         )
     try:
         import dask_jobqueue

@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from anode import io
 from anode.errors import ConfigError
-from anode.evaluation.describe import MASS_EDGES, Describer, Description
+from anode.evaluation.describe import MASS_EDGES, N_EXAMPLES, Describer, Description, Fault
 from anode.events.scan import SCANNERS, Block, scan_table
 from anode.events.toy import NAMES as TOY_NAMES
 from anode.events.toy import Toy
 from anode.pipeline.config import RegionsConfig, build, resolve
-from anode.pipeline.data_config import DataConfig
+from anode.pipeline.data_config import DataConfig, RawDataConfig
+from anode.pipeline.features import manifest_path
 from anode.pipeline.raw_data import FeatureSource, as_features, data_path
 from anode.regions.windows import Regions
 from anode.reporting.explore_card import card
@@ -83,8 +84,11 @@ def explore(config: ExploreConfig) -> None:
         ConfigError, DataError: the source cannot be read at all; values alone are no reason.
     """
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
-    source = as_features(config.data, n_jobs=config.n_jobs)
-    description = describe(config, source, regions)
+    data = config.data
+    if isinstance(data, RawDataConfig):  # faults are what one is here to see
+        data = dataclasses.replace(data, max_skipped=1.0)
+    source = as_features(data, n_jobs=config.n_jobs)
+    description = _with_skipped(describe(config, source, regions), source)
     inside, outside, features = description.inside, description.outside, description.features
     figures = {
         "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
@@ -111,6 +115,26 @@ def describe(config: ExploreConfig, source: FeatureSource, regions: Regions) -> 
             describer.add(block)
             bar.update(block.n_rows)
     return describer.description()
+
+
+def _with_skipped(description: Description, source: FeatureSource) -> Description:
+    """The same with the faults of raw events that have no features."""
+    if not source.n_skipped:
+        return description
+    manifest = io.read_json(manifest_path(data_path(source.data)))
+    name = str(_shown(source.path))
+    faults = [
+        Fault(name, "particles", reason, n, manifest["skipped_rows"][reason][:N_EXAMPLES])
+        for reason, n in manifest["skipped"].items()
+        if n
+    ]
+    return dataclasses.replace(
+        description,
+        files={name: description.n_rows + source.n_skipped},
+        n_rows=description.n_rows + source.n_skipped,
+        n_faulty=description.n_faulty + source.n_skipped,
+        faults=[*faults, *description.faults],
+    )
 
 
 def facts(description: Description) -> dict[str, Any]:
@@ -162,7 +186,6 @@ def _origin(
         return origin | {"seed": str(config.seed)}
     if data_path(source.data) != source.path:
         features = data_path(source.data)
-        origin |= {"raw events without features": f"{source.n_skipped:,}"}
         origin |= {"features and their manifest": str(_shown(features))}
     path = _shown(source.path)
     origin["path"] = str(path)

@@ -56,10 +56,10 @@ class FeaturesConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        if not isinstance(self.data, RawDataConfig):
+        if self.data.reader != "lhco_raw":
             raise ConfigError(
-                f"features are made of raw particles: choose data=lhco_raw or data=blackbox, got "
-                f"data.reader={self.data.reader}"
+                "features are made of raw particles, and keep labels if there are any: choose "
+                f"data=lhco_raw, got data.reader={self.data.reader}"
             )
         for key in ("extra_background", "n_background", "n_signal"):
             if getattr(self.data, key) is not None:
@@ -116,6 +116,7 @@ def make_features(
     """
     source = raw_source(Path(str(data.path)), data.jets)
     work = output.with_name(f"{output.name}.partial")
+    finished = _finished(output, source, layout)  # refuses before anything is made
     with _writing(output, work), _locked(work):
         finished = _finished(output, source, layout)
         if finished is None:
@@ -211,6 +212,11 @@ def _finished(output: Path, source: Source, layout: str) -> dict[str, Any] | Non
     manifest: dict[str, Any] = io.read_json(known) if known.is_file() else {}
     theirs = (manifest.get("fingerprint"), manifest.get("layout"))
     if theirs == (source.fingerprint(), layout):
+        if io.sha256_file(output) != manifest["output_sha256"]:
+            raise DataError(
+                f"{output} is not as it was written, by its manifest {known.name}; delete both "
+                "and run the command again"
+            )
         log.info("%s is there already, with %d events", output, manifest["n_written"])
         return manifest
     raise DataError(

@@ -80,7 +80,8 @@ def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
 
 def _seconds(directory: RunDirectory) -> float:
     """Seconds of training and scoring, interruptions left out."""
-    return round(sum(directory.read_manifest().get("seconds", {}).values()), 2)
+    seconds = directory.read_manifest().get("seconds", {})
+    return round(sum(seconds.get(stage, 0.0) for stage in ("train", "score")), 2)
 
 
 def _draw(

@@ -11,7 +11,7 @@ from anode.errors import ConfigError
 from anode.pipeline import stages, stream
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import InjectionConfig, RunConfig, build, load_run, resolve
-from anode.pipeline.data_config import DataConfig
+from anode.pipeline.data_config import BlackboxConfig, DataConfig
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ def score(asked: ScoreConfig) -> None:
         return
     if asked.output is None:
         raise ConfigError("other data or another ensemble needs output=PATH for its scores")
+    if isinstance(asked.data, BlackboxConfig) and asked.data.key is not None:
+        raise ConfigError(
+            "data.key is for judging, which score.py does not do for other data; leave it out"
+        )
     if asked.data is not None:
         config = dataclasses.replace(
             config, data=asked.data, injection=InjectionConfig(None, None)

@@ -32,7 +32,7 @@ def run(config: RunConfig) -> None:
         _announce(directory)
         return
     prepared = prepare(config)
-    for stage in (train, score, evaluate):
+    for stage in (evaluate,) if complete else (train, score, evaluate):
         stage(config, prepared)
 
 
