@@ -65,6 +65,14 @@ def test_pandas_files_are_read(tmp_path):
         np.testing.assert_array_equal(got, expected)
 
 
+def test_an_empty_frame_has_no_events(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("tables")
+    pandas.DataFrame(raw_rows(3)).iloc[:0].to_hdf(tmp_path / "empty.h5", key="df")
+    with pytest.raises(DataError, match="the frame has no events"):
+        raw_layout(tmp_path / "empty.h5")
+
+
 def test_our_own_raw_file_is_read(tmp_path):
     triples = np.float32([[300, 0.1, 1.0], [200, -0.3, -2.0], [500, 0.5, 3.0]])
     parts = [RawEvents(np.array([0, 2, 3]), triples, 1), RawEvents(np.array([0, 1]), triples, 0)]
@@ -107,6 +115,9 @@ def test_bad_rows_are_told_apart_and_the_others_kept(tmp_path):
         raw.BAD_LABEL: [5],
     }
     assert block.objects.counts[1] == 0
+    rows = raw_rows(2)
+    rows[1, 2] = 1e30  # an azimuth that says nothing
+    assert read_raw(write_frame(tmp_path / "turns.h5", rows), 0, 2).row.tolist() == [0]
     late = read_raw(tmp_path / "raw.h5", 2, 4)
     assert late.skipped[raw.NEGATIVE_PT].tolist() == [2]
 

@@ -173,6 +173,8 @@ def _frame_layout(source: str, frame: h5py.Group) -> RawLayout:
     blocks, number = [], 0
     while f"block{number}_values" in frame:
         values, items = frame[f"block{number}_values"], frame.get(f"block{number}_items")
+        if "shape" in values.attrs:  # how pandas writes what is empty
+            raise DataError(f"{source}: the frame has no events; write at least one")
         if items is None or items.ndim != 1 or values.ndim != 2 or len(items) != values.shape[1]:
             raise DataError(
                 f"{source}: '{values.name}' must have one column for each of its names, got shape "
