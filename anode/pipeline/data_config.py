@@ -68,7 +68,8 @@ class BlackboxConfig(RawDataConfig):
     """Raw particles or features whose labels, if any, are not read.
 
     Attributes:
-        key: file of one 0 or 1 a line for every event, for the evaluation alone; or null.
+        key: file of a number for every event, 0 for background, for the evaluation alone; or
+            null.
     """
 
     key: str | None
