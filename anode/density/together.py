@@ -7,11 +7,12 @@ mixtures side by side every call serves S of them (``make benchmark`` measures w
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from anode.density.base import ConditionalDensity, DensityConfig
 from anode.density.mog import AutoregressiveMixture, MixtureConfig, MixtureLogProb
+from anode.density.residual import Residual, learn_fraction
 from anode.errors import ConfigError
 
 
@@ -26,7 +27,7 @@ def mean_losses(
     """Mean negative log-likelihood (S,) of each of S densities on a batch of its own.
 
     Args:
-        densities: one of any kind, or several mixtures of the same settings.
+        densities: one of any kind, or several mixtures of the same settings, or residuals.
         features: S times (B_s, D).
         context: S times (B_s, C).
 
@@ -35,8 +36,14 @@ def mean_losses(
     """
     if len(densities) == 1:
         return densities[0].loss(features[0], context[0]).mean(0, keepdim=True)
-    mixtures = [d for d in densities if isinstance(d, AutoregressiveMixture)]
+    residuals = [d for d in densities if isinstance(d, Residual)]
+    mixed = residuals[0] if len(residuals) == len(densities) else None
+    signals = densities if mixed is None else [residual.signal for residual in residuals]
+    mixtures = [d for d in signals if isinstance(d, AutoregressiveMixture)]
     if len(mixtures) != len(densities):
+        if mixed is not None:
+            each = zip(residuals, features, context, strict=True)
+            return torch.stack([d.loss(x, m).mean() for d, x, m in each])
         raise ConfigError(
             "densities fitted at once must be made_mog, got "
             f"{', '.join(type(d).__name__ for d in densities)}; set trainer.at_once=1"
@@ -45,4 +52,24 @@ def mean_losses(
     # Shorter batches are filled up with events that count nothing.
     x, m = (pad_sequence(list(rows), batch_first=True) for rows in (features, context))
     weight = pad_sequence([f.new_full((len(f),), 1 / len(f)) for f in features], batch_first=True)
-    return -(MixtureLogProb.apply(flat, x, m, mixtures[0]) * weight).sum(1)
+    seen = m if mixed is None else m[..., :-1]
+    log_p = MixtureLogProb.apply(flat, x, seen, mixtures[0])
+    if mixed is not None:
+        log_p = mixed.mixed(log_p, m[..., -1])
+    return -(log_p * weight).sum(1)
+
+
+def end_epoch(
+    densities: Sequence[nn.Module], features: Sequence[Tensor], context: Sequence[Tensor]
+) -> None:
+    """Learn from validation events what is not learned from training events: the common w of
+    residuals. Nothing for all other densities.
+
+    Args:
+        densities: S densities.
+        features: of S validation samples, (N_s, D).
+        context: of the same, (N_s, C).
+    """
+    residuals = [d for d in densities if isinstance(d, Residual) and d.learned]
+    if residuals:
+        learn_fraction(residuals, list(zip(features, context, strict=True)))

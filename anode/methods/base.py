@@ -3,26 +3,36 @@
 import abc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from anode.density.base import DensityConfig
 from anode.density.ensemble import EnsembleConfig
-from anode.errors import ConfigError, DataError
+from anode.density.physical import PhysicalDensity
+from anode.errors import DataError
 from anode.events.table import EventTable
+from anode.methods.classifier import ClassifierConfig
+from anode.methods.crossfit import CrossFit, SplitConfig
 from anode.regions.preprocessing import PreprocessingConfig
-from anode.training.checkpoints import FitResult
 from anode.training.recipe import TrainerConfig
 
 MAX_OUTSIDE = 0.1
 
 
 class RegionEvents(NamedTuple):
-    """The data sample, cut by mass and without truth labels."""
+    """What a method is fitted on.
+
+    Attributes:
+        signal_region: the data sample there, without truth labels.
+        sidebands: the data sample there, without truth labels.
+        simulation: labelled events of the signal region that are not in the data sample, for
+            methods that use truth; None for all others.
+    """
 
     signal_region: EventTable
     sidebands: EventTable
+    simulation: EventTable | None = None
 
 
 class Scores(NamedTuple):
@@ -33,7 +43,7 @@ class Scores(NamedTuple):
         mass: (N,) in GeV.
         score: (N,).
         parts: named (N,) terms the score is made of, such as ``log_p_data``.
-        outside: (N,) events clipped to the range of features the densities were fitted in.
+        outside: (N,) events clipped to the range of features that densities were fitted in.
     """
 
     event_id: np.ndarray
@@ -58,46 +68,14 @@ def refuse_strangers(n_outside: int, n_events: int, source: str) -> None:
 
 
 @dataclass(frozen=True)
-class SplitConfig:
-    """Which events of the data sample are fitted, validated on and scored.
-
-    Attributes:
-        mode: "kfold", every event of the signal region is scored by fits that did not see it;
-            "holdout", one fit, and only the ``test`` share is scored.
-        folds: K of "kfold".
-        validation: share of the fitted events that is kept for validation.
-        test: share of the signal region that is scored in "holdout".
-        extra: in "kfold", events outside the data sample are scored by "one_fold", picked by their
-            id as for the data, so that all test events are scored alike; or by the "average" over
-            folds, which is smoother than what the data's own events get.
-    """
-
-    mode: str
-    folds: int
-    validation: float
-    test: float
-    extra: str
-
-    def __post_init__(self) -> None:
-        if self.mode not in ("kfold", "holdout"):
-            raise ConfigError(f"split.mode must be 'kfold' or 'holdout', got {self.mode!r}")
-        if self.mode == "kfold" and self.folds < 2:
-            raise ConfigError(f"split.folds must be at least 2, got {self.folds}")
-        if self.extra not in ("one_fold", "average"):
-            raise ConfigError(f"split.extra must be 'one_fold' or 'average', got {self.extra!r}")
-        for key in ("validation", "test"):
-            if not 0 < getattr(self, key) < 1:
-                raise ConfigError(f"split.{key} must lie in (0, 1), got {getattr(self, key)}")
-
-
-@dataclass(frozen=True)
 class FitSettings:
-    """What a method needs to know to fit densities.
+    """What a method needs to know to be fitted; each uses what it needs.
 
     Attributes:
         density: the flow.
         preprocessing: steps of the map to the space the flow is fitted in.
         trainer: the recipe.
+        classifier: what tells two samples apart.
         ensemble: which epochs are averaged when events are scored.
         split: how the data sample is divided.
         seed: root seed of the run.
@@ -105,11 +83,13 @@ class FitSettings:
         threads: torch threads of each process.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda", for the fits.
+        store: folder of finished sideband fits, which runs share by content; None for none.
     """
 
     density: DensityConfig
     preprocessing: PreprocessingConfig
     trainer: TrainerConfig
+    classifier: ClassifierConfig
     ensemble: EnsembleConfig
     split: SplitConfig
     seed: int
@@ -117,6 +97,18 @@ class FitSettings:
     threads: int
     tracker: str
     device: str
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Settings every method has; each adds its own.
+
+    Attributes:
+        name: which method, as in ``anode.methods.build``.
+    """
+
+    name: str
 
 
 class AnomalyMethod(abc.ABC):
@@ -125,41 +117,70 @@ class AnomalyMethod(abc.ABC):
     Args:
         directory: the folder, usually ``checkpoints`` of a run.
         settings: how to fit.
+
+    Attributes:
+        title: its name in figures.
+        meaning: what the score is.
+        uses_truth: whether it needs labelled simulation: a ceiling, not a search.
+        needs_sidebands: whether it needs sideband events.
     """
 
-    name: ClassVar[str]
+    title: ClassVar[str]
+    meaning: ClassVar[str]
+    uses_truth: ClassVar[bool] = False
+    needs_sidebands: ClassVar[bool] = True
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
         self.directory = directory
         self.settings = settings
+        self.cross_fit = CrossFit(settings.split, settings.seed)
 
-    def fit(self, events: RegionEvents) -> dict[str, FitResult]:
-        """Fit every density, resuming what is begun and skipping what is finished.
+    def fit(self, events: RegionEvents) -> None:
+        """Fit all there is to fit, resuming what is begun and skipping what is finished.
 
         Raises:
-            DataError: the events carry truth labels; strip them with ``without_label``.
+            DataError: data events carry truth labels (strip them with ``without_label``); a
+                method that uses truth gets no simulation, or another one does.
         """
-        for table in events:
+        for table in (events.signal_region, events.sidebands):
             if table.label is not None:
                 raise DataError(
                     f"{table.source}: truth labels never reach a fit; pass without_label()"
                 )
-        return self._fit(events)
+        if (events.simulation is not None) != self.uses_truth:
+            raise DataError(
+                f"{self.title} {'needs' if self.uses_truth else 'must not see'} labelled events "
+                f"outside the data sample, got {'some' if events.simulation else 'none'}; "
+                "injection.n_background, data.extra_background and data.extra provide them"
+            )
+        self._fit(events)
+
+    def unseen(self, events: EventTable, *, fitted: bool) -> np.ndarray:
+        """(N,) which events can be scored by fits that have not seen them.
+
+        Args:
+            events: of the signal region.
+            fitted: whether they are among those the method was fitted on.
+        """
+        return self.cross_fit.unseen(events) if fitted else np.ones(len(events), dtype=bool)
 
     @abc.abstractmethod
-    def unseen(self, signal_region: EventTable) -> np.ndarray:
-        """(N,) which events of the signal region's data sample can be scored by fits that have
-        not seen them."""
-
-    @abc.abstractmethod
-    def score(self, events: EventTable, in_data_sample: np.ndarray) -> Scores:
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Score events.
 
         Args:
             events: N events; a truth label, where there is one, is not read.
-            in_data_sample: (N,) whether the event belongs to the signal region's data sample the
-                method was fitted on, and so must be scored by fits that did not see it.
+            fitted: (N,) whether the event is among those the method was fitted on, and so must be
+                scored by fits that did not see it.
         """
 
+    def background_density(self) -> PhysicalDensity | None:
+        """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
+        return None
+
+    def findings(self) -> dict[str, Any]:
+        """What the fit says beside scores, as entries of ``metrics.json``."""
+        return {}
+
     @abc.abstractmethod
-    def _fit(self, events: RegionEvents) -> dict[str, FitResult]: ...
+    def _fit(self, events: RegionEvents) -> None: ...

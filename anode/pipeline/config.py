@@ -24,8 +24,11 @@ from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
-from anode.methods.anode import AnodeConfig
-from anode.methods.base import SplitConfig
+from anode.methods.base import MethodConfig
+from anode.methods.build import METHODS, uses_classifier
+from anode.methods.classifier_config import CLASSIFIERS, ClassifierConfig
+from anode.methods.crossfit import SplitConfig
+from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline import data_config
 from anode.pipeline.data_config import DataConfig
 from anode.regions.preprocessing import PreprocessingConfig
@@ -37,7 +40,7 @@ T = typing.TypeVar("T")
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
 # What may differ between two invocations that share a run directory: it changes no result.
-NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker")
+NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker", "store")
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,11 @@ class RunConfig:
     density: DensityConfig
     trainer: TrainerConfig
     ensemble: EnsembleConfig
-    method: AnodeConfig
+    method: MethodConfig
     evaluation: EvaluationConfig
     tracker: str
+    classifier: ClassifierConfig | None = None
+    store: str | None = None
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -114,7 +119,13 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
-        build_density(self.density, len(self.features), n_context=1, seed=0)  # or it says why not
+        densities = [self.density]
+        if isinstance(self.method, RAnodeConfig):
+            densities.append(self.method.density)
+        for density in densities:  # or it says why not
+            build_density(density, len(self.features), n_context=1, seed=0)
+        if self.classifier is None and uses_classifier(self.method):
+            raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -122,6 +133,8 @@ class RunConfig:
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
         hidden = data_config.NOT_IDENTITY
         content["data"] = {k: v for k, v in content["data"].items() if k not in hidden}
+        if not uses_classifier(self.method):
+            del content["classifier"]
         return content
 
 
@@ -200,8 +213,9 @@ def build(cls: type[T], content: Any, path: str) -> T:
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path or 'configuration'} must be a group of keys, got {content!r}")
-    if cls is DensityConfig:
-        cls = typing.cast(type[T], _density_config_class(content, path))
+    for base, classes in _UNIONS.items():
+        if cls is base:
+            cls = typing.cast(type[T], _class_of_name(content, path, classes))
     if cls is DataConfig:
         cls = typing.cast(type[T], data_config.data_config_class(content))
     hints = typing.get_type_hints(cls)
@@ -217,11 +231,19 @@ def build(cls: type[T], content: Any, path: str) -> T:
     return cls(**{k: _value(hints[k], value, prefix + k) for k, value in content.items()})
 
 
-def _density_config_class(content: Mapping[str, Any], path: str) -> type[DensityConfig]:
+_UNIONS: dict[type, Mapping[str, type]] = {
+    DensityConfig: CONFIGS,
+    ClassifierConfig: CLASSIFIERS,
+    MethodConfig: {name: entry.config for name, entry in METHODS.items()},
+}
+"""Groups whose keys depend on their ``name``."""
+
+
+def _class_of_name(content: Mapping[str, Any], path: str, classes: Mapping[str, type]) -> type:
     name = content.get("name")
-    if name not in CONFIGS:
-        raise ConfigError(f"{path}.name must be one of {', '.join(CONFIGS)}, got {name!r}")
-    return CONFIGS[name]
+    if name not in classes:
+        raise ConfigError(f"{path}.name must be one of {', '.join(classes)}, got {name!r}")
+    return classes[name]
 
 
 def _value(hint: Any, value: Any, path: str) -> Any:

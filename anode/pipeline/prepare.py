@@ -44,11 +44,21 @@ class Prepared(NamedTuple):
         """(N,) which events of the data sample lie in the signal region."""
         return self.regions.in_signal_region(self.data.mass)
 
-    def for_fits(self) -> RegionEvents:
-        """The data sample cut by mass, its labels removed."""
+    def extra_in_signal_region(self) -> EventTable | None:
+        """The extra events there; None without any."""
+        if self.extra is None:
+            return None
+        inside = self.extra[self.regions.in_signal_region(self.extra.mass)]
+        return inside if len(inside) else None
+
+    def for_fits(self, *, with_truth: bool = False) -> RegionEvents:
+        """The data sample cut by mass, its labels removed; and the labelled extra events of the
+        signal region, for a method that uses truth."""
         blind = self.data.without_label()
         return RegionEvents(
-            blind[self.in_signal_region()], blind[self.regions.in_sidebands(blind.mass)]
+            blind[self.in_signal_region()],
+            blind[self.regions.in_sidebands(blind.mass)],
+            self.extra_in_signal_region() if with_truth else None,
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from anode import io
 from anode.errors import DataError
 from anode.events.table import EventTable
-from anode.methods.base import Scores
+from anode.methods.base import AnomalyMethod, Scores
 
 DATA, EXTRA = 0, 1
 
@@ -26,13 +26,15 @@ class Scored(NamedTuple):
     parts: dict[str, np.ndarray]
 
 
-def write_scores(path: Path, scores: Scores, events: EventTable, sample: np.ndarray) -> None:
+def write_scores(
+    path: Path, scores: Scores, events: EventTable, sample: np.ndarray, method: AnomalyMethod
+) -> None:
     """Write ``scores.h5``.
 
     Raises:
         DataError: a score is not finite.
     """
-    io.write_hdf5(path, columns(scores, events, sample), attributes(events.names))
+    io.write_hdf5(path, columns(scores, events, sample), attributes(events.names, method))
 
 
 def columns(scores: Scores, events: EventTable, sample: np.ndarray) -> dict[str, np.ndarray]:
@@ -58,11 +60,11 @@ def columns(scores: Scores, events: EventTable, sample: np.ndarray) -> dict[str,
     return datasets if events.label is None else {**datasets, "label": events.label}
 
 
-def attributes(features: Sequence[str]) -> dict[str, str]:
+def attributes(features: Sequence[str], method: AnomalyMethod) -> dict[str, str]:
     """What ``scores.h5`` says of itself."""
     return {
-        "method": "anode",
-        "score": "log p_data(x|m) - log p_bg(x|m), higher is more anomalous",
+        "method": method.title,
+        "score": f"{method.meaning}, higher is more anomalous",
         "mass_unit": "GeV",
         "log_p_unit": f"natural log of a density per unit of {', '.join(features)}",
         "sample": "0 data, 1 extra test",

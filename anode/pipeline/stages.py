@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 from anode import io
 from anode.errors import RunDirectoryError
 from anode.events.table import concatenate
-from anode.methods.anode import Anode
-from anode.methods.base import FitSettings, refuse_strangers
+from anode.methods.base import AnomalyMethod, FitSettings, refuse_strangers
+from anode.methods.build import build_method
 from anode.pipeline.artifacts import RunDirectory, describe_data
 from anode.pipeline.blackbox import awaits_key, unblind
 from anode.pipeline.config import RunConfig
@@ -63,15 +64,17 @@ def _stage(name: str) -> Callable[[Callable[[RunConfig, RunDirectory, Prepared],
 
 @_stage("train")
 def train(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
-    """Fit every density of the method; resumes."""
-    events = prepared.for_fits()
+    """Fit all there is to fit of the method; resumes."""
+    method = method_of(config, directory)
+    events = prepared.for_fits(with_truth=method.uses_truth)
     log.info(
-        "training on %d signal-region and %d sideband events; results in %s",
+        "%s: training on %d signal-region and %d sideband events; results in %s",
+        method.title,
         len(events.signal_region),
         len(events.sidebands),
         directory.path,
     )
-    method_of(config, directory).fit(events)
+    method.fit(events)
 
 
 @_stage("score")
@@ -81,14 +84,15 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
         return
     method = method_of(config, directory)
     signal_region = prepared.data[prepared.in_signal_region()]
-    tables = [signal_region[method.unseen(signal_region)]]
-    if prepared.extra is not None:
-        tables.append(prepared.extra[prepared.regions.in_signal_region(prepared.extra.mass)])
+    tables = [signal_region[method.unseen(signal_region, fitted=True)]]
+    extra = prepared.extra_in_signal_region()
+    if extra is not None:
+        tables.append(extra[method.unseen(extra, fitted=method.uses_truth)])
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
-    scores = method.score(events.without_label(), sample == DATA)
+    scores = method.score(events.without_label(), (sample == DATA) | method.uses_truth)
     refuse_strangers(int(scores.outside.sum()), len(events), events.source)
-    write_scores(directory.scores, scores, events, sample)
+    write_scores(directory.scores, scores, events, sample, method)
 
 
 @_stage("evaluate")
@@ -102,12 +106,13 @@ def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> 
     _announce(directory)
 
 
-def method_of(config: RunConfig, directory: RunDirectory) -> Anode:
+def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
     """The configured method, living in the run's ``checkpoints``."""
     settings = FitSettings(
         density=config.density,
         preprocessing=config.preprocessing,
         trainer=config.trainer,
+        classifier=config.classifier,
         ensemble=config.ensemble,
         split=config.split,
         seed=config.seed,
@@ -115,8 +120,9 @@ def method_of(config: RunConfig, directory: RunDirectory) -> Anode:
         threads=config.threads,
         tracker=config.tracker,
         device=config.device,
+        store=None if config.store is None else Path(config.store),
     )
-    return Anode(directory.checkpoints, settings, config.method)
+    return build_method(directory.checkpoints, settings, config.method)
 
 
 def _announce(directory: RunDirectory) -> None:

@@ -75,7 +75,9 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
     blocks, n_events = _blocks(config, directory, n_jobs)
     n_scored = n_outside = 0
     with (
-        io.growing_hdf5(output, attributes(config.features)) as append,
+        io.growing_hdf5(
+            output, attributes(config.features, stages.method_of(config, directory))
+        ) as append,
         tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
     ):
         for block in stream_jobs(score_block, blocks, n_jobs=n_jobs, threads=config.threads):

@@ -23,6 +23,7 @@ from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
 from anode.density.physical import CHUNK, PhysicalDensity
+from anode.density.residual import signal_weights
 from anode.density.together import fit_together
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
@@ -233,16 +234,43 @@ def _prepare(job: FitJob) -> PhysicalDensity:
     else:
         last = checkpoints.read_result(job.start_from).select("last", 1)[0]
         physical = _load_member(job.start_from, last.path)
-    description = {"density": dataclasses.asdict(job.density), "features": list(job.train.names)}
-    io.write_json(job.directory / "density.json", description)
-    checkpoints.save_tensors(
-        job.directory / "preprocessing.pt",
-        {
-            "preprocessing": physical.preprocessing.state_dict(),
-            "context_scaling": physical.context_scaling.state_dict(),
-        },
+    describe(
+        job.directory,
+        job.density,
+        job.train.names,
+        physical.preprocessing,
+        physical.context_scaling,
     )
     return physical
+
+
+def describe(
+    directory: Path,
+    density: DensityConfig,
+    features: Sequence[str],
+    preprocessing: Preprocessing,
+    scaling: ContextScaling,
+) -> None:
+    """Write what a folder says of its density, beside the weights."""
+    description = {"density": dataclasses.asdict(density), "features": list(features)}
+    io.write_json(directory / "density.json", description)
+    checkpoints.save_tensors(
+        directory / "preprocessing.pt",
+        {"preprocessing": preprocessing.state_dict(), "context_scaling": scaling.state_dict()},
+    )
+
+
+def load_preprocessing(directory: Path, n_features: int) -> tuple[Preprocessing, ContextScaling]:
+    """The map to the space that a folder's density was fitted in.
+
+    Raises:
+        RunDirectoryError: the file is missing or broken.
+    """
+    content = checkpoints.load_tensors(directory / "preprocessing.pt")
+    preprocessing, scaling = Preprocessing(n_features), ContextScaling()
+    preprocessing.load_state_dict(content["preprocessing"])
+    scaling.load_state_dict(content["context_scaling"])
+    return preprocessing, scaling
 
 
 def _load_member(directory: Path, weights: str) -> PhysicalDensity:
@@ -251,12 +279,8 @@ def _load_member(directory: Path, weights: str) -> PhysicalDensity:
     config = CONFIGS[settings["name"]](**settings)
     n_features = len(description["features"])
     flow = build_density(config, n_features, n_context=1, seed=0)
-    flow.load_state_dict(checkpoints.load_tensors(directory / weights))
-    content = checkpoints.load_tensors(directory / "preprocessing.pt")
-    preprocessing, scaling = Preprocessing(n_features), ContextScaling()
-    preprocessing.load_state_dict(content["preprocessing"])
-    scaling.load_state_dict(content["context_scaling"])
-    return PhysicalDensity(flow, preprocessing, scaling)
+    flow.load_state_dict(signal_weights(checkpoints.load_tensors(directory / weights)))
+    return PhysicalDensity(flow, *load_preprocessing(directory, n_features))
 
 
 def _sample(physical: PhysicalDensity, events: EventTable) -> Sample:

@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from anode.density.base import ConditionalDensity
-from anode.density.together import mean_losses
+from anode.density.together import end_epoch, mean_losses
 from anode.errors import TrainingError
 from anode.seeding import torch_stream
 from anode.training.checkpoints import FitResult
@@ -69,6 +69,12 @@ def fit(
         while not state.results[0].finished:
             epoch = state.epochs_done + 1
             train_losses = _train_epoch(state, epoch, n_batches, bar)
+            validation = [one.validation for one in state.fits]
+            end_epoch(
+                [one.density for one in state.fits],
+                [sample.features for sample in validation],
+                [sample.context for sample in validation],
+            )
             losses = [
                 Losses(loss, mean_loss(one.density, one.validation))
                 for one, loss in zip(state.fits, train_losses, strict=True)

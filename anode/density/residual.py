@@ -1,0 +1,127 @@
+"""What does the data have that the background does not explain?
+
+    p_data(x|m) = w p_sig(x|m) + (1 - w) p_bg(x|m)
+
+with p_bg known and fixed: p_sig, and w if asked, are fitted to the data. p_sig describes what is
+left over, so it is not asked to repeat the bulk, whose noise drowns a small signal in a density of
+all data. R-ANODE, Das, Kasieczka, Shih 2312.11629, eq. (5), with p_sig conditional on m.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy import special
+from torch import Tensor, nn
+
+from anode.density.base import ConditionalDensity
+from anode.errors import ConfigError
+
+
+SMALLEST_FRACTION = 1e-4
+LARGEST_STEP = math.log(1.25)  # of log w in an epoch, so that an unfinished p_sig cannot end w
+_STEPS = 50  # of the expectation-maximisation, which settles in about ten
+
+
+class Residual(ConditionalDensity):
+    """The mixture of the module's docstring, as a function of the signal's density and of w.
+
+    log p_bg is no part of the module: it is the last column of the context, computed once for
+    every event, in the space of the features. Then
+
+        log p_data = logaddexp(log w + log p_sig, log(1 - w) + log p_bg).
+
+    Args:
+        signal: p_sig, of D features and C context values.
+        fraction: w, or where it starts from, in (0, 1).
+        learned: whether ``learn_fraction`` moves w.
+
+    Raises:
+        ConfigError: ``fraction`` is not in (0, 1).
+    """
+
+    logit_fraction: Tensor
+
+    def __init__(self, signal: ConditionalDensity, *, fraction: float, learned: bool) -> None:
+        super().__init__(signal.n_features, signal.n_context + 1)
+        if not 0 < fraction < 1:
+            raise ConfigError(f"the signal fraction must lie in (0, 1), got {fraction}")
+        self.signal = signal
+        self.learned = learned
+        self.register_buffer("logit_fraction", torch.tensor(0.0, dtype=torch.float64))
+        self.set_fraction(fraction)
+
+    @property
+    def fraction(self) -> float:
+        """w."""
+        return torch.sigmoid(self.logit_fraction).item()
+
+    def set_fraction(self, fraction: float) -> None:
+        """Set w, in (0, 1)."""
+        self.logit_fraction.fill_(math.log(fraction) - math.log1p(-fraction))
+
+    def mixed(self, log_p_signal: Tensor, log_p_background: Tensor) -> Tensor:
+        """log p_data of events, given both densities: (...,), (...,) -> (...,)."""
+        log_w = nn.functional.logsigmoid(self.logit_fraction).to(log_p_signal.dtype)
+        log_rest = nn.functional.logsigmoid(-self.logit_fraction).to(log_p_signal.dtype)
+        return torch.logaddexp(log_w + log_p_signal, log_rest + log_p_background)
+
+    def log_ratio(self, features: Tensor, context: Tensor) -> Tensor:
+        """(B,) log p_sig - log p_bg, in float64 and without gradients."""
+        with torch.no_grad():
+            log_p_signal = self.signal.log_prob(features, context[:, :-1])
+        return log_p_signal.double() - context[:, -1].double()
+
+    def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
+        return self.mixed(self.signal.log_prob(features, context[:, :-1]), context[:, -1])
+
+    def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
+        """Draws of p_sig; p_bg is not at hand."""
+        return self.signal.sample(context[:, :-1], generator)
+
+
+def learn_fraction(residuals: Sequence[Residual], samples: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Move the common w of several fits towards the likeliest one for events they do not train on.
+
+    Args:
+        residuals: of one w.
+        samples: for each, features and context of validation events.
+    """
+    ratios = [
+        residual.eval().log_ratio(*sample)
+        for residual, sample in zip(residuals, samples, strict=True)
+    ]
+    before = residuals[0].fraction
+    best, _ = likeliest_fraction(torch.cat(ratios).cpu().numpy(), start=before)
+    step = max(-LARGEST_STEP, min(LARGEST_STEP, math.log(best / before)))
+    for residual in residuals:
+        residual.set_fraction(min(0.5, before * math.exp(step)))
+
+
+def likeliest_fraction(log_ratio: np.ndarray, *, start: float = 0.05) -> tuple[float, float]:
+    """The w that maximises sum log(1 + w (p_sig / p_bg - 1)) over N events, and its error.
+
+    Expectation-maximisation, w <- mean of w p_sig / (w p_sig + (1 - w) p_bg), which never leaves
+    (0, 1). The error is that of the curvature, 1 / sqrt(sum ((p_sig - p_bg) / p_data)^2).
+
+    Args:
+        log_ratio: (N,) log p_sig - log p_bg.
+        start: where to begin.
+    """
+    w = start
+    for _ in range(_STEPS):
+        logit = np.log(w) - np.log1p(-w)
+        w = max(SMALLEST_FRACTION, float(np.mean(special.expit(log_ratio + logit))))
+    # (p_s - p_b) / (w p_s + (1 - w) p_b), written so that neither tail overflows.
+    share = special.expit(log_ratio + np.log(w) - np.log1p(-w))
+    slope = share / w - (1 - share) / (1 - w)
+    return w, float(1 / np.sqrt(np.sum(slope**2)))
+
+
+def signal_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of p_sig, out of those of a ``Residual``; those of other densities as they are."""
+    if "logit_fraction" not in state:
+        return state
+    prefix = "signal."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -1,0 +1,58 @@
+"""Which class is the method that a configuration names?"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anode.methods.anode import Anode, AnodeConfig
+from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig
+from anode.methods.cathode import Cathode, CathodeConfig, LaCathode, LaCathodeConfig
+from anode.methods.ceilings import Idealised, Supervised
+from anode.methods.combination import Combination, CombinationConfig
+from anode.methods.cwola import Cwola, CwolaConfig
+from anode.methods.isolation import Isolation, IsolationConfig
+from anode.methods.r_anode import RAnode, RAnodeConfig
+from anode.methods.two_samples import TwoSampleMethod
+
+
+class Entry(NamedTuple):
+    """A method and its settings."""
+
+    config: type[MethodConfig]
+    method: Callable[[Path, FitSettings, Any], AnomalyMethod]
+
+
+METHODS: dict[str, Entry] = {
+    "anode": Entry(AnodeConfig, Anode),
+    "r_anode": Entry(RAnodeConfig, RAnode),
+    "cathode": Entry(CathodeConfig, Cathode),
+    "lacathode": Entry(LaCathodeConfig, LaCathode),
+    "cwola": Entry(CwolaConfig, Cwola),
+    "iad": Entry(MethodConfig, Idealised),
+    "supervised": Entry(MethodConfig, Supervised),
+    "isolation_forest": Entry(IsolationConfig, Isolation),
+    "combination": Entry(CombinationConfig, Combination),
+}
+
+
+def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -> AnomalyMethod:
+    """The method ``config`` names, living in ``directory``.
+
+    Raises:
+        ConfigError: settings do not go together.
+    """
+    if isinstance(config, CombinationConfig):
+        members = {
+            name: build_method(directory / name, settings, member)
+            for name, member in config.members.items()
+        }
+        return Combination(directory, settings, members)
+    return METHODS[config.name].method(directory, settings, config)
+
+
+def uses_classifier(config: MethodConfig) -> bool:
+    """Whether the method, or one of its members, is a classifier."""
+    if isinstance(config, CombinationConfig):
+        return any(uses_classifier(member) for member in config.members.values())
+    method = METHODS[config.name].method
+    return isinstance(method, type) and issubclass(method, TwoSampleMethod)

@@ -1,0 +1,114 @@
+"""Which fit sees which events, so that none scores an event it was fitted on?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anode.errors import ConfigError, DataError
+from anode.events.table import EventTable
+from anode.regions.splits import fold_of, uniform_of
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which events of the data sample are fitted, validated on and scored.
+
+    Attributes:
+        mode: "kfold", every event of the signal region is scored by fits that did not see it;
+            "holdout", one fit, and only the ``test`` share is scored.
+        folds: K of "kfold".
+        validation: share of the fitted events that is kept for validation.
+        test: share of the signal region that is scored in "holdout".
+        extra: in "kfold", events outside the data sample are scored by "one_fold", picked by their
+            id as for the data, so that all test events are scored alike; or by the "average" over
+            folds, which is smoother than what the data's own events get.
+    """
+
+    mode: str
+    folds: int
+    validation: float
+    test: float
+    extra: str
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("kfold", "holdout"):
+            raise ConfigError(f"split.mode must be 'kfold' or 'holdout', got {self.mode!r}")
+        if self.mode == "kfold" and self.folds < 2:
+            raise ConfigError(f"split.folds must be at least 2, got {self.folds}")
+        if self.extra not in ("one_fold", "average"):
+            raise ConfigError(f"split.extra must be 'one_fold' or 'average', got {self.extra!r}")
+        for key in ("validation", "test"):
+            if not 0 < getattr(self, key) < 1:
+                raise ConfigError(f"split.{key} must lie in (0, 1), got {getattr(self, key)}")
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """A method fits one thing K times, each time without one fold ("kfold"), or once without the
+    test share ("holdout"). An event's fold and shares hang on its id and the seed alone.
+    """
+
+    split: SplitConfig
+    seed: int
+
+    def names(self, what: str) -> list[str]:
+        """Names of the fits of one thing: ``data_fold0``, ..., or ``data`` alone."""
+        if self.split.mode == "holdout":
+            return [what]
+        return [f"{what}_fold{k}" for k in range(self.split.folds)]
+
+    def fitted(self, events: EventTable) -> list[EventTable]:
+        """For every fit, the events it may see."""
+        if self.split.mode == "holdout":
+            return [events[self._share(events, "test") >= self.split.test]]
+        fold = self._fold(events)
+        return [events[fold != k] for k in range(self.split.folds)]
+
+    def is_validation(self, events: EventTable) -> np.ndarray:
+        """(N,) which of the events a fit sees it keeps for validation."""
+        return self._share(events, "validation") < self.split.validation
+
+    def unseen(self, events: EventTable) -> np.ndarray:
+        """(N,) which of the events given to the fits some fit has not seen."""
+        if self.split.mode == "kfold":
+            return np.ones(len(events), dtype=bool)
+        return self._share(events, "test") < self.split.test
+
+    def scored(self, events: EventTable, fitted: np.ndarray) -> list[np.ndarray]:
+        """For every fit, the rows it scores.
+
+        Args:
+            events: N events.
+            fitted: (N,) whether an event is among those given to the fits.
+
+        Raises:
+            DataError: an event was seen by every fit.
+        """
+        if self.split.mode == "holdout":
+            seen = fitted & ~self.unseen(events)
+            if seen.any():
+                raise DataError(
+                    f"{events.source}: events must not be scored by a fit that has seen them, "
+                    f"but {seen.sum()} were trained or validated on; ask unseen() first"
+                )
+            return [np.arange(len(events))]
+        fold = self._fold(events)
+        in_all = np.logical_not(fitted) & (self.split.extra == "average")
+        return [np.flatnonzero(in_all | (fold == k)) for k in range(self.split.folds)]
+
+    def _fold(self, events: EventTable) -> np.ndarray:
+        return fold_of(events.event_id, self.split.folds, self.seed)
+
+    def _share(self, events: EventTable, name: str) -> np.ndarray:
+        """(N,) numbers uniform in [0, 1) that hang on the event's id alone."""
+        return uniform_of(events.event_id, self.seed, "split", name)
+
+
+def combine(n: int, rows: list[np.ndarray], values: list[np.ndarray]) -> np.ndarray:
+    """(N,) log of the mean of exp(values), for each event over the fits that scored it."""
+    total = np.full(n, -np.inf)
+    count = np.zeros(n)
+    for index, each in zip(rows, values, strict=True):
+        total[index] = np.logaddexp(total[index], each)
+        count[index] += 1
+    return total - np.log(count)

@@ -1,0 +1,52 @@
+"""CWoLa hunting: can a classifier tell the signal region from the strips beside it?
+
+Collins, Howe, Nachman 1805.02664. It needs no density, but features that follow the mass tell the
+region from the strips without any signal, and then it fails.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anode.errors import ConfigError, DataError
+from anode.methods.base import MethodConfig, RegionEvents
+from anode.methods.two_samples import TwoSampleMethod, TwoSamples
+
+
+@dataclass(frozen=True)
+class CwolaConfig(MethodConfig):
+    """Settings of CWoLa hunting.
+
+    Attributes:
+        strip: width of the sidebands used on either side of the signal region [GeV].
+    """
+
+    strip: float
+
+    def __post_init__(self) -> None:
+        if not self.strip > 0:
+            raise ConfigError(f"method.strip must be above 0 GeV, got {self.strip}")
+
+
+class Cwola(TwoSampleMethod):
+    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+
+    title = "CWoLa"
+    config: CwolaConfig
+
+    def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        """Data of the signal region, against the lower and the upper strip, which count alike."""
+        region, sidebands = events.signal_region, events.sidebands
+        low, high = region.mass.min(), region.mass.max()
+        below = (sidebands.mass < low) & (sidebands.mass >= low - self.config.strip)
+        above = (sidebands.mass > high) & (sidebands.mass < high + self.config.strip)
+        for side, strip in (("below", below), ("above", above)):
+            if not strip.any():
+                raise DataError(
+                    f"{sidebands.source}: CWoLa needs sideband events within method.strip="
+                    f"{self.config.strip:g} GeV {side} the signal region ({low:g} to {high:g} "
+                    "GeV), but there are none"
+                )
+        weight = np.where(below, 1 / below.sum(), 1 / above.sum())
+        used = below | above
+        return TwoSamples(region.features, sidebands.features[used], weight[used])

@@ -1,0 +1,179 @@
+"""R-ANODE: what does the data have that the background does not explain?
+
+    p_data(x|m) = w p_sig(x|m) + (1 - w) p_bg(x|m),      score = log p_sig(x|m) - log p_bg(x|m)
+
+p_bg is fitted on the sidebands and kept; p_sig is fitted on the signal region, and so is w if
+asked. Das, Kasieczka, Shih 2312.11629, eqs. (5) to (7), with p_sig conditional on m, so that the
+score does not know where in the signal region the resonance sits.
+
+Every fold has several fits of p_sig, each with another share of its events for validation, and all
+are averaged. Validation events decide on w: their likelihood is not fooled by a p_sig that
+describes noise. How much signal there is, is read from events that no fit has seen: the w that
+maximises
+
+    sum over events of log(w p_sig + (1 - w) p_bg),      p_sig of the event's own fold.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anode.density.base import DensityConfig
+from anode.density.physical import PhysicalDensity
+from anode.errors import ConfigError
+from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.crossfit import combine
+from anode.methods.fits import BACKGROUND, DensityFits
+from anode.regions.splits import fold_of
+from anode.training import checkpoints
+from anode.training.densities import EvaluateJob, evaluate_all
+from anode.training.recipe import TrainerConfig
+from anode.training.residual import (
+    KnownBackground,
+    ResidualJob,
+    fit_residuals,
+    fitted_fraction,
+)
+
+SIGNAL = "signal"
+MODES = ("fixed", "scanned", "learned")
+
+
+@dataclass(frozen=True)
+class RAnodeConfig(MethodConfig):
+    """Settings of R-ANODE.
+
+    Attributes:
+        fraction: w is "fixed"; "scanned", of which the likelihood of validation events picks the
+            best for each fold; or "learned", from validation events after every epoch.
+        fractions: w, the values scanned, or where learning starts.
+        fits: of p_sig for each fold.
+        density: the flow of p_sig.
+        trainer: its recipe.
+    """
+
+    fraction: str
+    fractions: list[float]
+    fits: int
+    density: DensityConfig
+    trainer: TrainerConfig
+
+    def __post_init__(self) -> None:
+        if self.fraction not in MODES:
+            raise ConfigError(
+                f"method.fraction must be one of {', '.join(MODES)}, got {self.fraction!r}"
+            )
+        if not self.fractions or not all(0 < w < 1 for w in self.fractions):
+            raise ConfigError(f"method.fractions must lie in (0, 1), got {self.fractions}")
+        if self.fraction != "scanned" and len(self.fractions) > 1:
+            raise ConfigError(
+                f"method.fraction={self.fraction} takes one of method.fractions, got "
+                f"{self.fractions}"
+            )
+        if self.fits < 1:
+            raise ConfigError(f"method.fits must be at least 1, got {self.fits}")
+
+
+class RAnode(AnomalyMethod):
+    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+
+    title = "R-ANODE"
+    meaning = "log p_sig(x|m) - log p_bg(x|m)"
+
+    def __init__(self, directory: Path, settings: FitSettings, config: RAnodeConfig) -> None:
+        super().__init__(directory, settings)
+        self.config = config
+        self.fits = DensityFits(directory, settings)
+
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
+        """log p_sig - log p_bg, with the two terms as parts."""
+        rows = self.cross_fit.scored(events, fitted)
+        jobs = [self.fits.evaluate_job(BACKGROUND, events)]
+        for name, index in zip(self.cross_fit.names(SIGNAL), rows, strict=True):
+            folders = self._folders(name, self._chosen(name))
+            seen = events[index]
+            jobs.append(
+                EvaluateJob(folders, self.settings.ensemble, seen.features, seen.mass)
+            )
+        background, *signal = evaluate_all(
+            jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
+        )
+        log_p_signal = combine(len(events), rows, [evaluation.log_p for evaluation in signal])
+        return Scores(
+            events.event_id,
+            events.mass,
+            log_p_signal - background.log_p,
+            {"log_p_signal": log_p_signal, "log_p_background": background.log_p},
+            background.outside,
+        )
+
+    def background_density(self) -> PhysicalDensity:
+        """p_bg(x|m), averaged over epochs."""
+        return self.fits.load(BACKGROUND)
+
+    def _fit(self, events: RegionEvents) -> None:
+        self.fits.fit_background(events.sidebands)
+        region = events.signal_region
+        (background,) = evaluate_all(
+            [self.fits.evaluate_job(BACKGROUND, region)],
+            n_jobs=self.settings.n_jobs,
+            threads=self.settings.threads,
+        )
+        log_p = dict(zip(region.event_id.tolist(), background.log_p, strict=True))
+        groups = []
+        for name, seen in zip(
+            self.cross_fit.names(SIGNAL), self.cross_fit.fitted(region), strict=True
+        ):
+            known = KnownBackground(seen, np.array([log_p[i] for i in seen.event_id.tolist()]))
+            groups += [self._jobs(name, known, fraction) for fraction in self.config.fractions]
+        fit_residuals(groups, n_jobs=self.settings.n_jobs, threads=self.settings.threads)
+
+    def _jobs(self, name: str, known: KnownBackground, fraction: float) -> list[ResidualJob]:
+        """The fits of one fold at one w, each with its own share for validation."""
+        jobs = []
+        for number, folder in enumerate(self._folders(name, fraction)):
+            validation = self._is_validation(known.events, number)
+            jobs.append(
+                ResidualJob(
+                    directory=folder,
+                    train=known[~validation],
+                    validation=known[validation],
+                    background=self.fits.folders(BACKGROUND)[0],
+                    density=self.config.density,
+                    trainer=self.config.trainer,
+                    fraction=fraction,
+                    learned=self.config.fraction == "learned",
+                    seed=self.settings.seed,
+                    tracker=self.settings.tracker,
+                    device=self.settings.device,
+                )
+            )
+        return jobs
+
+    def _is_validation(self, events: EventTable, number: int) -> np.ndarray:
+        """(N,) the share of fit ``number``: shares of different fits are disjoint while they
+        last."""
+        n_shares = max(2, round(1 / self.settings.split.validation))
+        share = fold_of(events.event_id, n_shares, self.settings.seed + 1)
+        return share == number % n_shares
+
+    def _folders(self, name: str, fraction: float) -> list[Path]:
+        """Where the fits of a fold live."""
+        scanned = f"_w{fraction:g}" if len(self.config.fractions) > 1 else ""
+        return [self.directory / f"{name}_fit{i}{scanned}" for i in range(self.config.fits)]
+
+    def _chosen(self, name: str) -> float:
+        """The w of a fold, of those scanned, whose validation events are likeliest."""
+        def loss(fraction: float) -> float:
+            results = map(checkpoints.read_result, self._folders(name, fraction))
+            last = [r.select(*self._ensemble) for r in results]
+            return float(np.mean([c.validation_loss for chosen in last for c in chosen]))
+
+        return min(self.config.fractions, key=loss)
+
+    @property
+    def _ensemble(self) -> tuple[str, int]:
+        return self.settings.ensemble.mode, self.settings.ensemble.size

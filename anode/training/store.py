@@ -1,0 +1,107 @@
+"""How do runs that need the same sideband density fit it once?
+
+Finished fits are kept in a folder under the hash of everything they hang on: events, settings,
+seed and the code that fits. A run copies what is there, so that its own folder stays complete, and
+puts there what is not. Runs at the same time wait for each other.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from anode.training import checkpoints
+from anode.training.checkpoints import FitResult
+from anode.training.densities import FitJob, fit_all
+
+log = logging.getLogger(__name__)
+
+CODE = ("density", "regions", "training", "seeding.py")  # what a fit's result hangs on
+
+
+def fit_stored(
+    jobs: list[FitJob], *, store: Path | None, n_jobs: int, threads: int
+) -> list[FitResult]:
+    """``fit_all``, but a fit that the store has is copied from there, and a new one put there.
+
+    Args:
+        jobs: fits that start from no other.
+        store: the folder; None fits everything here.
+        n_jobs: processes.
+        threads: torch threads of each.
+    """
+    if store is None or all(_is_finished(job.directory) for job in jobs):
+        return fit_all(jobs, n_jobs=n_jobs, threads=threads)
+    kept = {job.directory: store / content_hash(job) for job in jobs}
+    with _locked([path for _, path in sorted(kept.items())]):
+        for folder, path in kept.items():
+            if path.is_dir() and not _is_finished(folder):
+                log.info("%s: copied from %s, fitted to the same events", folder, path)
+                _copy(path, folder)
+        results = fit_all(jobs, n_jobs=n_jobs, threads=threads)
+        for folder, path in kept.items():
+            if not path.is_dir():
+                _copy(folder, path)
+    return results
+
+
+def content_hash(job: FitJob) -> str:
+    """SHA-256 of the events, settings, seed and code that a fit's result hangs on."""
+    settings = {
+        "density": dataclasses.asdict(job.density),
+        "preprocessing": dataclasses.asdict(job.preprocessing),
+        "trainer": dataclasses.asdict(job.trainer),
+        "features": job.train.names,
+        "stream": [job.seed, job.directory.name],
+        "device": job.device,
+        "code": code_hash(),
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for table in (job.train, job.validation):
+        for values in (table.event_id, table.mass, table.features):
+            digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 of the sources that fit densities."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for part in CODE:
+        root = package / part
+        for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "fit.json").is_file() and checkpoints.read_result(folder).finished
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The files of a finished fit; ``fit.json``, which says that it is whole, comes last."""
+    if target.is_dir():
+        shutil.rmtree(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
+    temporary.rename(target)
+
+
+@contextlib.contextmanager
+def _locked(paths: list[Path]) -> Iterator[None]:
+    """Keep others away from these entries of the store; always in one order."""
+    with contextlib.ExitStack() as stack:
+        for path in sorted(set(paths)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(open(path.with_suffix(".lock"), "w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
