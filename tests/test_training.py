@@ -17,9 +17,16 @@ from anode.density.mog import MixtureConfig
 from anode.errors import ConfigError, RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
-from anode.training import checkpoints, state
+from anode.training import checkpoints, densities, state
 from anode.training.checkpoints import Checkpoint, FitResult
-from anode.training.densities import FitJob, fit_all, fit_densities, load_density
+from anode.training.densities import (
+    EvaluateJob,
+    FitJob,
+    fit_all,
+    fit_densities,
+    latent_all,
+    load_density,
+)
 from anode.training.loop import fit, mean_loss
 from anode.training.state import Fit, Sample
 from anode.training.trackers import build_tracker
@@ -263,6 +270,25 @@ def test_a_density_folder_gives_the_same_log_prob_when_loaded(tmp_path, last_two
     assert np.array_equal(first, again)
     one = load_density([tmp_path / "p"], EnsembleConfig("last", 1, 1))
     assert not np.array_equal(first, one.evaluate(events.features, events.mass))
+
+
+def test_latent_values_are_the_densities_own_whatever_the_processes(
+    tmp_path, last_two, monkeypatch
+):
+    monkeypatch.setattr(densities, "BLOCK", 70)
+    folders = [tmp_path / "flow", tmp_path / "mixture"]
+    fit_densities([job(folders[0])])
+    fit_densities([job(folders[1], density=MIXTURE)])
+    samples = [table(150, 3), table(40, 4)]
+    jobs = [
+        EvaluateJob([folder], last_two, events.features, events.mass)
+        for folder, events in zip(folders, samples, strict=True)
+    ]
+    for n_jobs in (1, 2):
+        found = latent_all(jobs, n_jobs=n_jobs, threads=1)
+        for folder, events, latent in zip(folders, samples, found, strict=True):
+            whole = load_density([folder], last_two).to_latent(events.features, events.mass)
+            assert latent == pytest.approx(whole, abs=1e-4)
 
 
 def test_results_do_not_depend_on_the_number_of_processes(tmp_path):

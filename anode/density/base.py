@@ -50,14 +50,28 @@ class ConditionalDensity(nn.Module, abc.ABC):
         Raises:
             DataError: a shape differs.
         """
-        self._check("features", features, self.n_features)
-        self._check("context", context, self.n_context)
-        if len(features) != len(context):
-            raise DataError(
-                f"features and context must have as many rows, got {len(features)} and "
-                f"{len(context)}"
-            )
+        self._check_events(features, context)
         return self._log_prob(features, context)
+
+    def latent(self, features: Tensor, context: Tensor) -> Tensor:
+        """z = T(x; m), which is standard normal in D dimensions for every m if x ~ p(x|m).
+
+        T is invertible, so that p(x|m) = N(z; 0, 1) |det dz/dx|. No gradients; batch norm needs
+        evaluation mode.
+
+        Args:
+            features: (B, D).
+            context: (B, C).
+
+        Returns:
+            (B, D) in float64.
+
+        Raises:
+            DataError: a shape differs.
+        """
+        self._check_events(features, context)
+        with torch.no_grad():
+            return self._latent(features, context).double()
 
     def sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         """One draw x ~ p(x|m) for every row of ``context``: (B, C) -> (B, D)."""
@@ -73,7 +87,19 @@ class ConditionalDensity(nn.Module, abc.ABC):
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor: ...
 
     @abc.abstractmethod
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor: ...
+
+    @abc.abstractmethod
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor: ...
+
+    def _check_events(self, features: Tensor, context: Tensor) -> None:
+        self._check("features", features, self.n_features)
+        self._check("context", context, self.n_context)
+        if len(features) != len(context):
+            raise DataError(
+                f"features and context must have as many rows, got {len(features)} and "
+                f"{len(context)}"
+            )
 
     @staticmethod
     def _check(name: str, values: Tensor, columns: int) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from anode.density.base import ConditionalDensity
+from anode.density.latent import average, to_normal
+from anode.density.mog import AutoregressiveMixture
 from anode.errors import ConfigError
 
 
@@ -39,7 +41,9 @@ class Ensemble(ConditionalDensity):
         log p(x|m) = logsumexp_k log p_k(x|m) - log K,
 
     stable however small p is, and itself a normalised density. A draw comes from a member chosen
-    at random for each event.
+    at random for each event. ``latent`` is exact for autoregressive mixtures, whose average is
+    autoregressive too (``anode.density.latent``); an average of flows has no such map of its own,
+    and the last member's serves: their average's events are normal there as far as members agree.
 
     Args:
         members: K densities of the same features and context.
@@ -55,6 +59,12 @@ class Ensemble(ConditionalDensity):
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
         each = torch.stack([member.log_prob(features, context) for member in self._densities])
         return log_mean_exp(each)
+
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor:
+        mixtures = [m for m in self._densities if isinstance(m, AutoregressiveMixture)]
+        if len(mixtures) < len(self._densities):
+            return self._densities[-1].latent(features, context)
+        return to_normal(average([m.conditionals(features, context) for m in mixtures]))
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         choice = torch.randint(len(self.members), (len(context),), generator=generator)

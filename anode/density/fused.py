@@ -85,17 +85,32 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
             with_normal, latent = StackLogProb.apply(self.flat, features, context, self)
             return self._rebase(with_normal, latent, context)
         log_p = self.flat.new_empty(len(features))
-        for start in range(0, len(features), CHUNK):
-            x, m = features[start : start + CHUNK], context[start : start + CHUNK]
-            space = SCORING.lend(self.packing, self.flat, len(x))
-            with_normal = forward(self, space, self.flat, x, m)
-            log_p[start : start + CHUNK] = self._rebase(with_normal, space.layers[-1].y.t(), m)
-            SCORING.take_back(space)
+        for rows, with_normal, latent in self._passes(features, context):
+            log_p[rows] = self._rebase(with_normal, latent, context[rows])
         return log_p
+
+    def _passes(self, features: Tensor, context: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Chunk by chunk: its rows, log p with a normal base, and our last y until the next."""
+        for start in range(0, len(features), CHUNK):
+            rows = slice(start, start + CHUNK)
+            space = SCORING.lend(self.packing, self.flat, len(features[rows]))
+            with_normal = forward(self, space, self.flat, features[rows], context[rows])
+            yield rows, with_normal, space.layers[-1].y.t()
+            SCORING.take_back(space)
 
     def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
         """log p (B,) with the base distribution this flow has, given that with a normal one."""
         return with_normal
+
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor:
+        latent = torch.empty_like(features)
+        for rows, _, last in self._passes(features, context):
+            latent[rows] = last
+        return self._base_latent(latent, context)
+
+    def _base_latent(self, latent: Tensor, context: Tensor) -> Tensor:
+        """(B, D) normal noise from (B, D) values of our last y; undoes ``_sample_base``."""
+        return latent.flip(1) if self.config.n_transforms % 2 else latent
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         latent = self._sample_base(context, generator)
@@ -188,6 +203,9 @@ class MixtureFlow(FusedMaskedAutoregressiveFlow):
     def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
         log_normal = -0.5 * (latent.square() + math.log(2 * math.pi)).sum(dim=1)
         return with_normal - log_normal + self.base.log_prob(latent, context)
+
+    def _base_latent(self, latent: Tensor, context: Tensor) -> Tensor:
+        return self.base.latent(latent, context)
 
     def _sample_base(self, context: Tensor, generator: torch.Generator) -> Tensor:
         return self.base.sample(context, generator)

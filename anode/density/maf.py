@@ -123,6 +123,10 @@ class Flow(ConditionalDensity):
         log_normalisation = 0.5 * self.n_features * math.log(2 * math.pi)
         return -0.5 * latent.square().sum(dim=1) - log_normalisation + log_abs_det
 
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor:
+        latent: Tensor = self.transform(features, context)[0]
+        return latent
+
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         latent = torch.randn(len(context), self.n_features, generator=generator)
         features, _ = self.transform.inverse(latent.to(context), context)

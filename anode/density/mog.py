@@ -30,6 +30,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from anode.density.base import ConditionalDensity, DensityConfig
+from anode.density.latent import Conditionals, of_mixture, to_normal
 from anode.density.products import product, product_relu
 from anode.errors import ConfigError
 
@@ -134,6 +135,20 @@ class AutoregressiveMixture(ConditionalDensity):
             rows = slice(start, start + CHUNK)
             log_p[rows] = forward(self, self.flat, features[rows], context[rows]).log_p
         return log_p
+
+    def conditionals(self, features: Tensor, context: Tensor) -> Conditionals:
+        """p(x_d | x_<d, m) and its tails for features (B, D) and context (B, C)."""
+        found = Conditionals(*features.new_empty(3, *features.shape, dtype=torch.float64))
+        for start in range(0, len(features), CHUNK):
+            rows = slice(start, start + CHUNK)
+            done = forward(self, self.flat, features[rows], context[rows])
+            each = zip(found, of_mixture(done.log_weights, done.v, done.scale), strict=True)
+            for whole, part in each:
+                whole[rows] = part
+        return found
+
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor:
+        return to_normal(self.conditionals(features, context))
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
         shape = (len(context), self.n_features)

@@ -1,5 +1,7 @@
 """What is the density per unit of the physical features, whatever space it was fitted in?"""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -45,15 +47,36 @@ class PhysicalDensity(nn.Module):
 
         Memory does not grow with N; batch norm uses its running averages.
         """
+        return self._in_chunks(self.log_prob, features, mass, np.empty(len(features)))
+
+    def to_latent(self, features: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        """The noise T(x; m) of physical events, in chunks: (N, D), (N,) [GeV] -> (N, D).
+
+        Standard normal in D dimensions, whatever the mass, for events of this density: the latent
+        space of LaCATHODE (Hallin et al. 2210.14924).
+        """
+        return self._in_chunks(self._latent, features, mass, np.empty(features.shape))
+
+    def _latent(self, features: Tensor, mass: Tensor) -> Tensor:
+        fitted_in, _ = self.preprocessing(features)
+        return self.density.latent(fitted_in, self.context_scaling(mass))
+
+    def _in_chunks(
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        features: np.ndarray,
+        mass: np.ndarray,
+        out: np.ndarray,
+    ) -> np.ndarray:
+        """``out``, filled with what ``function`` makes of features (B, D) and masses (B,)."""
         self.eval()
-        log_p = np.empty(len(features))
         with torch.inference_mode():
             for start in range(0, len(features), CHUNK):
                 rows = slice(start, start + CHUNK)
                 x = torch.as_tensor(features[rows], dtype=torch.float64)
                 m = torch.as_tensor(mass[rows], dtype=torch.float64)
-                log_p[rows] = self.log_prob(x, m).double().numpy()
-        return log_p
+                out[rows] = function(x, m).numpy()
+        return out
 
     def generate(self, mass: np.ndarray, seed: int) -> np.ndarray:
         """One event x ~ p(x|m) for every mass (N,) [GeV]: (N, D) physical features."""

@@ -10,9 +10,9 @@ import functools
 import itertools
 import json
 import multiprocessing
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ from anode.training.checkpoints import FitResult
 from anode.training.loop import fit
 from anode.training.recipe import TrainerConfig
 from anode.training.state import Fit, Sample
+
+Result = TypeVar("Result")
 
 BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next ones
 
@@ -71,7 +73,7 @@ class FitJob:
 
 
 class EvaluateJob(NamedTuple):
-    """Events, features (N, D) physical and mass (N,) [GeV], whose log p a fitted density gives."""
+    """Events, features (N, D) physical and mass (N,) [GeV], for a fitted density to see."""
 
     directories: list[Path]
     ensemble: EnsembleConfig
@@ -144,6 +146,33 @@ def _as_fit(job: FitJob, physical: PhysicalDensity) -> Fit:
 
 def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
     """log p of every job's events under its density, in blocks spread over processes."""
+    results = [
+        Evaluation(np.empty(len(job.mass)), np.empty(len(job.mass), dtype=bool)) for job in jobs
+    ]
+    blocks = _in_blocks(evaluate_density, jobs, n_jobs=n_jobs, threads=threads)
+    for number, rows, evaluation in blocks:
+        results[number].log_p[rows] = evaluation.log_p
+        results[number].outside[rows] = evaluation.outside
+    return results
+
+
+def latent_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[np.ndarray]:
+    """Every job's events (N, D) in its density's latent space, in blocks spread over processes."""
+    results = [np.empty(job.features.shape) for job in jobs]
+    blocks = _in_blocks(latent_of_density, jobs, n_jobs=n_jobs, threads=threads)
+    for number, rows, latent in blocks:
+        results[number][rows] = latent
+    return results
+
+
+def _in_blocks(
+    function: Callable[[EvaluateJob], Result],
+    jobs: list[EvaluateJob],
+    *,
+    n_jobs: int,
+    threads: int,
+) -> Iterator[tuple[int, slice, Result]]:
+    """``function`` of blocks of the jobs' events: the job's number, which events, the result."""
     places = [
         (number, slice(start, start + BLOCK))
         for number, job in enumerate(jobs)
@@ -153,30 +182,34 @@ def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[
         jobs[number]._replace(features=jobs[number].features[rows], mass=jobs[number].mass[rows])
         for number, rows in places
     )
-    results = [
-        Evaluation(np.empty(len(job.mass)), np.empty(len(job.mass), dtype=bool)) for job in jobs
-    ]
     total = sum(len(job.mass) for job in jobs)
-    evaluated = stream_jobs(evaluate_density, blocks, n_jobs=n_jobs, threads=threads)
+    found = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
     # Below the bar of a caller that scores block by block; a worker has no line of its own.
     silent = True if multiprocessing.parent_process() is not None else None
     with tqdm(
-        total=total, desc="score", unit=" log p", position=1, leave=False, disable=silent
+        total=total, desc="score", unit=" events", position=1, leave=False, disable=silent
     ) as bar:
-        for (number, rows), evaluation in zip(places, evaluated, strict=True):
-            results[number].log_p[rows] = evaluation.log_p
-            results[number].outside[rows] = evaluation.outside
-            bar.update(len(evaluation.log_p))
-    return results
+        for (number, rows), result in zip(places, found, strict=True):
+            yield number, rows, result
+            bar.update(len(jobs[number].mass[rows]))
 
 
 def evaluate_density(job: EvaluateJob) -> Evaluation:
     """log p of one job's events."""
-    paths = [folder / "fit.json" for folder in job.directories]
-    written = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
-    physical = _recent_density(tuple(job.directories), job.ensemble, written)
+    physical = _density_of(job)
     outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
     return Evaluation(physical.evaluate(job.features, job.mass), outside)
+
+
+def latent_of_density(job: EvaluateJob) -> np.ndarray:
+    """One job's events in the latent space: (N, D)."""
+    return _density_of(job).to_latent(job.features, job.mass)
+
+
+def _density_of(job: EvaluateJob) -> PhysicalDensity:
+    paths = [folder / "fit.json" for folder in job.directories]
+    written = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+    return _recent_density(tuple(job.directories), job.ensemble, written)
 
 
 @functools.lru_cache(maxsize=32)
