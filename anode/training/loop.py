@@ -37,7 +37,7 @@ def fit(
 
     Args:
         fits: what to fit; several take their steps together, and the state of all of them is in
-            the first one's directory. They need the same number of batches, and densities that
+            the first one's directory. All take the steps that the largest needs, and are such as
             ``density/together.py`` takes.
         config: the recipe.
         tracker: "none", "jsonl" or "wandb".
@@ -45,13 +45,12 @@ def fit(
         position: line of the progress bar, where several processes fit.
 
     Raises:
-        TrainingError: fewer than two events in a sample or batch, other numbers of batches, or a
-            loss that is not finite.
+        TrainingError: fewer than two events in a sample or batch, or a loss that is not finite.
         RunDirectoryError: the directories hold fits by another recipe.
     """
-    n_batches = config.n_batches(len(fits[0].train.features))
+    n_batches = max(config.n_batches(len(one.train.features)) for one in fits)
     for one in fits:
-        _check_size(one, config, n_batches)
+        _check_size(one, n_batches)
     state = State.start([one.to(device) for one in fits], config)
     records = [build_tracker(tracker, one.directory, state.epochs_done) for one in fits]
     others = f" and {len(fits) - 1} more" if len(fits) > 1 else ""
@@ -108,7 +107,7 @@ def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
     return total / len(sample.features)
 
 
-def _check_size(one: Fit, config: TrainerConfig, n_batches: int) -> None:
+def _check_size(one: Fit, n_batches: int) -> None:
     for name, sample in (("train", one.train), ("validation", one.validation)):
         if len(sample.features) < 2:
             raise TrainingError(
@@ -120,11 +119,6 @@ def _check_size(one: Fit, config: TrainerConfig, n_batches: int) -> None:
         raise TrainingError(
             f"{one.directory.name}: a batch needs at least 2 events, got {n_train} in {n_batches} "
             "batches; raise trainer.batch_size"
-        )
-    if config.n_batches(n_train) != n_batches:
-        raise TrainingError(
-            f"{one.directory.name}: fits at once need as many batches each, got "
-            f"{config.n_batches(n_train)} and {n_batches}"
         )
 
 
