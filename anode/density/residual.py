@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from anode.density.base import ConditionalDensity
 from anode.errors import ConfigError
 
-
 SMALLEST_FRACTION = 1e-4
 LARGEST_STEP = math.log(1.25)  # of log w in an epoch, so that an unfinished p_sig cannot end w
 _STEPS = 50  # of the expectation-maximisation, which settles in about ten
@@ -80,8 +79,14 @@ class Residual(ConditionalDensity):
         """Draws of p_sig; p_bg is not at hand."""
         return self.signal.sample(context[:, :-1], generator)
 
+    def _latent(self, features: Tensor, context: Tensor) -> Tensor:
+        """The latent space of p_sig."""
+        return self.signal.latent(features, context[:, :-1])
 
-def learn_fraction(residuals: Sequence[Residual], samples: Sequence[tuple[Tensor, Tensor]]) -> None:
+
+def learn_fraction(
+    residuals: Sequence[Residual], samples: Sequence[tuple[Tensor, Tensor]]
+) -> None:
     """Move the common w of several fits towards the likeliest one for events they do not train on.
 
     Args:

@@ -5,12 +5,13 @@ mixtures side by side every call serves S of them (``make benchmark`` measures w
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from anode.density.base import ConditionalDensity, DensityConfig
+from anode.density.base import DensityConfig, Trainable
 from anode.density.mog import AutoregressiveMixture, MixtureConfig, MixtureLogProb
 from anode.density.residual import Residual, learn_fraction
 from anode.errors import ConfigError
@@ -22,12 +23,12 @@ def fit_together(config: DensityConfig) -> bool:
 
 
 def mean_losses(
-    densities: Sequence[ConditionalDensity], features: Sequence[Tensor], context: Sequence[Tensor]
+    densities: Sequence[Trainable], features: Sequence[Tensor], context: Sequence[Tensor]
 ) -> Tensor:
-    """Mean negative log-likelihood (S,) of each of S densities on a batch of its own.
+    """Mean loss (S,) of each of S densities, or of one other module, on a batch of its own.
 
     Args:
-        densities: one of any kind, or several mixtures of the same settings, or residuals.
+        densities: one module of any kind, or several mixtures of the same settings, or residuals.
         features: S times (B_s, D).
         context: S times (B_s, C).
 
@@ -38,7 +39,9 @@ def mean_losses(
         return densities[0].loss(features[0], context[0]).mean(0, keepdim=True)
     residuals = [d for d in densities if isinstance(d, Residual)]
     mixed = residuals[0] if len(residuals) == len(densities) else None
-    signals = densities if mixed is None else [residual.signal for residual in residuals]
+    signals: Sequence[Any] = (
+        densities if mixed is None else [residual.signal for residual in residuals]
+    )
     mixtures = [d for d in signals if isinstance(d, AutoregressiveMixture)]
     if len(mixtures) != len(densities):
         if mixed is not None:
@@ -60,7 +63,7 @@ def mean_losses(
 
 
 def end_epoch(
-    densities: Sequence[nn.Module], features: Sequence[Tensor], context: Sequence[Tensor]
+    densities: Sequence[Trainable], features: Sequence[Tensor], context: Sequence[Tensor]
 ) -> None:
     """Learn from validation events what is not learned from training events: the common w of
     residuals. Nothing for all other densities.

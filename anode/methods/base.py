@@ -75,7 +75,7 @@ class FitSettings:
         density: the flow.
         preprocessing: steps of the map to the space the flow is fitted in.
         trainer: the recipe.
-        classifier: what tells two samples apart.
+        classifier: what tells two samples apart; None for methods that do without.
         ensemble: which epochs are averaged when events are scored.
         split: how the data sample is divided.
         seed: root seed of the run.
@@ -89,7 +89,7 @@ class FitSettings:
     density: DensityConfig
     preprocessing: PreprocessingConfig
     trainer: TrainerConfig
-    classifier: ClassifierConfig
+    classifier: ClassifierConfig | None
     ensemble: EnsembleConfig
     split: SplitConfig
     seed: int
@@ -178,8 +178,13 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
-    def findings(self) -> dict[str, Any]:
-        """What the fit says beside scores, as entries of ``metrics.json``."""
+    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+        """What the method says beside scores, as entries of ``metrics.json``.
+
+        Args:
+            parts: as its ``Scores`` have them, (N,) each.
+            in_data: (N,) which of the events are the data's, scored by fits that did not see them.
+        """
         return {}
 
     @abc.abstractmethod

@@ -8,7 +8,6 @@ take their truth from simulated events outside the data sample, never from the d
 import numpy as np
 
 from anode.errors import DataError
-from anode.events.table import EventTable
 from anode.methods.base import RegionEvents
 from anode.methods.two_samples import TwoSampleMethod, TwoSamples
 
@@ -39,7 +38,8 @@ def _simulated(events: RegionEvents, label: int) -> np.ndarray:
     """(N, D) features of the simulated events of one class."""
     simulation = events.simulation
     assert simulation is not None  # AnomalyMethod.fit has checked
-    chosen: EventTable = simulation[simulation.label == label]
+    assert simulation.label is not None  # RegionEvents promises it
+    chosen = simulation[simulation.label == label]
     if len(chosen) < 2:
         kind = ("background", "signal")[label]
         raise DataError(

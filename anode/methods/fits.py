@@ -30,7 +30,9 @@ class DensityFits:
         more = range(1, self.settings.ensemble.seeds)
         return [self.directory / name, *(self.directory / f"{name}_seed{s}" for s in more)]
 
-    def jobs(self, name: str, fitted: EventTable, *, start_from: str | None = None) -> list[FitJob]:
+    def jobs(
+        self, name: str, fitted: EventTable, *, start_from: str | None = None
+    ) -> list[FitJob]:
         """The fits of one density; seed by seed, they may start from those of another one."""
         folders = self.folders(name)
         starts = [None] * len(folders) if start_from is None else self.folders(start_from)

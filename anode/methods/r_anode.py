@@ -22,6 +22,7 @@ import numpy as np
 
 from anode.density.base import DensityConfig
 from anode.density.physical import PhysicalDensity
+from anode.density.residual import likeliest_fraction
 from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
@@ -95,9 +96,7 @@ class RAnode(AnomalyMethod):
         for name, index in zip(self.cross_fit.names(SIGNAL), rows, strict=True):
             folders = self._folders(name, self._chosen(name))
             seen = events[index]
-            jobs.append(
-                EvaluateJob(folders, self.settings.ensemble, seen.features, seen.mass)
-            )
+            jobs.append(EvaluateJob(folders, self.settings.ensemble, seen.features, seen.mass))
         background, *signal = evaluate_all(
             jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
         )
@@ -113,6 +112,22 @@ class RAnode(AnomalyMethod):
     def background_density(self) -> PhysicalDensity:
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
+
+    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+        """The signal fraction: its likeliest value, from data events that no fit has seen, and
+        the w that the fits learned or were chosen for."""
+        log_ratio = parts["log_p_signal"][in_data] - parts["log_p_background"][in_data]
+        fraction, error = likeliest_fraction(log_ratio)
+        learned = [
+            np.mean([fitted_fraction(f, *self._ensemble) for f in self._folders(name, w)])
+            for name in self.cross_fit.names(SIGNAL)
+            for w in [self._chosen(name)]
+        ]
+        return {
+            "signal_fraction": fraction,
+            "signal_fraction_error": error,
+            "signal_fraction_by_fold": [float(w) for w in learned],
+        }
 
     def _fit(self, events: RegionEvents) -> None:
         self.fits.fit_background(events.sidebands)
@@ -167,6 +182,7 @@ class RAnode(AnomalyMethod):
 
     def _chosen(self, name: str) -> float:
         """The w of a fold, of those scanned, whose validation events are likeliest."""
+
         def loss(fraction: float) -> float:
             results = map(checkpoints.read_result, self._folders(name, fraction))
             last = [r.select(*self._ensemble) for r in results]

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 from anode.methods.classifier import (
-    ClassifierJob,
     ClassifierEvaluateJob,
+    ClassifierJob,
     evaluate_classifiers,
     fit_classifiers,
 )
@@ -46,6 +47,9 @@ class TwoSampleMethod(AnomalyMethod):
 
     def __init__(self, directory: Path, settings: FitSettings, config: MethodConfig) -> None:
         super().__init__(directory, settings)
+        if settings.classifier is None:
+            raise ConfigError(f"{self.title} needs classifier=hgb or mlp, got null")
+        self.classifier = settings.classifier
         self.config = config
 
     @abc.abstractmethod
@@ -86,9 +90,7 @@ class TwoSampleMethod(AnomalyMethod):
         self.prepare(events)
         settings = self.settings
         jobs = []
-        for name, seen in zip(
-            self.cross_fit.names(CLASSIFIER), self._fitted(events), strict=True
-        ):
+        for name, seen in zip(self.cross_fit.names(CLASSIFIER), self._fitted(events), strict=True):
             samples = self.samples(seen, name)
             jobs.append(
                 ClassifierJob(
@@ -97,7 +99,7 @@ class TwoSampleMethod(AnomalyMethod):
                     negative=samples.negative,
                     positive_weight=None,
                     negative_weight=samples.negative_weight,
-                    config=settings.classifier,
+                    config=self.classifier,
                     seed=settings.seed,
                     tracker=settings.tracker,
                     device=settings.device,

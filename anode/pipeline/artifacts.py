@@ -16,6 +16,7 @@ import numpy as np
 from anode import io
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
+from anode.parallel import cpu_seconds
 from anode.pipeline.config import RunConfig, load_run, to_yaml
 
 PACKAGES = ("torch", "nflows", "numpy", "scipy", "h5py", "hdf5plugin", "hydra-core", "matplotlib")
@@ -103,16 +104,20 @@ class RunDirectory:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the wall time of a stage, summed over interruptions, and the memory peak so far."""
-        started = time.perf_counter()
+        """Add the wall and CPU time of a stage, summed over interruptions, and the memory peak so
+        far."""
+        started = {"seconds": time.perf_counter(), "cpu_seconds": cpu_seconds()}
         try:
             yield
         finally:
             manifest = self.read_manifest()
-            seconds = dict(manifest.get("seconds", {}))
-            seconds[stage] = round(seconds.get(stage, 0.0) + time.perf_counter() - started, 2)
+            ended = {"seconds": time.perf_counter(), "cpu_seconds": cpu_seconds()}
+            spent = {key: dict(manifest.get(key, {})) for key in ended}
+            for key, of_stage in spent.items():
+                total = of_stage.get(stage, 0.0) + ended[key] - started[key]
+                of_stage[stage] = round(total, 2)
             peak = max(manifest.get("peak_memory_mb", 0.0), peak_memory_mb())
-            self.update_manifest({"seconds": seconds, "peak_memory_mb": peak})
+            self.update_manifest({**spent, "peak_memory_mb": peak})
 
 
 def describe_data(

@@ -240,7 +240,7 @@ _UNIONS: dict[type, Mapping[str, type]] = {
 
 
 def _class_of_name(content: Mapping[str, Any], path: str, classes: Mapping[str, type]) -> type:
-    name = content.get("name")
+    name = str(content.get("name"))
     if name not in classes:
         raise ConfigError(f"{path}.name must be one of {', '.join(classes)}, got {name!r}")
     return classes[name]

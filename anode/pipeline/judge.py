@@ -10,7 +10,7 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, metrics, performance
-from anode.methods.anode import Anode
+from anode.methods.base import AnomalyMethod
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import RunConfig
 from anode.pipeline.prepare import Prepared
@@ -22,10 +22,15 @@ from anode.reporting.figures import roc_figure, score_figure, sic_figure
 from anode.reporting.style import save_figure
 from anode.seeding import stream, stream_seed
 from anode.training.checkpoints import read_result
+from anode.training.store import saved_seconds
 
 
 def judge(
-    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: Anode, scored: Scored
+    config: RunConfig,
+    directory: RunDirectory,
+    prepared: Prepared,
+    method: AnomalyMethod,
+    scored: Scored,
 ) -> None:
     """Write everything that says how good the scores are; ``metrics.json`` last, as the sign
     that the run is complete."""
@@ -52,8 +57,16 @@ def judge(
             "n_dropped": prepared.n_dropped,
             "n_clipped": int(scored.outside.sum()),
             "n_scored_data": int(np.sum(scored.sample == DATA)),
-            "closure": {part.name: part.ks_statistic for part in closed.features},
-            "seconds": _seconds(directory),
+            "closure": (
+                None
+                if closed is None
+                else {part.name: part.ks_statistic for part in closed.features}
+            ),
+            "uses_truth": method.uses_truth,
+            **method.findings(scored.parts, scored.sample == DATA),
+            "true_signal_fraction": None if counts is None else counts.fraction,
+            "seconds": _seconds(directory, "seconds"),
+            "cpu_seconds": _seconds(directory, "cpu_seconds"),
         },
     )
 
@@ -78,22 +91,23 @@ def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
     }
 
 
-def _seconds(directory: RunDirectory) -> float:
-    """Seconds of training and scoring, interruptions left out."""
-    seconds = directory.read_manifest().get("seconds", {})
-    return round(sum(seconds.get(stage, 0.0) for stage in ("train", "score")), 2)
+def _seconds(directory: RunDirectory, key: str) -> float:
+    """Seconds of training and scoring, interruptions left out, and of fits that were copied."""
+    seconds = directory.read_manifest().get(key, {})
+    own = sum(seconds.get(stage, 0.0) for stage in ("train", "score"))
+    return round(own + saved_seconds(directory.checkpoints, key), 2)
 
 
 def _draw(
     directory: RunDirectory,
     prepared: Prepared,
-    method: Anode,
+    method: AnomalyMethod,
     scored: Scored,
     result: Performance | None,
     counts: SignalCounts | None,
 ) -> None:
     data = scored.sample == DATA
-    named = None if result is None else {"ANODE": result}
+    named = None if result is None else {method.title: result}
     signal = {
         "s_over_b": None if counts is None else counts.s_over_b,
         "s_over_sqrt_b": None if counts is None else counts.s_over_sqrt_b,
@@ -104,7 +118,10 @@ def _draw(
         "roc": roc_figure(named, **signal),
         "sic": sic_figure(named, **signal),
         "scores": score_figure(
-            scored.score[data], None if scored.label is None else scored.score, scored.label
+            scored.score[data],
+            None if scored.label is None else scored.score,
+            scored.label,
+            score_label=f"anomaly score: {method.meaning}",
         ),
         "mass": mass_figure(
             scored.mass[data],
@@ -119,27 +136,35 @@ def _draw(
         save_figure(figure, directory.figures / name)
 
 
+_PANELS = {"background": "p_bg", "data": "p_data", "signal": "p_sig", "classifier": "classifier"}
+
+
 def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, list[LossHistory]]:
-    """Losses of all fits of a run, p_bg's and p_data's, with the epochs the ensemble averages."""
-    histories: dict[str, list[LossHistory]] = {"p_bg": [], "p_data": []}
-    for folder in sorted(checkpoints.iterdir()):
-        result = read_result(folder)
+    """Losses of all fits of a run, by what was fitted, with the epochs the ensemble averages."""
+    histories: dict[str, list[LossHistory]] = {}
+    for path in sorted(checkpoints.rglob("fit.json")):
+        result = read_result(path.parent)
         members = tuple(c.epoch for c in result.select(ensemble.mode, ensemble.size))
         epochs = np.arange(1, len(result.train_loss) + 1)
         history = LossHistory(
             epochs, np.array(result.train_loss), np.array(result.validation_loss), members
         )
-        histories["p_bg" if folder.name.startswith("background") else "p_data"].append(history)
+        panel = _PANELS[path.parent.name.split("_")[0]]
+        histories.setdefault(panel, []).append(history)
     return histories
 
 
 def _draw_closure(
-    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: Anode
-) -> Closure:
-    """Events drawn from p_bg at the masses of the signal region against the events there.
+    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: AnomalyMethod
+) -> Closure | None:
+    """Events drawn from p_bg at the masses of the signal region against the events there; None
+    for a method without p_bg.
 
     Against background alone where truth is known, else against all data, signal included.
     """
+    background = method.background_density()
+    if background is None:
+        return None
     reference = prepared.data[prepared.in_signal_region()]
     if reference.label is not None:
         reference = reference[reference.label == 0]
@@ -147,7 +172,7 @@ def _draw_closure(
         raise DataError(f"{reference.source}: closure needs signal-region background, got none")
     chosen = stream(config.seed, "closure").choice(reference.mass, config.evaluation.n_closure)
     seed = stream_seed(config.seed, "closure events")
-    generated = method.background_density().generate(chosen, seed)
+    generated = background.generate(chosen, seed)
     result = closure(generated, reference.features, reference.names)
     figure = closure_figure(result, generated, reference.features)
     save_figure(figure, directory.figures / "closure")

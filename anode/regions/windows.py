@@ -141,6 +141,11 @@ class SignalCounts(NamedTuple):
     s_over_b: float
     s_over_sqrt_b: float
 
+    @property
+    def fraction(self) -> float:
+        """S/(S + B)."""
+        return self.n_signal / (self.n_signal + self.n_background)
+
 
 def signal_counts(events: EventTable, regions: Regions) -> SignalCounts:
     """S, B, S/B and S/sqrt(B) in the signal region, from truth labels.

@@ -14,15 +14,19 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from anode import io
+from anode.parallel import cpu_seconds
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
 from anode.training.densities import FitJob, fit_all
 
 log = logging.getLogger(__name__)
 
+COST = "cost.json"  # in a stored fit and its copies, not in the original: what the fit took
 CODE = ("density", "regions", "training", "seeding.py")  # what a fit's result hangs on
 
 
@@ -45,11 +49,27 @@ def fit_stored(
             if path.is_dir() and not _is_finished(folder):
                 log.info("%s: copied from %s, fitted to the same events", folder, path)
                 _copy(path, folder)
+        new = [path for path in kept.values() if not path.is_dir()]
+        started, cpu_started = time.perf_counter(), cpu_seconds()
         results = fit_all(jobs, n_jobs=n_jobs, threads=threads)
+        cost = {
+            "seconds": round((time.perf_counter() - started) / max(1, len(new)), 2),
+            "cpu_seconds": round((cpu_seconds() - cpu_started) / max(1, len(new)), 2),
+        }
         for folder, path in kept.items():
-            if not path.is_dir():
-                _copy(folder, path)
+            if path in new:
+                _copy(folder, path, cost)
     return results
+
+
+def saved_seconds(directory: Path, key: str) -> float:
+    """What the fits below a folder that were copied took where they were made.
+
+    Args:
+        directory: any folder.
+        key: "seconds" or "cpu_seconds".
+    """
+    return sum(io.read_json(path)[key] for path in directory.rglob(COST))
 
 
 def content_hash(job: FitJob) -> str:
@@ -86,13 +106,15 @@ def _is_finished(folder: Path) -> bool:
     return (folder / "fit.json").is_file() and checkpoints.read_result(folder).finished
 
 
-def _copy(source: Path, target: Path) -> None:
-    """The files of a finished fit; ``fit.json``, which says that it is whole, comes last."""
+def _copy(source: Path, target: Path, cost: dict[str, float] | None = None) -> None:
+    """The files of a finished fit, and what it cost; all of them appear at once."""
     if target.is_dir():
         shutil.rmtree(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
+    if cost is not None:
+        io.write_json(temporary / COST, cost)
     temporary.rename(target)
 
 
