@@ -31,6 +31,8 @@ CONFINED = {
     "matplotlib": {"reporting"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
+    "sklearn": {"methods"},
+    "threadpoolctl": {"methods"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "dask": {"pipeline/cluster.py"},
     "distributed": {"pipeline/cluster.py"},

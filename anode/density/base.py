@@ -1,7 +1,9 @@
 """What is a conditional density, to every part of this project?"""
 
 import abc
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +22,25 @@ class DensityConfig:
 
     name: str
     backend: str
+
+
+class Trainable(Protocol):
+    """What the training loop fits: a module with a loss, be it a density or not."""
+
+    def loss(self, features: Tensor, context: Tensor) -> Tensor:
+        """Loss of every event, not reduced: (B, D), (B, C) -> (B,)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any: ...
+
+    def to(self, device: str) -> Self: ...
+
+    def train(self) -> Self: ...
+
+    def eval(self) -> Self: ...
 
 
 class ConditionalDensity(nn.Module, abc.ABC):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from anode.density.base import ConditionalDensity, DensityConfig
+from anode.density.base import DensityConfig, Trainable
 from anode.density.mog import AutoregressiveMixture, MixtureConfig, MixtureLogProb
 from anode.errors import ConfigError
 
@@ -21,12 +21,12 @@ def fit_together(config: DensityConfig) -> bool:
 
 
 def mean_losses(
-    densities: Sequence[ConditionalDensity], features: Sequence[Tensor], context: Sequence[Tensor]
+    densities: Sequence[Trainable], features: Sequence[Tensor], context: Sequence[Tensor]
 ) -> Tensor:
-    """Mean negative log-likelihood (S,) of each of S densities on a batch of its own.
+    """Mean loss (S,) of each of S densities, or one other module, on a batch of its own.
 
     Args:
-        densities: one of any kind, or several mixtures of the same settings.
+        densities: one module of any kind, or several mixtures of the same settings.
         features: S times (B_s, D).
         context: S times (B_s, C).
 

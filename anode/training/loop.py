@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from tqdm import tqdm
 
-from anode.density.base import ConditionalDensity
+from anode.density.base import Trainable
 from anode.density.together import mean_losses
 from anode.errors import TrainingError
 from anode.seeding import torch_stream
@@ -89,8 +89,8 @@ def fit(
     return state.results
 
 
-def mean_loss(density: ConditionalDensity, sample: Sample) -> float:
-    """Mean negative log-likelihood in evaluation mode, in chunks."""
+def mean_loss(density: Trainable, sample: Sample) -> float:
+    """Mean loss, of a density the negative log-likelihood, in evaluation mode, in chunks."""
     density.eval()
     total = 0.0
     with torch.no_grad():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from anode.density.base import ConditionalDensity
+from anode.density.base import Trainable
 from anode.errors import RunDirectoryError
 from anode.training import checkpoints
 from anode.training.checkpoints import Checkpoint, FitResult
@@ -39,7 +39,7 @@ class Sample(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """One density to fit.
+    """One density, or another module with a loss, to fit.
 
     Attributes:
         density: starts from the weights it has; is left with those of the last epoch.
@@ -49,7 +49,7 @@ class Fit(NamedTuple):
         directory: receives ``epoch_NNNN.pt``, ``state.pt`` and ``fit.json``.
     """
 
-    density: ConditionalDensity
+    density: Trainable
     train: Sample
     validation: Sample
     seed: int

@@ -1,0 +1,113 @@
+"""Which classifiers are there, and what can be set on them?"""
+
+from dataclasses import dataclass
+
+from anode.errors import ConfigError
+from anode.training.recipe import TrainerConfig
+
+
+def _check_positive(config: object, group: str, *keys: str) -> None:
+    for key in keys:
+        value = getattr(config, key)
+        if not value > 0:
+            raise ConfigError(f"{group}.{key} must be above 0, got {value}")
+
+
+@dataclass(frozen=True)
+class ClassifierConfig:
+    """Settings every classifier has; each adds its own.
+
+    Attributes:
+        name: which classifier, a key of ``CLASSIFIERS``.
+        validation: share of the events of each class that is kept to validate on.
+    """
+
+    name: str
+    validation: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation < 1:
+            raise ConfigError(f"classifier.validation must lie in (0, 1), got {self.validation}")
+
+
+@dataclass(frozen=True)
+class TreesConfig(ClassifierConfig):
+    """An ensemble of gradient-boosted trees on histograms (Finke et al. 2309.13111).
+
+    Attributes:
+        members: fits averaged, each with its own draw of validation events.
+        max_iter: trees of a member at most.
+        learning_rate: factor on the values of each tree's leaves.
+        max_leaf_nodes: leaves of a tree at most.
+        min_samples_leaf: events in a leaf at least.
+        l2_regularization: added to the denominator of a leaf's value.
+        patience: stop after this many trees that do not lower the validation loss.
+    """
+
+    members: int
+    max_iter: int
+    learning_rate: float
+    max_leaf_nodes: int
+    min_samples_leaf: int
+    l2_regularization: float
+    patience: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        counts = ("members", "max_iter", "min_samples_leaf", "patience")
+        _check_positive(self, "classifier", *counts, "learning_rate")
+        if self.max_leaf_nodes < 2:
+            raise ConfigError(
+                f"classifier.max_leaf_nodes must be at least 2, got {self.max_leaf_nodes}"
+            )
+        if self.l2_regularization < 0:
+            raise ConfigError(
+                f"classifier.l2_regularization must not be negative, got {self.l2_regularization}"
+            )
+
+
+@dataclass(frozen=True)
+class NeuralConfig(ClassifierConfig):
+    """A network of equal layers with ReLU between them (CATHODE, 2109.00546).
+
+    Attributes:
+        hidden_features: units of a layer.
+        hidden_layers: layers between the features and the output.
+        ensemble_size: how many epochs of lowest validation loss are averaged.
+        trainer: the recipe.
+    """
+
+    hidden_features: int
+    hidden_layers: int
+    ensemble_size: int
+    trainer: TrainerConfig
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "classifier", "hidden_features", "hidden_layers", "ensemble_size")
+        if self.trainer.keep < self.ensemble_size:
+            raise ConfigError(
+                "classifier.trainer.keep must be at least classifier.ensemble_size, got "
+                f"{self.trainer.keep} and {self.ensemble_size}"
+            )
+
+
+@dataclass(frozen=True)
+class ForestConfig:
+    """An isolation forest (Liu, Ting, Zhou 2008).
+
+    Attributes:
+        trees: how many.
+        max_samples: events each tree isolates; all, where there are fewer.
+    """
+
+    trees: int
+    max_samples: int
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "forest", "trees")
+        if self.max_samples < 2:
+            raise ConfigError(f"forest.max_samples must be at least 2, got {self.max_samples}")
+
+
+CLASSIFIERS: dict[str, type[ClassifierConfig]] = {"hgb": TreesConfig, "mlp": NeuralConfig}
