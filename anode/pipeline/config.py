@@ -28,6 +28,7 @@ from anode.methods.anode import AnodeConfig
 from anode.methods.base import SplitConfig
 from anode.pipeline import data_config
 from anode.pipeline.data_config import DataConfig
+from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.recipe import TrainerConfig
 from anode.training.trackers import TRACKERS
@@ -103,6 +104,7 @@ class RunConfig:
     method: AnodeConfig
     evaluation: EvaluationConfig
     tracker: str
+    distortion: DistortionConfig = NONE  # runs of former versions have no such key
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -114,7 +116,13 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
-        build_density(self.density, len(self.features), n_context=1, seed=0)  # or it says why not
+        n_features = len(self.seen_features)
+        build_density(self.density, n_features, n_context=1, seed=0)  # or it says why not
+
+    @property
+    def seen_features(self) -> tuple[str, ...]:
+        """Names of the features that methods see: those asked for, and noise."""
+        return self.distortion.names(self.features)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -212,7 +220,8 @@ def build(cls: type[T], content: Any, path: str) -> T:
         if key not in names:
             raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
     for field in fields:
-        if field.name not in content and field.default is dataclasses.MISSING:
+        no_default = field.default is field.default_factory is dataclasses.MISSING
+        if field.name not in content and no_default:
             raise ConfigError(f"missing key {prefix}{field.name}")
     return cls(**{k: _value(hints[k], value, prefix + k) for k, value in content.items()})
 
