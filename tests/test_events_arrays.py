@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose
 
 from anode.errors import ConfigError, DataError
 from anode.events.arrays import IDS_PER_FILE, read_arrays
+from anode.pipeline.config import compose_run
+from anode.pipeline.prepare import prepare
 
 DEFAULT = ["mj1", "delta_mj", "tau21_1", "tau21_2"]
 REAL = Path(__file__).parents[2] / "shared/data/lhco"
@@ -132,6 +134,7 @@ def test_bad_array_files_are_refused(tmp_path: Path) -> None:
         DataError, match=r"expected outerdata_train.npy.*found innerdata_train.npy"
     ):
         read_arrays(folder, DEFAULT)
+    assert len(read_arrays(folder, DEFAULT, sidebands=False).data) == 5
     path = folder / "innerdata_train.npy"
     content = path.read_bytes()
     for n in (0, 40, len(content) - 8):
@@ -158,3 +161,15 @@ def test_real_arrays_are_read() -> None:
     assert ((events.mass > 3300) & (events.mass < 3700)).all()
     signal = events[events.label == 1]
     assert np.median(signal.column("mj1")) == pytest.approx(100, rel=0.15)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real events on this machine")
+def test_real_arrays_of_the_signal_region_have_no_event_in_common(tmp_path: Path) -> None:
+    further = ",".join(str(REAL / f"sr_v2_{name}.npy") for name in ("test", "signal"))
+    path = f"data.path={REAL / 'sr_v2_data.npy'}"
+    asked = ["data=arrays", path, f"data.extra=[{further}]", "injection.n_signal=null"]
+    prepared = prepare(compose_run(asked, tmp_path), check_sidebands=False)
+    assert prepared.extra is not None
+    assert prepared.extra.label is not None
+    assert len(prepared.data) == 60_000
+    assert np.bincount(prepared.extra.label).tolist() == [19_990, 10_010 + 27_263]

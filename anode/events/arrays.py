@@ -65,6 +65,7 @@ def read_arrays(
     *,
     id_offset: int = 0,
     inner_test: Literal["auto", "data", "extra"] = "auto",
+    sidebands: bool = True,
 ) -> ArrayTables:
     """Read a folder in the CATHODE layout, or a single ``.npy`` file, in GeV.
 
@@ -79,6 +80,7 @@ def read_arrays(
         id_offset: added to event ids, which are 10^7 times the file's place in ``ALL_FILES`` plus
             the row (the row alone for a single file).
         inner_test: what ``innerdata_test.npy`` is.
+        sidebands: whether a folder must hold data outside the signal region.
 
     Raises:
         ConfigError: a feature is unknown, or not in these files.
@@ -91,7 +93,7 @@ def read_arrays(
     path = Path(path)
     if path.is_file():
         return ArrayTables(_read_file(path, features, id_offset), None)
-    data, extra = files_of(path, inner_test=inner_test)
+    data, extra = files_of(path, inner_test=inner_test, sidebands=sidebands)
 
     def join(names: list[str]) -> EventTable:
         offsets = (id_offset + IDS_PER_FILE * ALL_FILES.index(name) for name in names)
@@ -105,19 +107,23 @@ def read_arrays(
 
 
 def files_of(
-    path: Path, *, inner_test: Literal["auto", "data", "extra"] = "auto"
+    path: Path,
+    *,
+    inner_test: Literal["auto", "data", "extra"] = "auto",
+    sidebands: bool = True,
 ) -> tuple[list[str], list[str]]:
     """Names of the files in a folder that are data, and of those that serve tests only.
 
     Raises:
-        DataError: there is no such folder, or it lacks the data of a region.
+        DataError: there is no such folder, or it lacks the data of a region; that beside the
+            signal region may be missing unless ``sidebands``.
     """
     if not path.is_dir():
         raise DataError(f"cannot read {path}: there is no such file or folder; check data.path")
     present = [name for name in ALL_FILES if (path / name).is_file()]
     data = [name for name in present if name in DATA_FILES]
     extra = [name for name in present if name in EXTRA_FILES]
-    for kind in ("innerdata", "outerdata"):
+    for kind in ("innerdata", "outerdata") if sidebands else ("innerdata",):
         if not any(name.startswith(kind) for name in data):
             raise DataError(
                 f"cannot read {path}: expected {kind}_train.npy or its val and test, found "

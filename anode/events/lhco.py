@@ -90,6 +90,7 @@ def read_bundled(
     path: Path | str | None,
     features: Sequence[str],
     *,
+    id_offset: int = 0,
     block_rows: int = 100_000,
     rows: Rows = None,
 ) -> EventTable:
@@ -101,6 +102,7 @@ def read_bundled(
     Args:
         path: the file; None for the bundled one.
         features: as ``read_lhco_features``.
+        id_offset: added to the ids of the file; give further files disjoint ranges.
         block_rows: as ``read_lhco_features``.
         rows: as ``read_lhco_features``.
 
@@ -115,7 +117,7 @@ def read_bundled(
         _require(columns, [EVENT_ID])
         start, stop = rows or (0, columns.n_rows)
         ids = _read_rows(columns, [EVENT_ID], slice(start, stop))[EVENT_ID]
-        return _read(columns, features, ids, start, block_rows)
+        return _read(columns, features, id_offset + ids, start, block_rows)
 
 
 def count_events(path: Path | str, *, bundled: bool) -> int:

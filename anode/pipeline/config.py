@@ -31,6 +31,7 @@ from anode.methods.crossfit import SplitConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline import data_config
 from anode.pipeline.data_config import DataConfig
+from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.recipe import TrainerConfig
 from anode.training.trackers import TRACKERS
@@ -106,8 +107,10 @@ class RunConfig:
     method: MethodConfig
     evaluation: EvaluationConfig
     tracker: str
+    # Runs of former versions have none of these keys.
     classifier: ClassifierConfig | None = None
     store: str | None = None
+    distortion: DistortionConfig = NONE
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -123,9 +126,14 @@ class RunConfig:
         if isinstance(self.method, RAnodeConfig):
             densities.append(self.method.density)
         for density in densities:  # or it says why not
-            build_density(density, len(self.features), n_context=1, seed=0)
+            build_density(density, len(self.seen_features), n_context=1, seed=0)
         if self.classifier is None and uses_classifier(self.method):
             raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
+
+    @property
+    def seen_features(self) -> tuple[str, ...]:
+        """Names of the features that methods see: those asked for, and noise."""
+        return self.distortion.names(self.features)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -226,7 +234,8 @@ def build(cls: type[T], content: Any, path: str) -> T:
         if key not in names:
             raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
     for field in fields:
-        if field.name not in content and field.default is dataclasses.MISSING:
+        no_default = field.default is field.default_factory is dataclasses.MISSING
+        if field.name not in content and no_default:
             raise ConfigError(f"missing key {prefix}{field.name}")
     return cls(**{k: _value(hints[k], value, prefix + k) for k, value in content.items()})
 

@@ -1,11 +1,14 @@
 """Which keys does each choice of ``data=`` have?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anode.errors import ConfigError
 from anode.jets.settings import JetConfig
+
+EXTRA_READERS = ("bundled", "lhco_features", "arrays")
+"""Those that ``data.extra`` is for."""
 
 READERS = ("bundled", "lhco_features", "lhco_raw", "blackbox", "arrays", "toy")
 
@@ -20,6 +23,8 @@ class DataConfig:
         extra_background: a further file of background events for the test alone, or null.
         n_background: use the first so many background events only; null for all.
         n_signal: the same for signal events.
+        extra: further files, in the layout of ``path``, of labelled events that are never in the
+            data sample: they serve the test, and methods that use truth.
     """
 
     reader: str
@@ -27,12 +32,17 @@ class DataConfig:
     extra_background: str | None
     n_background: int | None
     n_signal: int | None
+    extra: list[str] = field(default_factory=list, kw_only=True)  # unknown to former versions
 
     def __post_init__(self) -> None:
         if self.reader not in READERS:
             raise ConfigError(f"data.reader must be one of {READERS}, got {self.reader!r}")
         if self.path is None and self.reader not in ("bundled", "toy"):
             raise ConfigError(f"data={self.reader} needs data.path=FILE_OR_DIR, got null")
+        if self.extra and self.reader not in EXTRA_READERS:
+            raise ConfigError(
+                f"data.extra is for data={'|'.join(EXTRA_READERS)}, got data={self.reader}"
+            )
         for key in ("n_background", "n_signal"):
             value = getattr(self, key)
             if value is not None and value < 0:

@@ -1,12 +1,14 @@
 """From a configuration to events in their roles: data sample, extra test events, regions."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from anode.errors import DataError
+from anode.evaluation.columns import row_hashes
 from anode.events.arrays import read_arrays
 from anode.events.lhco import read_bundled, read_lhco_features
 from anode.events.table import EventTable, concatenate
@@ -15,11 +17,12 @@ from anode.methods.base import RegionEvents
 from anode.pipeline.config import RunConfig
 from anode.pipeline.data_config import DataConfig
 from anode.pipeline.raw_data import FeatureSource, as_features, data_path
+from anode.regions.distortion import distort
 from anode.regions.injection import draw_background, inject
 from anode.regions.windows import Regions
 from anode.seeding import stream
 
-# Ids of a second file start here, far above any row number of the first.
+# Ids of a second file start here, of a third at twice it: far above row numbers of the first.
 EXTRA_ID_OFFSET = 1 << 40
 
 
@@ -67,14 +70,15 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
 
     Args:
         config: the run's.
-        check_sidebands: whether empty sidebands are an error; scoring alone needs none.
+        check_sidebands: whether missing sidebands are an error; scoring, and methods that fit in
+            the signal region alone, need none.
 
     Raises:
         ConfigError, DataError: with file, row, column or key; nothing was computed yet.
     """
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
     source = as_features(config.data, n_jobs=config.n_jobs)
-    events, given_extra, files = _read(config, source)
+    events, given_extra, files = _read(config, source, sidebands=check_sidebands)
     events = _first(events, config.data)
     seed, wanted = config.seed, config.injection
     events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
@@ -84,15 +88,20 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     if config.data.extra_background is not None:
         extras.append(_extra_background(source.data, config.features))
         files = [*files, Path(config.data.extra_background)]
+    for place, path in enumerate(config.data.extra):
+        extras.append(_extra(config, Path(path), (2 + place) * EXTRA_ID_OFFSET, [data, *extras]))
+        files = [*files, *_files(Path(path))]
     extra = concatenate(extras) if extras else None
     if extra is not None:
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
     regions.check(data, sidebands=check_sidebands)
+    data = distort(data, config.distortion, seed)
+    extra = None if extra is None else distort(extra, config.distortion, seed)
     return Prepared(data, extra, regions, files, source.n_skipped)
 
 
 def _read(
-    config: RunConfig, source: FeatureSource
+    config: RunConfig, source: FeatureSource, *, sidebands: bool
 ) -> tuple[EventTable, EventTable | None, list[Path]]:
     data = source.data
     if data.reader == "toy":
@@ -102,14 +111,18 @@ def _read(
         return toy, None, []
     path = source.path
     if data.reader == "arrays":
-        table, extra = read_arrays(path, config.features)
-        return table, extra, sorted(path.glob("*.npy")) if path.is_dir() else [path]
+        table, extra = read_arrays(path, config.features, sidebands=sidebands)
+        return table, extra, _files(path)
     reader = read_bundled if data.reader == "bundled" else read_lhco_features
     table = reader(data_path(data), config.features)
     table = table.without_label() if source.blind else table
     if data_path(data) != path:
         table = dataclasses.replace(table, source=str(path))
     return table, None, [path]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.npy")) if path.is_dir() else [path]
 
 
 def _first(events: EventTable, data: DataConfig) -> EventTable:
@@ -151,3 +164,39 @@ def _extra_background(data: DataConfig, features: list[str]) -> EventTable:
     return EventTable(
         table.event_id, table.mass, table.features, table.names, table.units, background, str(path)
     )
+
+
+def _extra(
+    config: RunConfig, path: Path, id_offset: int, known: Sequence[EventTable]
+) -> EventTable:
+    """Labelled events of a further file, none of which is among the ``known`` ones."""
+    reader = config.data.reader
+    if reader == "arrays":
+        parts = read_arrays(path, config.features, id_offset=id_offset, sidebands=False)
+        table = concatenate([part for part in parts if part is not None], str(path))
+    else:
+        read = read_bundled if reader == "bundled" else read_lhco_features
+        table = read(path, config.features, id_offset=id_offset)
+    if table.label is None:
+        raise DataError(f"{path}: data.extra needs truth labels, but there are none")
+    for other in known:
+        n_copies = int(_copies(table, other).sum())
+        if n_copies:
+            raise DataError(
+                f"{path}: an event of data.extra must occur once, but {n_copies} have the mass "
+                f"and features of an event in {other.source}; remove them from one of the files"
+            )
+    return table
+
+
+def _copies(events: EventTable, others: EventTable) -> np.ndarray:
+    """(N,) which events have mass and features of one of the others, to the last digit."""
+    found = np.isin(events.mass, others.mass)  # most are told apart by their mass alone
+    there = np.isin(others.mass, events.mass[found])
+    found[found] = np.isin(_hashes(events[found]), _hashes(others[there]))
+    return found
+
+
+def _hashes(events: EventTable) -> np.ndarray:
+    rows = np.column_stack([events.mass, events.features])
+    return row_hashes(rows + 0.0)  # the sum turns -0.0 into 0.0

@@ -72,6 +72,8 @@ def score(asked: ScoreConfig) -> None:
         raise ConfigError(
             "data.key is for judging, which score.py does not do for other data; leave it out"
         )
+    if asked.data is not None and asked.data.extra:
+        raise ConfigError("data.extra serves a run's test; to score a file give it as data.path")
     if asked.data is not None:
         config = dataclasses.replace(
             config, data=asked.data, injection=InjectionConfig(None, None)

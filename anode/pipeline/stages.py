@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from anode import io
-from anode.errors import RunDirectoryError
+from anode.errors import DataError, RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, refuse_strangers
 from anode.methods.build import build_method
@@ -32,7 +32,7 @@ def run(config: RunConfig) -> None:
         directory.claim(config)
         _announce(directory)
         return
-    prepared = prepare(config)
+    prepared = _prepare(config)
     for stage in (evaluate,) if complete else (train, score, evaluate):
         stage(config, prepared)
 
@@ -49,7 +49,7 @@ def _stage(name: str) -> Callable[[Callable[[RunConfig, RunDirectory, Prepared],
     def decorate(body: Callable[[RunConfig, RunDirectory, Prepared], None]) -> Stage:
         @wraps(body)
         def stage(config: RunConfig, prepared: Prepared | None = None) -> None:
-            prepared = prepared or prepare(config)
+            prepared = prepared or _prepare(config)
             directory = RunDirectory(config.run_dir)
             with directory.locked():
                 directory.claim(config)
@@ -104,6 +104,19 @@ def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> 
     judge(config, directory, prepared, method_of(config, directory), scored)
     directory.update_manifest(key)
     _announce(directory)
+
+
+def _prepare(config: RunConfig) -> Prepared:
+    """The events, checked for what the method needs of them."""
+    method = method_of(config, RunDirectory(config.run_dir))
+    prepared = prepare(config, check_sidebands=method.needs_sidebands)
+    if method.uses_truth and prepared.extra_in_signal_region() is None:
+        raise DataError(
+            f"method={config.method.name} needs labelled events of the signal region outside the "
+            "data sample, got none; set injection.n_background and injection.n_signal, or give "
+            "data.extra"
+        )
+    return prepared
 
 
 def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:

@@ -25,6 +25,7 @@ from anode.pipeline.config import RunConfig
 from anode.pipeline.prepare import prepare
 from anode.pipeline.raw_data import as_features, data_path
 from anode.pipeline.scores import EXTRA, attributes, columns
+from anode.regions.distortion import distort
 from anode.regions.windows import Regions
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ _READERS: dict[str, Callable[..., EventTable]] = {
 
 
 class Block(NamedTuple):
-    """Events to score: a table, or the rows [start, stop) of the configured file, whose labels
-    are left out if ``blind``."""
+    """Events to score: a prepared table, or the rows [start, stop) of the configured file, whose
+    labels are left out if ``blind``."""
 
     config: RunConfig
     directory: Path
@@ -76,7 +77,7 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
     n_scored = n_outside = 0
     with (
         io.growing_hdf5(
-            output, attributes(config.features, stages.method_of(config, directory))
+            output, attributes(config.seen_features, stages.method_of(config, directory))
         ) as append,
         tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
     ):
@@ -106,6 +107,7 @@ def score_block(block: Block) -> ScoredBlock:
         read = _READERS[config.data.reader]
         table = read(data_path(config.data), config.features, rows=block.rows)
         table = table.without_label() if block.blind else table
+        table = distort(table, config.distortion, config.seed)
     regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
     events = table[regions.in_signal_region(table.mass)]
     method = stages.method_of(config, RunDirectory(block.directory))

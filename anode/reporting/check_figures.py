@@ -181,7 +181,8 @@ def _finish_mass(
     unit = f"{width[0]:.0f} GeV" if np.allclose(width, width[0]) else "bin"
     top.set(xlabel=MASS_LABEL, ylabel=f"events / {unit}", yscale="log")
     top.set_xlim(edges[0] / GEV_PER_TEV, edges[-1] / GEV_PER_TEV)
-    top.set_ylim(0.5, 60 * top.dataLim.y1)
+    # The spectrum of the signal region alone is flat, and would run through the legend.
+    top.set_ylim(0.5, (60 if beyond else 600) * top.dataLim.y1)
     top.legend(loc="upper right", title="signal region in grey" if beyond else "signal region")
     highest = max(float(np.max(np.asarray(line.get_ydata(), float))) for line in bottom.lines)
     bottom.set(xlabel=MASS_LABEL, ylim=(0, max(2.2, 1.25 * highest)))

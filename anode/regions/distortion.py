@@ -1,0 +1,113 @@
+"""Does a method still find the signal when its features are worse than they should be?
+
+Three ways to spoil the features of all events alike, signal and background, data and test:
+
+    x -> (1 + s n) x + a m_jj          smear, then shift
+    noise_1, noise_2, ...              further features that say nothing
+
+with n and the noise standard normal. Shifted features depend on the mass, which methods that
+compare regions rely on them not to do: the "shifted data set" of CATHODE, 2109.00546 sec. 5, has
+a = 0.1 for m_J1 and delta m_J. Features that say nothing are the test of Finke et al. 2309.13111.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from scipy.special import ndtri
+
+from anode.errors import ConfigError
+from anode.events.table import EventTable
+from anode.regions.splits import uniform_of
+from anode.seeding import Name
+
+
+@dataclass(frozen=True)
+class DistortionConfig:
+    """What is done to the features.
+
+    Attributes:
+        shift: feature -> a, in units of the feature per GeV; None for no feature.
+        noise_features: how many features of standard normal noise are added.
+        smear: feature -> s, a relative resolution; None for no feature.
+    """
+
+    shift: dict[str, float] | None
+    noise_features: int
+    smear: dict[str, float] | None
+
+    def __post_init__(self) -> None:
+        if self.noise_features < 0:
+            raise ConfigError(
+                f"distortion.noise_features must not be negative, got {self.noise_features}"
+            )
+        for name, value in (self.shift or {}).items():
+            if not isfinite(value):
+                raise ConfigError(f"distortion.shift.{name} must be finite, got {value}")
+        for name, value in (self.smear or {}).items():
+            if not (isfinite(value) and value >= 0):
+                raise ConfigError(
+                    f"distortion.smear.{name} must be finite and not negative, got {value}"
+                )
+
+    def names(self, features: Sequence[str]) -> tuple[str, ...]:
+        """Names of the features after distortion.
+
+        Raises:
+            ConfigError: a feature to shift or smear is not among ``features``.
+        """
+        for key in ("shift", "smear"):
+            for name in getattr(self, key) or {}:
+                if name not in features:
+                    raise ConfigError(
+                        f"distortion.{key} names the feature {name!r}, but there are only "
+                        f"{', '.join(features)}"
+                    )
+        return (*features, *(f"noise_{i + 1}" for i in range(self.noise_features)))
+
+
+NONE = DistortionConfig(None, 0, None)
+"""Leaves every event as it is."""
+
+
+def distort(events: EventTable, config: DistortionConfig, seed: int) -> EventTable:
+    """The same events with worse features.
+
+    An event's random numbers hang on the seed and its id alone: they are the same in any order,
+    subset or block of the file, and independent of its label, mass and features.
+
+    Args:
+        events: as read.
+        config: what to do.
+        seed: root seed of the run.
+
+    Raises:
+        ConfigError: a feature to shift or smear is not there.
+    """
+    names = config.names(events.names)
+    if not (config.shift or config.smear or config.noise_features):
+        return events
+    values = events.features.copy()
+    for name, width in (config.smear or {}).items():
+        normal = _normal_of(events.event_id, seed, "distortion", "smear", name)
+        values[:, names.index(name)] *= 1 + width * normal
+    for name, slope in (config.shift or {}).items():
+        values[:, names.index(name)] += slope * events.mass
+    noise = names[len(events.names) :]
+    columns = [_normal_of(events.event_id, seed, "distortion", name) for name in noise]
+    return EventTable(
+        events.event_id,
+        events.mass,
+        np.column_stack([values, *columns]),
+        names,
+        (*events.units, *("" for _ in noise)),
+        events.label,
+        events.source,
+    )
+
+
+def _normal_of(event_id: np.ndarray, seed: int, *names: Name) -> np.ndarray:
+    """(N,) standard normal numbers: the quantiles at ``uniform_of``, finite also for u = 0."""
+    normal: np.ndarray = ndtri(np.maximum(uniform_of(event_id, seed, *names), 2.0**-54))
+    return normal
