@@ -10,6 +10,7 @@ averaged over epochs, and over fits of other seeds if asked, by log-mean-exp. Na
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,12 @@ class Anode(AnomalyMethod):
     def background_density(self) -> PhysicalDensity:
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
+
+    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+        """``likelihood_gain``: the mean of log p_data - log p_bg over data events that no fit of
+        p_data has seen."""
+        gain = parts["log_p_data"][in_data] - parts["log_p_background"][in_data]
+        return {"likelihood_gain": float(np.mean(gain))}
 
     def _fit(self, events: RegionEvents) -> None:
         start = BACKGROUND if self.config.warm_start else None

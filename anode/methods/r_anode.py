@@ -114,20 +114,35 @@ class RAnode(AnomalyMethod):
         return self.fits.load(BACKGROUND)
 
     def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """The signal fraction: its likeliest value, from data events that no fit has seen, and
-        the w that the fits learned or were chosen for."""
+        """How much signal there is, and how much the data like the model.
+
+        ``signal_fraction`` is the likeliest w of data events that no fit has seen. Its error is
+        the jackknife's that leaves out a fold at a time, applied to the w that each fold's fits
+        learned from the events of all others,
+
+            error^2 = (K - 1) / K sum_k (w_k - mean w)^2,
+
+        which has the noise of the fits in it, K - 1 times over; it is never taken to be smaller
+        than the statistical error of the likelihood. ``likelihood_gain`` is the mean over these
+        events of log p_data - log p_bg at that w.
+        """
         log_ratio = parts["log_p_signal"][in_data] - parts["log_p_background"][in_data]
-        fraction, error = likeliest_fraction(log_ratio)
-        learned = [
-            np.mean([fitted_fraction(f, *self._ensemble) for f in self._folders(name, w)])
-            for name in self.cross_fit.names(SIGNAL)
-            for w in [self._chosen(name)]
-        ]
+        fraction, statistical = likeliest_fraction(log_ratio)
+        gain = np.logaddexp(np.log(fraction) + log_ratio, np.log1p(-fraction))
+        names = self.cross_fit.names(SIGNAL)
+        learned = np.array([self._learned(name) for name in names])
+        spread = np.sqrt((len(names) - 1) * np.var(learned))
         return {
             "signal_fraction": fraction,
-            "signal_fraction_error": error,
-            "signal_fraction_by_fold": [float(w) for w in learned],
+            "signal_fraction_error": float(max(statistical, spread)),
+            "signal_fraction_by_fold": learned.tolist(),
+            "likelihood_gain": float(np.mean(gain)),
         }
+
+    def _learned(self, name: str) -> float:
+        """The w of a fold's fits."""
+        folders = self._folders(name, self._chosen(name))
+        return float(np.mean([fitted_fraction(folder, *self._ensemble) for folder in folders]))
 
     def _fit(self, events: RegionEvents) -> None:
         self.fits.fit_background(events.sidebands)
