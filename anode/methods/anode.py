@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from anode.density.physical import PhysicalDensity
-from anode.events.table import EventTable
+from anode.events.table import EventTable, concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 from anode.methods.crossfit import combine
 from anode.methods.fits import BACKGROUND, DensityFits
@@ -30,9 +30,11 @@ class AnodeConfig(MethodConfig):
 
     Attributes:
         warm_start: start p_data from the weights and preprocessing of p_bg, not from random ones.
+        joint: fit p_data to the sidebands too, so that m_jj alone tells it of the signal region.
     """
 
     warm_start: bool
+    joint: bool = False
 
 
 class Anode(AnomalyMethod):
@@ -83,14 +85,13 @@ class Anode(AnomalyMethod):
     def _fit(self, events: RegionEvents) -> None:
         start = BACKGROUND if self.config.warm_start else None
         self.fits.fit_background(events.sidebands)
+        fitted = self.cross_fit.fitted(events.signal_region)
+        if self.config.joint:
+            fitted = [concatenate([region, events.sidebands]) for region in fitted]
         self.fits.fit(
             [
                 job
-                for name, fitted in zip(
-                    self.cross_fit.names(DATA),
-                    self.cross_fit.fitted(events.signal_region),
-                    strict=True,
-                )
-                for job in self.fits.jobs(name, fitted, start_from=start)
+                for name, seen in zip(self.cross_fit.names(DATA), fitted, strict=True)
+                for job in self.fits.jobs(name, seen, start_from=start)
             ]
         )
