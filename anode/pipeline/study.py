@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from hydra.errors import HydraException
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from anode.errors import AnodeError, ConfigError, RunDirectoryError
 from anode.io import read_json
@@ -164,11 +163,13 @@ def make(study: Study, *, n_jobs: int) -> list[Failure]:
     cells = cells_of(study)
     jobs = [[cell for cell in cells if cell.seed == seed] for seed in study.seeds]
     failures: list[Failure] = []
-    with _progress(cells):
+    with _progress(cells) as say:
         try:
             for found in stream_jobs(_make_seed, jobs, n_jobs=n_jobs, threads=1):
                 for failure in found:
-                    log.error("%s failed: %s %s", *failure)
+                    say(logging.ERROR, f"{failure.run_dir} failed: {failure.reason}")
+                    if failure.details:
+                        say(logging.ERROR, failure.details)
                 failures += found
         except BrokenProcessPool:
             known = {failure.run_dir for failure in failures}
@@ -223,15 +224,20 @@ def _make(cell: Cell) -> None:
 
 
 @contextlib.contextmanager
-def _progress(cells: Sequence[Cell]) -> Iterator[None]:
-    """A bar over runs, and a line for each as it is finished, by whatever process."""
+def _progress(cells: Sequence[Cell]) -> Iterator[Callable[[int, str], None]]:
+    """A bar over runs, and a line for each as it is finished, by whatever process.
+
+    Gives a function that logs at a level without breaking the bar.
+    """
     waiting = [cell for cell in cells if not cell.finished]
     ended = threading.Event()
+    terminal = sys.stderr  # not what a run of this process has in its place
     n_before = len(cells) - len(waiting)
-    with (
-        logging_redirect_tqdm([logging.getLogger("anode")]),
-        tqdm(total=len(cells), initial=n_before, desc="runs", unit="run", disable=None) as bar,
-    ):
+    with tqdm(total=len(cells), initial=n_before, desc="runs", unit="run", disable=None) as bar:
+
+        def say(level: int, text: str) -> None:
+            with tqdm.external_write_mode(file=terminal):
+                log.log(level, "%s", text)
 
         def watch() -> None:
             last = False
@@ -240,12 +246,12 @@ def _progress(cells: Sequence[Cell]) -> Iterator[None]:
                 for cell in [cell for cell in waiting if cell.finished]:
                     waiting.remove(cell)
                     bar.update()
-                    log.info("%s: %s", cell.run_dir, _outcome(cell))
+                    say(logging.INFO, f"{cell.run_dir}: {_outcome(cell)}")
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            yield
+            yield say
         finally:
             ended.set()
             watcher.join()
