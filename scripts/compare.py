@@ -1,7 +1,8 @@
-"""Put several runs in one table and one figure: median and 68% band over seeds, group by group.
+"""Several runs in one table and figures, median and 68% over seeds; or a whole study, made first.
 
 python scripts/run.py --multirun run_dir=results/anode/sweep seed=1,2,3,4,5
 python scripts/compare.py 'runs=[results/anode/sweep/*]' output=results/anode/sweep_comparison
+python scripts/compare.py study=full            # makes the runs that are missing
 """
 
 import hydra

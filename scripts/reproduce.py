@@ -1,6 +1,7 @@
-"""Make results/reference/anode again: studies over several seeds; finished runs are kept.
+"""Make the studies of results/reference again, over several seeds; finished runs are kept.
 
 make reproduce
+python scripts/reproduce.py 'only=[full,ablation]'
 """
 
 import hydra

@@ -24,6 +24,7 @@ from anode.events.lhco import BUNDLED_PATH, count_events
 from anode.events.toy import Toy
 from anode.pipeline import config as configuration
 from anode.pipeline import stages, stream
+from anode.pipeline.compare import find_runs, group_runs
 from anode.pipeline.config import DataConfig, InjectionConfig
 from anode.pipeline.prepare import prepare
 from anode.pipeline.scores import read_scores
@@ -320,6 +321,23 @@ def test_a_multirun_gives_one_folder_a_seed_and_compare_joins_them(tmp_path):
     values = [io.read_json(run / "metrics.json")["auc"] for run in runs]
     assert group["auc"]["median"] == pytest.approx(np.median(values))
     assert (tmp_path / "out" / "comparison.png").exists()
+
+
+def test_a_sweep_over_choices_is_grouped_by_them(tmp_path):
+    sweep = tmp_path / "sweep"
+    quick = [o for o in QUICK if not o.startswith("density")]
+    choices = ["density=made_mog,maf", "density.hidden_features=16"]
+    options = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "trainer.epochs=1"]
+    done = script("run", "--multirun", *quick, *choices, *options, f"run_dir={sweep}")
+    assert done.returncode == 0, done.stderr
+    names = [path.name for path in sweep.iterdir() if path.is_dir()]
+    assert [sum(f"density={name}," in n for n in names) for name in ("made_mog", "maf")] == [1, 1]
+    done = script("compare", f"runs=[{sweep}/*]", f"output={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr
+    groups = set(io.read_json(tmp_path / "out" / "comparison.json"))
+    assert groups == {"density.name=made_mog", "density.name=maf"}
+    assert (tmp_path / "out" / "roc.png").is_file()
+    assert set(group_runs(find_runs([f"{sweep}/*"]), ["density.name"])) == groups
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])

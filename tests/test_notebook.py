@@ -1,4 +1,5 @@
-"""The notebook runs from top to bottom on a finished run, with truth labels and without."""
+"""The notebooks run from top to bottom: on a finished run, with truth labels and without, and on
+studies of all methods."""
 
 import shutil
 from pathlib import Path
@@ -8,11 +9,12 @@ import h5py
 import pytest
 from conftest import REPOSITORY
 from hydra import compose, initialize_config_dir
+from synthetic_runs import synthetic_study, write_runs
 
 from anode import io
 from anode.evaluation.curves import metrics
+from anode.pipeline import compare, judge, stages
 from anode.pipeline import config as configuration
-from anode.pipeline import judge, stages
 from anode.pipeline.compare import find_runs, group_runs, summary
 from anode.reporting.style import notice_figure, save_figure
 
@@ -75,25 +77,29 @@ def execute(monkeypatch, tmp_path):
         monkeypatch.setenv("ANODE_COMPARISON_DIR", str(comparison))
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-        notebook = nbformat.read(NOTEBOOK, as_version=4)
-        resources = {"metadata": {"path": str(cwd)}}
-        nbclient.NotebookClient(
-            notebook, timeout=600, startup_timeout=300, resources=resources
-        ).execute()
-        return code_cells(notebook)
+        return execute_notebook(NOTEBOOK, cwd)
 
     return run
+
+
+def execute_notebook(path: Path, cwd: Path) -> list[Any]:
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(cwd)}}
+    nbclient.NotebookClient(
+        notebook, timeout=600, startup_timeout=300, resources=resources
+    ).execute()
+    return code_cells(notebook)
 
 
 def code_cells(notebook) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def check_execution(cells: list[Any]) -> None:
+def check_execution(cells: list[Any], n_figures: int = N_FIGURES) -> None:
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell.outputs]
     assert {output.get("name", "stdout") for output in outputs} == {"stdout"}, "warnings shown"
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == N_FIGURES
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == n_figures
 
 
 def shown(cells: list[Any]) -> str:
@@ -103,8 +109,9 @@ def shown(cells: list[Any]) -> str:
     return "\n".join(texts)
 
 
-def test_the_committed_notebook_has_no_outputs_and_counted_cell_ids():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_committed_notebook_has_no_outputs_and_counted_cell_ids(path):
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert all(cell.outputs == [] for cell in code_cells(notebook))
     assert all(cell.execution_count is None for cell in code_cells(notebook))
@@ -129,3 +136,30 @@ def test_it_shows_a_run_without_labels(unlabelled, execute, tmp_path):
     text = shown(cells)
     assert "no truth labels: no ROC/SIC" in text
     assert "no comparison in" in text
+
+
+def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "make", lambda study, n_jobs: [])
+    for name, points, figures in (
+        ("family", [], ["sic", "roc"]),
+        ("scan", ["0.001", "0.01"], []),
+        ("robustness", ["default", "shifted"], []),
+        ("no_signal", [], ["sic"]),
+    ):
+        study = synthetic_study(
+            tmp_path / "runs" / name,
+            seeds=[1, 2],
+            output=str(tmp_path / "family" / name),
+            points={point: [] for point in points},
+            figures=figures,
+        )
+        write_runs(study)
+        compare.compare_study(study, n_jobs=1)
+    monkeypatch.setenv("ANODE_FAMILY_DIR", str(tmp_path / "family"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    cells = execute_notebook(NOTEBOOK.with_name("family.ipynb"), NOTEBOOK.parent)
+    check_execution(cells, n_figures=7)
+    text = shown(cells)
+    assert "| supervised* " in text
+    assert "| shifted/cwola " in text

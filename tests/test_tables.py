@@ -81,6 +81,38 @@ def test_runs_without_a_value_are_counted_not_hidden() -> None:
     assert row["SIC at FPR 1e-2"].endswith("(2)")
 
 
+def test_comparison_says_how_much_signal_there_was_and_where_statistics_end() -> None:
+    runs = [run(s_over_b=0.01), run(s_over_b=0.012, n_test_background=16000)]
+    table = comparison_table(
+        {"two": runs, "unknown": [run(s_over_b=None, fpr_floor=None)]}, markdown=True
+    )
+    header = cells(table, "group")
+    two = dict(zip(header, cells(table, "two"), strict=True))
+    assert two["S/B [%]"] == "1.10 [1.03, 1.17]"
+    assert two["lowest FPR (test background)"] == "1.6e-03 (15,000 to 16,000)"
+    unknown = dict(zip(header, cells(table, "unknown"), strict=True))
+    assert unknown["S/B [%]"] == unknown["lowest FPR (test background)"] == "-"
+
+
+def test_cost_has_columns_where_it_is_known() -> None:
+    assert "CPU" not in comparison_table({"old": [run()]})
+    one = comparison_table({"anode": [run(cpu_seconds=62.1)]}, markdown=True)
+    assert cells(one, "group")[-2:] == ["CPU [s]", "time [s]"]
+    other = run(method="cwola", cpu_seconds=30.0, max_sic=None)
+    table = comparison_table({"anode": [run(cpu_seconds=62.1)], "cwola": [other]}, markdown=True)
+    assert cells(table, "group")[-3:] == ["CPU [s]", "CPU [s] / max SIC", "time [s]"]
+    assert cells(table, "anode")[-3:] == ["62", "10.0", "312"]
+    assert cells(table, "cwola")[-3:] == ["30", "-", "312"]
+
+
+def test_users_of_truth_labels_are_marked() -> None:
+    groups = {"iad": [run(uses_truth=True)], "cwola": [run(uses_truth=False)], "old": [run()]}
+    table = comparison_table(groups)
+    assert [line.split()[0] for line in table.splitlines()[2:5]] == ["iad*", "cwola", "old"]
+    assert "* uses truth labels: a ceiling, not a search" in table
+    assert "uses truth" not in comparison_table({"old": [run()]})
+
+
 def test_bars_in_group_names_do_not_break_markdown() -> None:
     assert r"a\|b" in comparison_table({"a|b": [run()]}, markdown=True)
 

@@ -116,14 +116,13 @@ class RAnode(AnomalyMethod):
     def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
         """How much signal there is, and how much the data like the model.
 
-        ``signal_fraction`` is the likeliest w of data events that no fit has seen. Its error is
-        the jackknife's that leaves out a fold at a time, applied to the w that each fold's fits
-        learned from the events of all others,
+        ``signal_fraction`` is the likeliest w of data events that no fit has seen. To its
+        statistical error comes, in quadrature, that of p_sig: the jackknife's that leaves out a
+        fold at a time, of the w that each fold's fits learned from the events of all others,
 
-            error^2 = (K - 1) / K sum_k (w_k - mean w)^2,
+            error^2 = statistical^2 + (K - 1) / K sum_k (w_k - mean w)^2.
 
-        which has the noise of the fits in it, K - 1 times over; it is never taken to be smaller
-        than the statistical error of the likelihood. ``likelihood_gain`` is the mean over these
+        ``likelihood_gain`` is the mean over these
         events of log p_data - log p_bg at that w.
         """
         log_ratio = parts["log_p_signal"][in_data] - parts["log_p_background"][in_data]
@@ -134,7 +133,7 @@ class RAnode(AnomalyMethod):
         spread = np.sqrt((len(names) - 1) * np.var(learned))
         return {
             "signal_fraction": fraction,
-            "signal_fraction_error": float(max(statistical, spread)),
+            "signal_fraction_error": float(np.hypot(statistical, spread)),
             "signal_fraction_by_fold": learned.tolist(),
             "likelihood_gain": float(np.mean(gain)),
         }

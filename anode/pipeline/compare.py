@@ -1,5 +1,6 @@
 """Do several runs differ by more than their seeds do?"""
 
+import dataclasses
 import glob
 import json
 import logging
@@ -8,40 +9,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from anode import io
 from anode.errors import ConfigError
-from anode.evaluation.curves import SicCurve, curve_from_datasets
+from anode.evaluation.curves import curve_from_datasets
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import build, load_run, resolve
-from anode.reporting.figures import comparison_figure
+from anode.pipeline.study import Failure, Study, cells_of, check, check_figures, complain, make
+from anode.pipeline.summary import QUANTITIES as QUANTITIES
+from anode.pipeline.summary import FinishedRun, Places
+from anode.pipeline.summary import summary as summary
+from anode.reporting.groups import read_groups
+from anode.reporting.published import PUBLISHED, Published
+from anode.reporting.study_figures import study_figures
 from anode.reporting.style import save_figure
-from anode.reporting.tables import comparison_table, summarise
+from anode.reporting.tables import comparison_table
 
 log = logging.getLogger(__name__)
-
-QUANTITIES = ("auc", "max_sic", "sic_at_fpr.1e-2", "sic_at_fpr.1e-3", "seconds")
 
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Keys of ``configs/compare.yaml``."""
+    """Keys of ``configs/compare.yaml``; without a study, ``runs`` and ``output`` are needed."""
 
-    runs: list[str]
-    output: str
+    runs: list[str] | None
+    output: str | None
     group_by: list[str] | None
+    figures: list[str]
+    n_jobs: int
+    study: Study | None
 
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a comparison needs of one run; ``curve`` is None without truth labels."""
-
-    path: Path
-    settings: dict[str, Any]
-    metrics: dict[str, Any]
-    curve: SicCurve | None
+    def __post_init__(self) -> None:
+        if self.n_jobs < 1:
+            raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
+        check_figures(self.figures, "figures")
+        if self.study is None and not (self.runs and self.output):
+            raise ConfigError(
+                "a comparison needs runs=[PATTERNS] and output=FOLDER, or study=NAME; got "
+                f"runs={self.runs} and output={self.output}"
+            )
+        if self.study is None and (unknown := {"scan", "robustness"} & set(self.figures)):
+            raise ConfigError(f"figures: {', '.join(sorted(unknown))} need the points of a study")
+        if self.study is not None and self.group_by is not None:
+            raise ConfigError("a study is grouped by its variants; leave group_by out")
+        if self.study is not None and self.runs is not None and len(self.runs) != 1:
+            raise ConfigError(f"runs of a study is one folder, got {self.runs}")
 
 
 def parse_compare(raw: DictConfig) -> CompareConfig:
@@ -50,7 +63,7 @@ def parse_compare(raw: DictConfig) -> CompareConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has a value of the wrong kind.
     """
-    content = resolve(raw)
+    content = {"study": None, **resolve(raw)}
     for key in ("runs", "group_by"):
         if isinstance(content.get(key), str):
             content[key] = [content[key]]
@@ -58,14 +71,47 @@ def parse_compare(raw: DictConfig) -> CompareConfig:
 
 
 def compare(config: CompareConfig) -> None:
-    """Read the runs, group them, and write table, figure and numbers.
+    """Read the runs, or make those of a study; write tables, figures and numbers.
 
     Raises:
-        ConfigError: no pattern leads to a finished run.
+        ConfigError: no pattern leads to a finished run, or a study is wrong.
+        RunDirectoryError: runs of the study failed; raised when the others are compared.
     """
-    runs = find_runs(config.runs)
-    groups = group_runs(runs, config.group_by)
-    write_comparison(groups, Path(config.output))
+    if config.study is not None:
+        asked = dataclasses.replace(
+            config.study,
+            runs=config.runs[0] if config.runs else config.study.runs,
+            output=config.output or config.study.output,
+        )
+        check(asked)
+        complain(compare_study(asked, n_jobs=config.n_jobs))
+    elif config.runs is not None and config.output is not None:
+        groups = group_runs(find_runs(config.runs), config.group_by)
+        write_comparison(groups, Path(config.output), figures=config.figures)
+
+
+def compare_study(study: Study, *, n_jobs: int) -> list[Failure]:
+    """Make the missing runs of a study and compare all that are finished.
+
+    Returns:
+        The runs that failed.
+    """
+    failures = make(study, n_jobs=n_jobs)
+    failed = {failure.run_dir for failure in failures}
+    groups: dict[str, list[FinishedRun]] = {}
+    places: dict[str, tuple[str, str]] = {}
+    for cell in cells_of(study):
+        name = f"{cell.point}/{cell.variant}" if cell.point else cell.variant
+        places[name] = (cell.point, cell.variant)
+        runs = groups.setdefault(name, [])
+        if cell.finished and cell.run_dir not in failed:
+            runs.append(_read_run(RunDirectory(cell.run_dir)))
+    groups = {name: runs for name, runs in groups.items() if runs}
+    if groups:
+        published = PUBLISHED[study.published] if study.published is not None else None
+        output, figures = Path(study.output), study.figures
+        write_comparison(groups, output, figures=figures, places=places, published=published)
+    return failures
 
 
 def find_runs(patterns: Sequence[str]) -> list[FinishedRun]:
@@ -89,8 +135,7 @@ def group_runs(
         ConfigError: a key of ``group_by`` is no configuration key.
     """
     if group_by is None:
-        keys = list(dict.fromkeys(key for run in runs for key in run.settings))
-        group_by = [k for k in keys if k != "seed" and len({_text(r, k) for r in runs}) > 1]
+        group_by = _differing(runs)
     groups: dict[str, list[FinishedRun]] = {}
     for run in runs:
         if list(group_by) == ["parent"]:
@@ -101,73 +146,37 @@ def group_runs(
                 raise ConfigError(f"group_by: {run.path} has no key {', '.join(unknown)}")
             name = ", ".join(f"{key}={_text(run, key)}" for key in group_by) or "all runs"
         groups.setdefault(name, []).append(run)
-    return groups
+    return {name: sorted(found, key=_seed) for name, found in groups.items()}
 
 
-def write_comparison(groups: Mapping[str, Sequence[FinishedRun]], output: Path) -> None:
-    """``comparison.json``, ``comparison.md`` and the figure; the table on the screen."""
-    metrics = {name: [run.metrics for run in runs] for name, runs in groups.items()}
+def write_comparison(
+    groups: Mapping[str, Sequence[FinishedRun]],
+    output: Path,
+    *,
+    figures: Sequence[str] = ("sic",),
+    places: Places | None = None,
+    published: Published | None = None,
+) -> None:
+    """``comparison.json``, ``comparison.md`` and the figures; the table on the screen.
+
+    Args:
+        groups: runs by the name of their group.
+        output: folder.
+        figures: names out of ``FIGURES``.
+        places: point and variant of each group, where they are of a study.
+        published: numbers of others to be drawn in "scan" and "robustness".
+    """
+    content = summary(groups, places)
     curves = {
         name: [run.curve for run in runs if run.curve is not None] for name, runs in groups.items()
     }
-    everything = [entry for entries in metrics.values() for entry in entries]
-    save_figure(
-        comparison_figure(
-            curves,
-            s_over_b=_median(everything, "s_over_b"),
-            s_over_sqrt_b=_median(everything, "s_over_sqrt_b"),
-        ),
-        output / "comparison",
-    )
-    io.write_json(output / "comparison.json", summary(groups))
+    for name, figure in study_figures(figures, read_groups(content), curves, published):
+        save_figure(figure, output / name)
+    metrics = {name: [run.metrics for run in runs] for name, runs in groups.items()}
+    io.write_json(output / "comparison.json", content)
     io.write_text(output / "comparison.md", comparison_table(metrics, markdown=True) + "\n")
     print(comparison_table(metrics))
-    print(f"figure and numbers: {output}")
-
-
-def summary(groups: Mapping[str, Sequence[FinishedRun]]) -> dict[str, Any]:
-    """Per group and quantity: the values by seed, median and 68% interval, and the mean
-    difference to the first group over common seeds with its standard error.
-
-    Runs of one seed share events and injection, so their difference is free of most of the
-    spread between seeds.
-    """
-    first = next(iter(groups.values()))
-    content: dict[str, Any] = {}
-    for name, runs in groups.items():
-        content[name] = {"n_runs": len(runs)}
-        for quantity in QUANTITIES:
-            values = [_quantity(run.metrics, quantity) for run in runs]
-            interval = summarise(values)
-            content[name][quantity] = None if interval is None else interval._asdict()
-            content[name][quantity + " by seed"] = {
-                str(run.metrics["seed"]): value for run, value in zip(runs, values, strict=True)
-            }
-            content[name][quantity + " minus first group"] = _paired(first, runs, quantity)
-    return content
-
-
-def _paired(
-    first: Sequence[FinishedRun], runs: Sequence[FinishedRun], quantity: str
-) -> dict[str, float] | None:
-    known = {run.metrics["seed"]: _quantity(run.metrics, quantity) for run in first}
-    pairs = [(_quantity(run.metrics, quantity), known.get(run.metrics["seed"])) for run in runs]
-    differences = [a - b for a, b in pairs if a is not None and b is not None]
-    if runs is first or len(differences) < 2:
-        return None
-    error = float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
-    return {"mean": float(np.mean(differences)), "error": error, "n": len(differences)}
-
-
-def _quantity(metrics: Mapping[str, Any], name: str) -> float | None:
-    key, _, inner = name.partition(".")
-    value = metrics.get(key)
-    return (value or {}).get(inner) if inner else value
-
-
-def _median(metrics: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    values = [entry[key] for entry in metrics if entry.get(key) is not None]
-    return float(np.median(values)) if values else None
+    print(f"figures and numbers: {output}")
 
 
 def _read_run(directory: RunDirectory) -> FinishedRun:
@@ -177,6 +186,28 @@ def _read_run(directory: RunDirectory) -> FinishedRun:
             curve = curve_from_datasets({name: file[name][:] for name in file})
     settings = dict(_flat(load_run(directory.config).identity))
     return FinishedRun(directory.path, settings, io.read_json(directory.metrics), curve)
+
+
+def _differing(runs: Sequence[FinishedRun]) -> list[str]:
+    """Keys, the seed apart, in which runs differ; but none that the name of its group implies.
+
+    Runs of method=anode and method=cathode differ in many keys below ``method``, of which
+    ``method.name`` says it all as long as each method has the same settings throughout.
+    """
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key != "seed")
+    differing = [key for key in keys if len({_text(run, key) for run in runs}) > 1]
+    kept = []
+    for key in differing:
+        name = key.rpartition(".")[0] + ".name"
+        pairs = {(_text(run, name), _text(run, key)) for run in runs}
+        implied = name in differing and len(pairs) == len({first for first, _ in pairs})
+        if key == name or not implied:
+            kept.append(key)
+    return kept
+
+
+def _seed(run: FinishedRun) -> int:
+    return int(run.metrics["seed"])
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

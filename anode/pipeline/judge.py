@@ -10,6 +10,7 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, metrics, performance
+from anode.evaluation.sculpting import sculpting
 from anode.methods.base import AnomalyMethod
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import RunConfig
@@ -62,6 +63,7 @@ def judge(
                 if closed is None
                 else {part.name: part.ks_statistic for part in closed.features}
             ),
+            "sculpting": _sculpting(prepared, scored),
             "uses_truth": method.uses_truth,
             **method.findings(scored.parts, scored.sample == DATA),
             "true_signal_fraction": None if counts is None else counts.fraction,
@@ -89,6 +91,13 @@ def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
         "s_over_b": counts.s_over_b,
         "s_over_sqrt_b": counts.s_over_sqrt_b,
     }
+
+
+def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, dict[str, float]]:
+    """Of background alone where truth is known, else of all data."""
+    tested = scored.sample == DATA if scored.label is None else scored.label == 0
+    window = prepared.regions.signal
+    return sculpting(scored.mass[tested], scored.score[tested], (window.low, window.high))
 
 
 def _seconds(directory: RunDirectory, key: str) -> float:

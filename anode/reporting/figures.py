@@ -1,14 +1,14 @@
 """What does one look at to judge a run: ROC, SIC, scores, mass spectrum, losses, closure?
 
 Every function takes arrays or result tuples and returns a matplotlib ``Figure``. The last three
-are written in ``check_figures.py`` and ``closure_figure.py``, and imported from here too.
+are written in ``check_figures.py`` and ``closure_figure.py``, those over several runs in
+``comparison_figures.py``, and imported from here too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeVar
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anode.evaluation.curves import MIN_BACKGROUND, Performance, SicCurve
@@ -16,6 +16,16 @@ from anode.reporting.check_figures import LossHistory as LossHistory
 from anode.reporting.check_figures import losses_figure as losses_figure
 from anode.reporting.check_figures import mass_figure as mass_figure
 from anode.reporting.closure_figure import closure_figure as closure_figure
+from anode.reporting.comparison_figures import comparison_figure as comparison_figure
+from anode.reporting.comparison_figures import roc_comparison_figure as roc_comparison_figure
+from anode.reporting.sic_axes import (
+    FPR_LABEL,
+    NO_LABELS,
+    TPR_LABEL,
+    finish_sic,
+    sic_axes,
+    signal_line,
+)
 from anode.reporting.style import (
     BACKGROUND,
     DATA,
@@ -28,12 +38,7 @@ from anode.reporting.style import (
     style,
 )
 
-TPR_LABEL = r"signal efficiency $\epsilon_S$ (TPR)"
-FPR_LABEL = r"background efficiency $\epsilon_B$ (FPR)"
-SIC_LABEL = r"SIC $= \epsilon_S / \sqrt{\epsilon_B}$"
-MANY = 10  # groups of a comparison, above which bands would hide each other
 _T = TypeVar("_T")
-NO_LABELS = "no truth labels: no ROC/SIC"
 
 
 def roc_figure(
@@ -91,7 +96,7 @@ def sic_figure(
     if not results:
         return notice_figure(NO_LABELS)
     with style():
-        figure, left, right = _sic_axes(min(result.fpr_floor for result in results.values()))
+        figure, left, right = sic_axes(min(result.fpr_floor for result in results.values()))
         for color, (name, result) in _colored(results):
             curve = result.sic
             label = name
@@ -105,51 +110,7 @@ def sic_figure(
             right.fill_between(
                 curve.fpr, curve.sic_low, curve.sic_high, color=color, alpha=0.25, lw=0
             )
-        _finish_sic(left, right, _sample_lines(results, s_over_b, s_over_sqrt_b))
-    return figure
-
-
-def comparison_figure(
-    groups: Mapping[str, Sequence[SicCurve]],
-    *,
-    s_over_b: float | None = None,
-    s_over_sqrt_b: float | None = None,
-) -> Figure:
-    """Median SIC and 68% band over the runs (seeds, injections) of each group.
-
-    A point is drawn where every run of the group has one, so that no run drops out of the median
-    on the way. A group of one run is a line without a band, and so is each of many groups.
-
-    Args:
-        groups: name -> SIC curves, one a run; runs without a point, and groups without such
-            runs, are left out.
-        s_over_b, s_over_sqrt_b: signal content of the signal region, for the annotation.
-    """
-    drawn = {
-        name: [curve for curve in curves if len(curve.fpr)] for name, curves in groups.items()
-    }
-    drawn = {name: curves for name, curves in drawn.items() if curves}
-    if not drawn:
-        return notice_figure(NO_LABELS)
-    crowded = len(drawn) > MANY
-    with style():
-        floor = min(curve.fpr[0] for curves in drawn.values() for curve in curves)
-        figure, left, right = _sic_axes(floor)
-        for index, (color, (name, curves)) in enumerate(_colored(drawn)):
-            dashes = ("-", "--", ":")[min(index // len(PALETTE), 2)]  # for repeated colours
-            label = f"{name} ({len(curves)} run{'s' if len(curves) > 1 else ''})"
-            for axes, x in ((left, "tpr"), (right, "fpr")):
-                grid, low, median, high = _over_runs(curves, x)
-                axes.plot(grid, median, color=color, ls=dashes, label=label)
-                if len(curves) > 1 and not crowded:
-                    axes.fill_between(grid, low, high, color=color, alpha=0.25, lw=0)
-        what = "median over runs" if crowded else "median and 68% band over runs"
-        lines = [_signal_line(s_over_b, s_over_sqrt_b), what]
-        _finish_sic(left, right, [*lines, f"at least {MIN_BACKGROUND} background events pass"])
-        if crowded:
-            left.legend_ = None  # it would lie on the curves
-            handles, labels = left.get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+        finish_sic(left, right, _sample_lines(results, s_over_b, s_over_sqrt_b))
     return figure
 
 
@@ -215,16 +176,6 @@ def _colored(items: Mapping[str, _T]) -> list[tuple[str, tuple[str, _T]]]:
     return [(PALETTE[i % len(PALETTE)], item) for i, item in enumerate(items.items())]
 
 
-def _signal_line(s_over_b: float | None, s_over_sqrt_b: float | None) -> str:
-    """What signal there was to find, as far as it is known."""
-    parts = []
-    if s_over_b is not None:
-        parts.append(f"$S/B$ = {s_over_b:.2%}")
-    if s_over_sqrt_b is not None:
-        parts.append(rf"$S/\sqrt{{B}}$ = {s_over_sqrt_b:.1f}")
-    return ", ".join(parts) + (" in the signal region" if parts else "")
-
-
 def _sample_lines(
     results: Mapping[str, Performance], s_over_b: float | None, s_over_sqrt_b: float | None
 ) -> list[str]:
@@ -234,30 +185,10 @@ def _sample_lines(
         f"test: {signal:,} signal, {background:,} background" for signal, background in sizes
     ]
     return [
-        _signal_line(s_over_b, s_over_sqrt_b),
+        signal_line(s_over_b, s_over_sqrt_b),
         tested[0] if len(tested) == 1 else "",
         f"at least {MIN_BACKGROUND} background events pass",
     ]
-
-
-def _sic_axes(fpr_floor: float) -> tuple[Figure, Axes, Axes]:
-    """Two panels with one SIC axis: against TPR, and against FPR down to the floor."""
-    figure = new_figure(9.0, 4.2)
-    left = figure.add_subplot(1, 2, 1)
-    right = figure.add_subplot(1, 2, 2, sharey=left)
-    left.set(xlabel=TPR_LABEL, ylabel=SIC_LABEL, xlim=(0, 1))
-    right.set(xlabel=FPR_LABEL, xscale="log", xlim=(min(fpr_floor, 0.1), 1))
-    right.tick_params(labelleft=False)
-    return figure, left, right
-
-
-def _finish_sic(left: Axes, right: Axes, lines: list[str]) -> None:
-    """The random score, legend, annotation, and room for both above the curves."""
-    for axes, x in ((left, np.linspace(0, 1, 200)), (right, np.geomspace(right.get_xlim()[0], 1))):
-        axes.plot(x, np.sqrt(x), label=r"random score $\sqrt{\epsilon_S}$", **REFERENCE_LINE)
-    left.set_ylim(0, 1.22 * left.dataLim.y1)
-    left.legend(loc="upper right")
-    annotate(right, lines, 0.97, 0.97)
 
 
 def _band_at_tpr(curve: SicCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -272,17 +203,6 @@ def _band_at_tpr(curve: SicCurve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     low = np.interp(grid, low_tpr, curve.sic_low)
     high = np.interp(grid, high_tpr, curve.sic_high)
     return grid, np.minimum(low, curve.sic), np.maximum(high, curve.sic)
-
-
-def _over_runs(
-    curves: Sequence[SicCurve], x: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """(G,) grid in TPR or FPR common to all runs, and quantiles 16%, 50%, 84% of SIC there."""
-    starts = max(getattr(curve, x)[0] for curve in curves)
-    grid = np.linspace(starts, 1, 400) if x == "tpr" else np.geomspace(starts, 1, 400)
-    sic = [np.interp(grid, getattr(curve, x), curve.sic) for curve in curves]
-    low, median, high = np.quantile(sic, (0.158655, 0.5, 0.841345), axis=0)
-    return grid, low, median, high
 
 
 def _density(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

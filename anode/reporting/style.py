@@ -1,9 +1,10 @@
 """What do all our figures have in common: look, labels, and how they reach the disk?"""
 
 import contextlib
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.style as mpl_style
 from cycler import cycler
@@ -15,6 +16,19 @@ from anode.io import atomic_path
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe & Ito's colours, distinguishable for every common kind of colour blindness."""
+
+METHOD_COLORS = {
+    "anode": PALETTE[0],
+    "cathode": PALETTE[1],
+    "r_anode": PALETTE[2],
+    "lacathode": PALETTE[3],
+    "cwola": PALETTE[4],
+    "isolation_forest": PALETTE[5],
+    "supervised": PALETTE[6],
+    "iad": "#882255",
+    "combination": "#999933",
+}
+"""One fixed colour a method, in every figure; the last two are Tol's, muted."""
 
 SIGNAL, BACKGROUND, DATA = PALETTE[1], PALETTE[0], "#000000"
 """One colour each, in every figure."""
@@ -71,6 +85,48 @@ def feature_label(name: str, unit: str | None = None) -> str:
     symbol, known_unit = _SYMBOLS.get(name, (name.replace("$", r"\$"), ""))
     shown = known_unit if unit is None else unit
     return f"{symbol} [{shown}]" if shown else symbol
+
+
+class Look(NamedTuple):
+    """How one group of runs is shown in every figure.
+
+    Attributes:
+        label: its name, with an asterisk where truth labels were used.
+        color: of its lines and points.
+        line: linestyle; dashed for users of truth labels.
+    """
+
+    label: str
+    color: str
+    line: str
+
+
+def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
+    """The look of each group: its method's own colour if no other group has that method.
+
+    Other groups take what is left of the palette in turn, then all of it with other lines.
+
+    Args:
+        groups: name -> (method or None, whether it uses truth labels).
+
+    Example:
+        >>> looks({"best": ("cathode", False), "first": (None, False)})["best"].color
+        '#D55E00'
+    """
+    methods = [method for method, _ in groups.values()]
+    own = {
+        name: METHOD_COLORS[method]
+        for name, (method, _) in groups.items()
+        if method in METHOD_COLORS and methods.count(method) == 1
+    }
+    others = [(color, "-") for color in PALETTE if color not in own.values()]
+    others += [(color, line) for line in ("--", ":") for color in PALETTE]
+    remaining = itertools.cycle(others)
+    found = {}
+    for name, (_, uses_truth) in groups.items():
+        color, line = (own[name], "-") if name in own else next(remaining)
+        found[name] = Look(f"{name}*" if uses_truth else name, color, "--" if uses_truth else line)
+    return found
 
 
 @contextlib.contextmanager

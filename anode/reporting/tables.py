@@ -1,6 +1,6 @@
 """What came out, in numbers: one run, or the median and 68% interval over several?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ Metrics = Mapping[str, Any]
 """Content of one ``metrics.json``."""
 
 MISSING = "-"
+CEILING_NOTE = "* uses truth labels: a ceiling, not a search"
 
 
 class Interval(NamedTuple):
@@ -69,39 +70,84 @@ def result_table(metrics: Metrics, *, markdown: bool = False) -> str:
 def comparison_table(groups: Mapping[str, Sequence[Metrics]], *, markdown: bool = False) -> str:
     """Median and 68% interval over the runs of each group, a group a line.
 
+    CPU seconds have a column if a run has them, and per unit of max SIC another if there are
+    several methods. An asterisk marks a method that uses truth labels.
+
     Args:
         groups: name -> contents of ``metrics.json``, one a run.
         markdown: a markdown table rather than aligned text.
     """
     runs = [metrics for members in groups.values() for metrics in members]
-    fprs = list(dict.fromkeys(key for metrics in runs for key in metrics.get("sic_at_fpr") or {}))
-    header = [
-        "group",
-        "runs",
-        "AUC",
-        "max SIC",
-        *(f"SIC at FPR {key}" for key in fprs),
-        "time [s]",
-    ]
-    rows = []
-    for name, members in groups.items():
-        at_fpr = [
-            _interval([(metrics.get("sic_at_fpr") or {}).get(key) for metrics in members], 2)
-            for key in fprs
-        ]
-        times = [metrics.get("seconds") for metrics in members]
-        rows.append(
-            (
-                name,
-                str(len(members)),
-                _interval([metrics.get("auc") for metrics in members], 3),
-                _interval([metrics.get("max_sic") for metrics in members], 2),
-                *at_fpr,
-                _interval([None if time is None else _seconds(time) for time in times], 0),
-            )
+    columns = _columns(runs)
+    rows = [
+        (
+            f"{name}*" if any(metrics.get("uses_truth") for metrics in members) else name,
+            str(len(members)),
+            *(text(members) for text in columns.values()),
         )
-    note = "median [16%, 84%] over runs; (n) where only n runs have the value"
-    return table(header, rows, markdown=markdown) + f"\n{note}\n"
+        for name, members in groups.items()
+    ]
+    notes = ["median [16%, 84%] over runs; (n) where only n runs have the value"]
+    if any(metrics.get("uses_truth") for metrics in runs):
+        notes.append(rf"\{CEILING_NOTE}" if markdown else CEILING_NOTE)  # or it is a bullet
+    lines = "\n\n".join(notes) if markdown else "\n".join(notes)
+    return table(("group", "runs", *columns), rows, markdown=markdown) + f"\n{lines}\n"
+
+
+_Cell = Callable[[Sequence[Metrics]], str]
+"""From the runs of a group to a cell."""
+
+
+def _columns(runs: Sequence[Metrics]) -> dict[str, _Cell]:
+    """The columns that these runs have something for, after name and number of runs."""
+    fprs = dict.fromkeys(key for metrics in runs for key in metrics.get("sic_at_fpr") or {})
+    columns = {
+        "S/B [%]": _column(_percent_signal, 2),
+        "AUC": _column(lambda m: m.get("auc"), 3),
+        "max SIC": _column(lambda m: m.get("max_sic"), 2),
+    }
+    for key in fprs:
+        columns[f"SIC at FPR {key}"] = _column(_sic_at(key), 2)
+    columns["lowest FPR (test background)"] = _statistics
+    if any(metrics.get("cpu_seconds") is not None for metrics in runs):
+        columns["CPU [s]"] = _column(lambda m: m.get("cpu_seconds"), 0)
+        if len({metrics.get("method") for metrics in runs}) > 1:
+            columns["CPU [s] / max SIC"] = _column(_cost, 1)
+    columns["time [s]"] = _column(_time, 0)
+    return columns
+
+
+def _column(value: Callable[[Metrics], float | None], digits: int) -> _Cell:
+    return lambda members: _interval([value(metrics) for metrics in members], digits)
+
+
+def _sic_at(key: str) -> Callable[[Metrics], float | None]:
+    return lambda metrics: (metrics.get("sic_at_fpr") or {}).get(key)
+
+
+def _cost(metrics: Metrics) -> float | None:
+    """CPU seconds per unit of max SIC."""
+    seconds, peak = metrics.get("cpu_seconds"), metrics.get("max_sic")
+    return seconds / peak if seconds is not None and peak else None
+
+
+def _percent_signal(metrics: Metrics) -> float | None:
+    return None if metrics.get("s_over_b") is None else 100 * float(metrics["s_over_b"])
+
+
+def _time(metrics: Metrics) -> float | None:
+    return None if metrics.get("seconds") is None else _seconds(metrics["seconds"])
+
+
+def _statistics(members: Sequence[Metrics]) -> str:
+    """The cut on statistics: lowest FPR at which SIC is quoted, and the events behind it."""
+    floors = [metrics["fpr_floor"] for metrics in members if metrics.get("fpr_floor") is not None]
+    counts = [metrics.get("n_test_background") for metrics in members]
+    known = sorted({count for count in counts if count is not None})
+    if not floors or not known:
+        return MISSING
+    events = f"{known[0]:,}" if len(known) == 1 else f"{known[0]:,} to {known[-1]:,}"
+    return f"{max(floors):.1e} ({events})"
 
 
 def _performance_rows(metrics: Metrics) -> list[tuple[str, str]]:

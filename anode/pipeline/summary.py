@@ -1,0 +1,104 @@
+"""What does ``comparison.json`` hold: every group's numbers, seed by seed and in the middle?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anode.evaluation.curves import SicCurve
+from anode.reporting.groups import BY_SEED
+from anode.reporting.tables import summarise
+
+QUANTITIES = ("auc", "max_sic", "sic_at_fpr.1e-2", "sic_at_fpr.1e-3", "seconds")
+"""What groups are compared by; every group has them, if only as null."""
+
+CONDITIONS = (
+    "s_over_b",
+    "s_over_sqrt_b",
+    "fpr_floor",
+    "n_test_background",
+    "cpu_seconds",
+    "signal_fraction",
+    "signal_fraction_error",
+    "true_signal_fraction",
+)
+"""What else is kept of each run; left out of groups of which no run has it."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a comparison needs of one run; ``curve`` is None without truth labels."""
+
+    path: Path
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    curve: SicCurve | None
+
+
+Places = Mapping[str, tuple[str, str]]
+"""Point and variant of a group by its name."""
+
+
+def summary(
+    groups: Mapping[str, Sequence[FinishedRun]], places: Places | None = None
+) -> dict[str, Any]:
+    """Per group and quantity: the values by seed, median and 68% interval, and the mean
+    difference to the first group of its point over common seeds with its standard error.
+
+    Runs of one seed share events and injection, so their difference is free of most of the
+    spread between seeds.
+
+    Args:
+        groups: runs by name.
+        places: point and variant of each group; all are of one point if None.
+    """
+    content: dict[str, Any] = {}
+    first: dict[str, Sequence[FinishedRun]] = {}
+    for name, runs in groups.items():
+        point, variant = ("", name) if places is None else places[name]
+        methods = {run.metrics.get("method") for run in runs}
+        content[name] = {
+            "point": point,
+            "variant": variant,
+            "method": methods.pop() if len(methods) == 1 else None,
+            "uses_truth": any(run.metrics.get("uses_truth", False) for run in runs),
+            "n_runs": len(runs),
+        }
+        reference = first.setdefault(point, runs)
+        for quantity in QUANTITIES:
+            content[name] |= _values(runs, quantity)
+            content[name][quantity + " minus first group"] = _paired(reference, runs, quantity)
+        for quantity in CONDITIONS:
+            if any(_quantity(run.metrics, quantity) is not None for run in runs):
+                content[name] |= _values(runs, quantity)
+    return content
+
+
+def _values(runs: Sequence[FinishedRun], quantity: str) -> dict[str, Any]:
+    values = [_quantity(run.metrics, quantity) for run in runs]
+    interval = summarise(values)
+    by_seed = {str(run.metrics["seed"]): value for run, value in zip(runs, values, strict=True)}
+    return {
+        quantity: None if interval is None else interval._asdict(),
+        quantity + BY_SEED: by_seed,
+    }
+
+
+def _paired(
+    first: Sequence[FinishedRun], runs: Sequence[FinishedRun], quantity: str
+) -> dict[str, float] | None:
+    known = {run.metrics["seed"]: _quantity(run.metrics, quantity) for run in first}
+    pairs = [(_quantity(run.metrics, quantity), known.get(run.metrics["seed"])) for run in runs]
+    differences = [a - b for a, b in pairs if a is not None and b is not None]
+    if runs is first or len(differences) < 2:
+        return None
+    error = float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
+    return {"mean": float(np.mean(differences)), "error": error, "n": len(differences)}
+
+
+def _quantity(metrics: Mapping[str, Any], name: str) -> float | None:
+    key, _, inner = name.partition(".")
+    value = metrics.get(key)
+    return (value or {}).get(inner) if inner else value
