@@ -34,6 +34,7 @@ QUICK = [
     "evaluation.n_closure=500",
     "ensemble.size=2",
     "n_jobs=1",
+    "store=null",
 ]
 
 

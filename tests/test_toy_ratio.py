@@ -14,7 +14,8 @@ from anode.pipeline.scores import read_scores
 
 @pytest.mark.slow
 def test_the_score_is_the_closed_form_ratio_and_its_sic_the_optimum(tmp_path):
-    content = composed_content("experiment=toy", "n_jobs=1", f"run_dir={tmp_path / 'run'}")
+    options = ["n_jobs=1", "store=null", f"run_dir={tmp_path / 'run'}"]
+    content = composed_content("experiment=toy", *options)
     config = configuration.from_mapping(content)
     stages.run(config)
     scored = read_scores(tmp_path / "run" / "scores.h5")

@@ -28,6 +28,7 @@ from anode.training.densities import (
     load_density,
 )
 from anode.training.loop import fit, mean_loss
+from anode.training.optimiser import Adam
 from anode.training.state import Fit, Sample
 from anode.training.trackers import build_tracker
 
@@ -332,9 +333,13 @@ def test_fits_at_once_of_which_one_was_deleted_are_made_again(tmp_path):
     assert_same_weights(weights(tmp_path / "1"), before)
 
 
-def test_fits_at_once_have_as_many_batches(tmp_path):
-    with pytest.raises(TrainingError, match="as many batches each, got 5 and 8"):
-        fit(mixtures(tmp_path, (500, 300)), config=trainer_config())
+def test_fits_at_once_take_the_steps_that_the_largest_needs(tmp_path, monkeypatch):
+    steps = []
+    monkeypatch.setattr(Adam, "step", lambda self, pace: steps.append(self))
+    fits = mixtures(tmp_path, (500, 300))
+    fit(fits, config=trainer_config(epochs=1))
+    needed = trainer_config().n_batches(500)
+    assert [steps.count(each) for each in dict.fromkeys(steps)] == [needed] * len(fits)
 
 
 def test_a_batch_of_one_event_is_refused(tmp_path):

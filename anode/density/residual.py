@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy import special
+from scipy import optimize, special
 from torch import Tensor, nn
 
 from anode.density.base import ConditionalDensity
@@ -20,7 +20,6 @@ from anode.errors import ConfigError
 
 SMALLEST_FRACTION = 1e-4
 LARGEST_STEP = math.log(1.25)  # of log w in an epoch, so that an unfinished p_sig cannot end w
-_STEPS = 50  # of the expectation-maximisation, which settles in about ten
 
 
 class Residual(ConditionalDensity):
@@ -98,30 +97,38 @@ def learn_fraction(
         for residual, sample in zip(residuals, samples, strict=True)
     ]
     before = residuals[0].fraction
-    best, _ = likeliest_fraction(torch.cat(ratios).cpu().numpy(), start=before)
+    best, _ = likeliest_fraction(torch.cat(ratios).cpu().numpy())
     step = max(-LARGEST_STEP, min(LARGEST_STEP, math.log(best / before)))
     for residual in residuals:
         residual.set_fraction(min(0.5, before * math.exp(step)))
 
 
-def likeliest_fraction(log_ratio: np.ndarray, *, start: float = 0.05) -> tuple[float, float]:
+def likeliest_fraction(log_ratio: np.ndarray) -> tuple[float, float]:
     """The w that maximises sum log(1 + w (p_sig / p_bg - 1)) over N events, and its error.
 
-    Expectation-maximisation, w <- mean of w p_sig / (w p_sig + (1 - w) p_bg), which never leaves
-    (0, 1). The error is that of the curvature, 1 / sqrt(sum ((p_sig - p_bg) / p_data)^2).
+    The sum is concave, so w is the one root of its slope, sum (p_sig - p_bg) / p_data, or the end
+    of [1e-4, 1 - 1e-4] towards which the sum rises. The error is that of the curvature,
+    1 / sqrt(sum ((p_sig - p_bg) / p_data)^2).
 
     Args:
-        log_ratio: (N,) log p_sig - log p_bg.
-        start: where to begin.
+        log_ratio: (N,) log p_sig - log p_bg, N >= 1.
     """
-    w = start
-    for _ in range(_STEPS):
-        logit = np.log(w) - np.log1p(-w)
-        w = max(SMALLEST_FRACTION, float(np.mean(special.expit(log_ratio + logit))))
-    # (p_s - p_b) / (w p_s + (1 - w) p_b), written so that neither tail overflows.
-    share = special.expit(log_ratio + np.log(w) - np.log1p(-w))
-    slope = share / w - (1 - share) / (1 - w)
-    return w, float(1 / np.sqrt(np.sum(slope**2)))
+
+    def slopes(w: float) -> np.ndarray:
+        # (p_s - p_b) / (w p_s + (1 - w) p_b), written so that neither tail overflows.
+        share = special.expit(log_ratio + np.log(w) - np.log1p(-w))
+        each: np.ndarray = share / w - (1 - share) / (1 - w)
+        return each
+
+    low, high = SMALLEST_FRACTION, 1 - SMALLEST_FRACTION
+    if slopes(low).sum() <= 0:
+        w = low
+    elif slopes(high).sum() >= 0:
+        w = high
+    else:
+        w = float(optimize.brentq(lambda each: slopes(each).sum(), low, high, rtol=1e-12))
+    curvature = float(np.sum(slopes(w) ** 2))
+    return w, 1 / math.sqrt(curvature) if curvature > 0 else math.inf
 
 
 def signal_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
