@@ -14,9 +14,15 @@ from anode.evaluation.curves import SicCurve
 from anode.pipeline import compare, study
 from anode.reporting.comparison_figures import comparison_figure, roc_comparison_figure
 from anode.reporting.groups import Group, read_groups
-from anode.reporting.method_figures import cost_figure, fraction_figure, robustness_figure
+from anode.reporting.method_figures import (
+    cost_figure,
+    fraction_figure,
+    gain_figure,
+    robustness_figure,
+)
 from anode.reporting.published import PUBLISHED
 from anode.reporting.scan_figure import scan_figure, significances
+from anode.reporting.selection_figure import selection_figure
 from anode.reporting.style import METHOD_COLORS, looks
 
 NOTE = "uses truth labels: a ceiling, not a search"
@@ -52,7 +58,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = synthetic_study(
         folder,
         points={"default": [], "shifted": []},
-        figures=["sic", "roc", "scan", "cost", "fraction", "robustness"],
+        figures=["sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain"],
         published="2109.00546",
     )
     write_runs(asked)
@@ -64,14 +70,14 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_study_leaves_tables_and_the_figures_it_asks_for(compared: Path) -> None:
     names = ["comparison-default", "comparison-shifted", "roc-default", "roc-shifted"]
-    names += ["scan", "cost", "fraction", "robustness"]
+    names += ["scan", "cost", "fraction", "robustness", "selection", "gain"]
     expected = {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
     expected |= {"comparison.json", "comparison.md"}
     assert {path.name for path in compared.iterdir()} == expected
     table = (compared / "comparison.md").read_text()
     assert "| default/supervised* " in table
     assert NOTE in table
-    assert set(study.FIGURES) == {"sic", "roc", "scan", "cost", "fraction", "robustness"}
+    assert {*study.FIGURES} == {"sic", "roc", *names[4:]}
 
 
 def test_a_method_has_its_colour_in_every_figure(compared: Path) -> None:
@@ -200,3 +206,29 @@ def test_robustness_puts_points_of_a_method_in_its_place() -> None:
         robustness_figure(groups, PAPER)
     )
     assert "no truth labels" in texts(robustness_figure([group("anode")]))
+
+
+def test_gains_and_sic_are_differences_to_the_first_group_over_common_seeds():
+    first = group("default", likelihood_gain=[0.01, 0.02, 0.03], max_sic=[10.0, 12.0, 14.0])
+    other = group("more", likelihood_gain=[0.011, 0.022, None], max_sic=[11.0, 14.0, 99.0])
+    point = errorbars(gain_figure([first, other]))["more"][0]
+    assert xs(point) == pytest.approx([1.5])  # thousandths
+    assert ys(point) == pytest.approx([np.mean([1.0, 2.0, 85.0])])
+
+
+def test_the_selected_events_are_drawn_beside_all_data_and_the_true_signal():
+    values = {"selection.all": 50.0, "selection.1e-2": 80.0, "selection.signal": 100.0}
+    named = {
+        f"{key}.mj1.{edge}": [middle + shift] * 2
+        for key, middle in values.items()
+        for edge, shift in (("low", -10.0), ("median", 0.0), ("high", 20.0))
+    }
+    figure = selection_figure([group("anode", **named), group("cathode")])
+    panel = figure.axes[0]
+    (bar,) = panel.containers
+    assert xs(bar[0]) == [80.0]
+    (segment,) = bar[2][0].get_segments()
+    assert segment[:, 0].tolist() == [70.0, 100.0]
+    spans = {patch.get_label(): patch.get_extents() for patch in panel.patches}
+    assert {"all data", "true signal"} == set(spans)
+    assert "no selected events" in texts(selection_figure([group("cathode")]))

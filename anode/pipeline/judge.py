@@ -11,6 +11,7 @@ from anode.errors import DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, metrics, performance
 from anode.evaluation.sculpting import sculpting
+from anode.evaluation.selection import Spread, selection
 from anode.methods.base import AnomalyMethod
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import RunConfig
@@ -64,6 +65,7 @@ def judge(
                 else {part.name: part.ks_statistic for part in closed.features}
             ),
             "sculpting": _sculpting(prepared, scored),
+            "selection": _selection(prepared, scored),
             "uses_truth": method.uses_truth,
             **method.findings(scored.parts, scored.sample == DATA),
             "true_signal_fraction": None if counts is None else counts.fraction,
@@ -98,6 +100,16 @@ def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, dict[str, float]
     tested = scored.sample == DATA if scored.label is None else scored.label == 0
     window = prepared.regions.signal
     return sculpting(scored.mass[tested], scored.score[tested], (window.low, window.high))
+
+
+def _selection(prepared: Prepared, scored: Scored) -> dict[str, Spread]:
+    """Of the data events that were scored."""
+    region = prepared.data[prepared.in_signal_region()]
+    in_data = scored.sample == DATA
+    order = np.argsort(region.event_id)
+    rows = order[np.searchsorted(region.event_id, scored.event_id[in_data], sorter=order)]
+    events = region[rows]
+    return selection(events.features, events.names, scored.score[in_data], events.label)
 
 
 def _seconds(directory: RunDirectory, key: str) -> float:

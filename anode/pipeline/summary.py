@@ -23,6 +23,11 @@ CONDITIONS = (
     "signal_fraction",
     "signal_fraction_error",
     "true_signal_fraction",
+    "likelihood_gain",
+    "sculpting.1e-1.chi2",
+    "sculpting.1e-2.chi2",
+    "sculpting.1e-1.ndf",
+    "sculpting.1e-2.ndf",
 )
 """What else is kept of each run; left out of groups of which no run has it."""
 
@@ -70,7 +75,7 @@ def summary(
         for quantity in QUANTITIES:
             content[name] |= _values(runs, quantity)
             content[name][quantity + " minus first group"] = _paired(reference, runs, quantity)
-        for quantity in CONDITIONS:
+        for quantity in (*CONDITIONS, *_names_below("selection", runs)):
             if any(_quantity(run.metrics, quantity) is not None for run in runs):
                 content[name] |= _values(runs, quantity)
     return content
@@ -98,7 +103,22 @@ def _paired(
     return {"mean": float(np.mean(differences)), "error": error, "n": len(differences)}
 
 
+def _names_below(key: str, runs: Sequence[FinishedRun]) -> list[str]:
+    """Names of all numbers that some run has in the group ``key`` of its metrics."""
+
+    def walk(name: str, value: Any) -> list[str]:
+        if isinstance(value, Mapping):
+            return [found for k, v in value.items() for found in walk(f"{name}.{k}", v)]
+        return [name]
+
+    names = [found for run in runs for found in walk(key, run.metrics.get(key, {}))]
+    return list(dict.fromkeys(names))
+
+
 def _quantity(metrics: Mapping[str, Any], name: str) -> float | None:
-    key, _, inner = name.partition(".")
-    value = metrics.get(key)
-    return (value or {}).get(inner) if inner else value
+    """The number at a dotted name; None where a run does not have it."""
+    value: Any = metrics
+    for key in name.split("."):
+        value = (value or {}).get(key)
+    number: float | None = value
+    return number

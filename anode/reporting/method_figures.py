@@ -132,6 +132,53 @@ def robustness_figure(groups: Sequence[Group], published: Published | None = Non
     return figure
 
 
+def gain_figure(groups: Sequence[Group]) -> Figure:
+    """Does the likelihood of unseen data, which needs no labels, choose what finds signal?
+
+    Max SIC and SIC at FPR 1e-3 against ``likelihood_gain``, each less that of the first group:
+    means over common seeds with their standard errors.
+
+    Args:
+        groups: variants of one method.
+    """
+    first, *others = groups
+    fits = [group for group in others if _paired(group, first, "likelihood_gain") is not None]
+    if not fits:
+        return notice_figure("no likelihood gains in these runs")
+    shown = looks_of(groups)
+    marks = dict(zip(shown, MARKS * len(shown), strict=False))
+    with style():
+        figure = new_figure(9.0, 4.8)
+        panels = figure.subplots(1, 2, sharex=True)
+        quantities = {"max_sic": "max SIC", "sic_at_fpr.1e-3": SIC_AT_LABEL}
+        for axes, (quantity, text) in zip(panels, quantities.items(), strict=True):
+            for group in fits:
+                gain = _paired(group, first, "likelihood_gain", scale=1e3)
+                sic = _paired(group, first, quantity)
+                if gain is not None and sic is not None:
+                    look = shown[group.variant]
+                    draw_point(axes, look, marks[group.variant], gain, sic, label=look.label)
+            axes.axhline(0, **REFERENCE_LINE)
+            axes.axvline(0, **REFERENCE_LINE)
+            axes.set_xlabel(
+                rf"gain in $\log p$ per unseen event, less that of {first.variant} [$10^{{-3}}$]"
+            )
+            axes.set_ylabel(f"{text}, less that of {first.variant}")
+        legend_below(figure, entries_of(panels[0]), columns=5)
+    return figure
+
+
+def _paired(group: Group, first: Group, quantity: str, *, scale: float = 1.0) -> Interval | None:
+    """Mean difference to another group over common seeds, and its standard error."""
+    mine, theirs = group.by_seed(quantity), first.by_seed(quantity)
+    differences = [scale * (mine[seed] - theirs[seed]) for seed in mine if seed in theirs]
+    if len(differences) < 2:
+        return None
+    mean = float(np.mean(differences))
+    error = float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
+    return Interval(mean, mean - error, mean + error, len(differences))
+
+
 def _fractions(groups: Sequence[Group]) -> np.ndarray:
     """(R, 3) true fraction, fitted one and its error, of runs that have all and an error."""
     rows = []

@@ -7,12 +7,18 @@ from matplotlib.figure import Figure
 from anode.evaluation.curves import SicCurve
 from anode.reporting.comparison_figures import comparison_figure, roc_comparison_figure
 from anode.reporting.groups import Group, looks_of
-from anode.reporting.method_figures import cost_figure, fraction_figure, robustness_figure
+from anode.reporting.method_figures import (
+    cost_figure,
+    fraction_figure,
+    gain_figure,
+    robustness_figure,
+)
 from anode.reporting.published import Published
 from anode.reporting.scan_figure import scan_figure
+from anode.reporting.selection_figure import selection_figure
 from anode.reporting.tables import summarise
 
-FIGURES = ("sic", "roc", "scan", "cost", "fraction", "robustness")
+FIGURES = ("sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain")
 """What can be asked for; "scan" and "robustness" are over the points of a study."""
 
 _CURVES = (("sic", "comparison", comparison_figure), ("roc", "roc", roc_comparison_figure))
@@ -48,6 +54,10 @@ def study_figures(
         yield "fraction", fraction_figure(groups)
     if "robustness" in names:
         yield "robustness", robustness_figure(groups, published)
+    if "gain" in names:
+        yield "gain", gain_figure(groups)
+    if "selection" in names:
+        yield "selection", selection_figure(groups)
 
 
 def _median(groups: Sequence[Group], quantity: str) -> float | None:

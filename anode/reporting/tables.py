@@ -62,6 +62,8 @@ def result_table(metrics: Metrics, *, markdown: bool = False) -> str:
         rows.append(("AUC, SIC", "no truth labels: no ROC/SIC"))
     else:
         rows += _performance_rows(metrics)
+    if metrics.get("signal_fraction") is not None:
+        rows.append(("signal fraction, fitted", _fraction(metrics)))
     if metrics.get("seconds") is not None:
         rows.append(("time", f"{_seconds(metrics['seconds']):.0f} s"))
     return table(["quantity", "value"], rows, markdown=markdown)
@@ -100,6 +102,7 @@ _Cell = Callable[[Sequence[Metrics]], str]
 
 def _columns(runs: Sequence[Metrics]) -> dict[str, _Cell]:
     """The columns that these runs have something for, after name and number of runs."""
+    methods = {metrics.get("method") for metrics in runs}
     fprs = dict.fromkeys(key for metrics in runs for key in metrics.get("sic_at_fpr") or {})
     columns = {
         "S/B [%]": _column(_percent_signal, 2),
@@ -108,10 +111,14 @@ def _columns(runs: Sequence[Metrics]) -> dict[str, _Cell]:
     }
     for key in fprs:
         columns[f"SIC at FPR {key}"] = _column(_sic_at(key), 2)
+    if any(_sculpting(metrics) is not None for metrics in runs):
+        columns["chi2/ndf of pass rate at 1%"] = _column(_sculpting, 1)
+    if len(methods) == 1 and any(metrics.get("likelihood_gain") for metrics in runs):
+        columns["gain in log p [1e-3]"] = _column(_gain, 2)
     columns["lowest FPR (test background)"] = _statistics
     if any(metrics.get("cpu_seconds") is not None for metrics in runs):
         columns["CPU [s]"] = _column(lambda m: m.get("cpu_seconds"), 0)
-        if len({metrics.get("method") for metrics in runs}) > 1:
+        if len(methods) > 1:
             columns["CPU [s] / max SIC"] = _column(_cost, 1)
     columns["time [s]"] = _column(_time, 0)
     return columns
@@ -129,6 +136,18 @@ def _cost(metrics: Metrics) -> float | None:
     """CPU seconds per unit of max SIC."""
     seconds, peak = metrics.get("cpu_seconds"), metrics.get("max_sic")
     return seconds / peak if seconds is not None and peak else None
+
+
+def _sculpting(metrics: Metrics) -> float | None:
+    """chi2/ndf of a pass rate that is the same at every mass, for a cut that keeps 1%."""
+    test = (metrics.get("sculpting") or {}).get("1e-2")
+    return None if test is None else test["chi2"] / test["ndf"]
+
+
+def _gain(metrics: Metrics) -> float | None:
+    """Mean of log p_data - log p_bg of unseen data, in thousandths."""
+    gain = metrics.get("likelihood_gain")
+    return None if gain is None else 1e3 * gain
 
 
 def _percent_signal(metrics: Metrics) -> float | None:
@@ -164,6 +183,14 @@ def _performance_rows(metrics: Metrics) -> list[tuple[str, str]]:
         text = below if value is None else _measured(value, errors.get(key), 2)
         rows.append((f"SIC at FPR {key}", text))
     return rows
+
+
+def _fraction(metrics: Metrics) -> str:
+    """Fitted signal fraction of the signal region, and the true one where it is known."""
+    fitted, error = metrics["signal_fraction"], metrics.get("signal_fraction_error")
+    text = f"{fitted:.2%}" + ("" if error is None else f" ± {error:.2%}")
+    true = metrics.get("true_signal_fraction")
+    return text if true is None else f"{text} (true {true:.2%})"
 
 
 def _measured(value: float | None, error: float | None, digits: int) -> str:
