@@ -22,7 +22,7 @@ import numpy as np
 
 from anode.density.base import DensityConfig
 from anode.density.physical import PhysicalDensity
-from anode.density.residual import likeliest_fraction
+from anode.density.residual import LARGEST_FRACTION, likeliest_fraction
 from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
@@ -76,6 +76,16 @@ class RAnodeConfig(MethodConfig):
             )
         if self.fits < 1:
             raise ConfigError(f"method.fits must be at least 1, got {self.fits}")
+        if self.fraction == "learned" and self.fractions[0] > LARGEST_FRACTION:
+            raise ConfigError(
+                f"method.fractions must be at most {LARGEST_FRACTION} where method.fraction="
+                f"learned, got {self.fractions}"
+            )
+        if self.fits > 1 and self.trainer.patience is not None:
+            raise ConfigError(
+                "the fits of a fold end together: method.trainer.patience must be null where "
+                f"method.fits is above 1, got {self.trainer.patience} and {self.fits}"
+            )
 
 
 class RAnode(AnomalyMethod):
