@@ -28,7 +28,7 @@ from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 from anode.methods.crossfit import combine
 from anode.methods.fits import BACKGROUND, DensityFits
-from anode.regions.splits import fold_of
+from anode.regions.splits import uniform_of
 from anode.training import checkpoints
 from anode.training.densities import EvaluateJob, evaluate_all
 from anode.training.recipe import TrainerConfig
@@ -197,8 +197,8 @@ class RAnode(AnomalyMethod):
         """(N,) the share of fit ``number``: shares of different fits are disjoint while they
         last."""
         n_shares = max(2, round(1 / self.settings.split.validation))
-        share = fold_of(events.event_id, n_shares, self.settings.seed + 1)
-        return share == number % n_shares
+        share = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
+        return np.floor(share * n_shares) == number % n_shares
 
     def _folders(self, name: str, fraction: float) -> list[Path]:
         """Where the fits of a fold live."""
