@@ -19,6 +19,7 @@ from anode.density.base import ConditionalDensity
 from anode.errors import ConfigError
 
 SMALLEST_FRACTION = 1e-4
+LARGEST_FRACTION = 0.5  # that is learned; beyond it p_sig describes the bulk
 LARGEST_STEP = math.log(1.25)  # of log w in an epoch, so that an unfinished p_sig cannot end w
 
 
@@ -100,7 +101,7 @@ def learn_fraction(
     best, _ = likeliest_fraction(torch.cat(ratios).cpu().numpy())
     step = max(-LARGEST_STEP, min(LARGEST_STEP, math.log(best / before)))
     for residual in residuals:
-        residual.set_fraction(min(0.5, before * math.exp(step)))
+        residual.set_fraction(min(LARGEST_FRACTION, before * math.exp(step)))
 
 
 def likeliest_fraction(log_ratio: np.ndarray) -> tuple[float, float]:

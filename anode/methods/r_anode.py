@@ -22,13 +22,13 @@ import numpy as np
 
 from anode.density.base import DensityConfig
 from anode.density.physical import PhysicalDensity
-from anode.density.residual import likeliest_fraction
+from anode.density.residual import LARGEST_FRACTION, likeliest_fraction
 from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 from anode.methods.crossfit import combine
 from anode.methods.fits import BACKGROUND, DensityFits
-from anode.regions.splits import fold_of
+from anode.regions.splits import uniform_of
 from anode.training import checkpoints
 from anode.training.densities import EvaluateJob, evaluate_all
 from anode.training.recipe import TrainerConfig
@@ -76,6 +76,16 @@ class RAnodeConfig(MethodConfig):
             )
         if self.fits < 1:
             raise ConfigError(f"method.fits must be at least 1, got {self.fits}")
+        if self.fraction == "learned" and self.fractions[0] > LARGEST_FRACTION:
+            raise ConfigError(
+                f"method.fractions must be at most {LARGEST_FRACTION} where method.fraction="
+                f"learned, got {self.fractions}"
+            )
+        if self.fits > 1 and self.trainer.patience is not None:
+            raise ConfigError(
+                "the fits of a fold end together: method.trainer.patience must be null where "
+                f"method.fits is above 1, got {self.trainer.patience} and {self.fits}"
+            )
 
 
 class RAnode(AnomalyMethod):
@@ -186,8 +196,8 @@ class RAnode(AnomalyMethod):
         """(N,) the share of fit ``number``: shares of different fits are disjoint while they
         last."""
         n_shares = max(2, round(1 / self.settings.split.validation))
-        share = fold_of(events.event_id, n_shares, self.settings.seed + 1)
-        return share == number % n_shares
+        share = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
+        return np.floor(share * n_shares) == number % n_shares
 
     def _folders(self, name: str, fraction: float) -> list[Path]:
         """Where the fits of a fold live."""

@@ -3,6 +3,7 @@
 import fcntl
 import importlib.metadata
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -74,8 +75,11 @@ class RunDirectory:
                     f"another process is running in {self.path}; wait for it, or choose another "
                     "run_dir"
                 ) from None
-            for leftover in self.path.rglob(".*.partial*"):  # of a killed process: none is alive
-                leftover.unlink()
+            for leftover in list(self.path.rglob(".*.partial*")):  # of a killed process
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
             yield
 
     def check_data(self, description: Mapping[str, Any]) -> None:

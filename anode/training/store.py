@@ -1,8 +1,8 @@
 """How do runs that need the same sideband density fit it once?
 
 Finished fits are kept in a folder under the hash of everything they hang on: events, settings,
-seed and the code that fits. A run copies what is there, so that its own folder stays complete, and
-puts there what is not. Runs at the same time wait for each other.
+seed, the code that fits and torch. A run copies what is there, so that its own folder stays
+complete, and puts there what is not. Runs at the same time wait for each other.
 """
 
 import contextlib
@@ -12,11 +12,12 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import torch
 
 from anode import io
 from anode.parallel import cpu_seconds
@@ -41,6 +42,8 @@ def fit_stored(
         n_jobs: processes.
         threads: torch threads of each.
     """
+    if any(job.start_from is not None for job in jobs):
+        raise ValueError("only fits that start from no other are stored")
     if store is None or all(_is_finished(job.directory) for job in jobs):
         return fit_all(jobs, n_jobs=n_jobs, threads=threads)
     kept = {job.directory: store / content_hash(job) for job in jobs}
@@ -82,6 +85,7 @@ def content_hash(job: FitJob) -> str:
         "stream": [job.seed, job.directory.name],
         "device": job.device,
         "code": code_hash(),
+        "torch": torch.__version__,
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for table in (job.train, job.validation):
@@ -110,7 +114,8 @@ def _copy(source: Path, target: Path, cost: dict[str, float] | None = None) -> N
     """The files of a finished fit, and what it cost; all of them appear at once."""
     if target.is_dir():
         shutil.rmtree(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # Both the store's entry and the run are locked: a leftover is a killed process's.
+    temporary = target.with_name(f".{target.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
     if cost is not None:
@@ -125,5 +130,9 @@ def _locked(paths: list[Path]) -> Iterator[None]:
         for path in sorted(set(paths)):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = stack.enter_context(open(path.with_suffix(".lock"), "w"))
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("waiting for another run that is fitting %s", path)
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
