@@ -352,3 +352,13 @@ def test_reproduce_makes_every_study_and_complains_at_the_end(tmp_path, monkeypa
     with pytest.raises(RunDirectoryError, match="a/run: it was late"):
         reproduce.reproduce(reproduce.ReproduceConfig(2, ["full", "ablation"]))
     assert done == [("full", 2), ("ablation", 2)]
+
+
+@pytest.mark.parametrize("name", ["family", "scan", "robustness", "no_signal"])
+def test_a_study_runs_on_the_downloaded_sample_too(name):
+    ours = reproduce.read_study(name)
+    theirs = reproduce.read_study(f"lhco_rd/{name}")
+    assert set(theirs.variants) == set(ours.variants)
+    assert theirs.common[0] == "data=lhco_rd"
+    assert "results/lhco_rd" in theirs.runs
+    study.check(theirs)
