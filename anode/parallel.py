@@ -51,6 +51,10 @@ def stream_jobs(
     if len(first) <= 1:
         yield from map(function, itertools.chain(first, jobs))
         return
+    default = multiprocessing.get_start_method(allow_none=True)
+    if default not in (None, *multiprocessing.get_all_start_methods()):
+        # A worker of joblib's would tell ours to start as only joblib can.
+        multiprocessing.set_start_method("spawn", force=True)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(len(first), context, start_worker, (threads,)) as pool:

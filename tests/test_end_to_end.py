@@ -348,7 +348,7 @@ def test_launchers_spread_a_sweep(tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
     sweep = tmp_path / "sweep"
     options = [f"hydra/launcher={launcher}", "trainer.epochs=1", f"run_dir={sweep}", "seed=1,2"]
-    done = script("run", "--multirun", *QUICK, *options)
+    done = script("run", "--multirun", *QUICK, *options, "n_jobs=2")
     assert done.returncode == 0, done.stderr
     assert len(list(sweep.glob("*/metrics.json"))) == 2
 
