@@ -66,7 +66,8 @@ def end_epoch(
     densities: Sequence[Trainable], features: Sequence[Tensor], context: Sequence[Tensor]
 ) -> None:
     """Learn from validation events what is not learned from training events: the common w of
-    residuals. Nothing for all other densities.
+    residuals. Nothing for all other densities. It is for epochs after the rate has peaked: before,
+    p_sig has not found what there is, and its w would be driven to nothing.
 
     Args:
         densities: S densities.

@@ -18,7 +18,7 @@ from anode.density.together import end_epoch, mean_losses
 from anode.errors import TrainingError
 from anode.seeding import torch_stream
 from anode.training.checkpoints import FitResult
-from anode.training.recipe import TrainerConfig
+from anode.training.recipe import PEAK_AT, TrainerConfig
 from anode.training.state import Fit, Losses, Sample, State
 from anode.training.trackers import build_tracker
 
@@ -68,12 +68,13 @@ def fit(
         while not state.results[0].finished:
             epoch = state.epochs_done + 1
             train_losses = _train_epoch(state, epoch, n_batches, bar)
-            validation = [one.validation for one in state.fits]
-            end_epoch(
-                [one.density for one in state.fits],
-                [sample.features for sample in validation],
-                [sample.context for sample in validation],
-            )
+            if epoch > PEAK_AT * config.epochs:  # what is not yet found must not be given up
+                validation = [one.validation for one in state.fits]
+                end_epoch(
+                    [one.density for one in state.fits],
+                    [sample.features for sample in validation],
+                    [sample.context for sample in validation],
+                )
             losses = [
                 Losses(loss, mean_loss(one.density, one.validation))
                 for one, loss in zip(state.fits, train_losses, strict=True)
