@@ -89,6 +89,16 @@ def test_wrong_values_are_refused_by_key(override, message):
         parsed(override)
 
 
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [("r_anode", "method.density"), ("combination", "method.members.r_anode.density")],
+)
+def test_a_density_that_a_method_cannot_have_is_refused(method, key):
+    """A coupling flow has nothing to couple in one feature."""
+    with pytest.raises(ConfigError, match="coupling"):
+        parsed(f"method={method}", f"density@{key}=coupling_rqs", "features=[mj1]")
+
+
 def test_a_saved_configuration_comes_back_equal(tmp_path):
     config = parsed("data=toy", "split=holdout", "density=maf_rqs", "seed=4")
     path = tmp_path / "config.yaml"

@@ -30,7 +30,7 @@ from anode.pipeline.config import DataConfig, InjectionConfig
 from anode.pipeline.prepare import prepare
 from anode.pipeline.scores import read_scores
 from anode.training import store
-from anode.training.densities import Evaluation
+from anode.training.evaluate import Evaluation
 
 QUICK = [
     "data=toy",

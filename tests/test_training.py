@@ -17,16 +17,10 @@ from anode.density.mog import MixtureConfig
 from anode.errors import ConfigError, RunDirectoryError, TrainingError
 from anode.events.table import EventTable
 from anode.regions.preprocessing import PreprocessingConfig
-from anode.training import checkpoints, densities, state
+from anode.training import checkpoints, evaluate, state
 from anode.training.checkpoints import Checkpoint, FitResult
-from anode.training.densities import (
-    EvaluateJob,
-    FitJob,
-    fit_all,
-    fit_densities,
-    latent_all,
-    load_density,
-)
+from anode.training.densities import FitJob, fit_all, fit_densities, load_density
+from anode.training.evaluate import EvaluateJob, latent_all
 from anode.training.loop import fit, mean_loss
 from anode.training.optimiser import Adam
 from anode.training.state import Fit, Sample
@@ -276,7 +270,7 @@ def test_a_density_folder_gives_the_same_log_prob_when_loaded(tmp_path, last_two
 def test_latent_values_are_the_densities_own_whatever_the_processes(
     tmp_path, last_two, monkeypatch
 ):
-    monkeypatch.setattr(densities, "BLOCK", 70)
+    monkeypatch.setattr(evaluate, "BLOCK", 70)
     folders = [tmp_path / "flow", tmp_path / "mixture"]
     fit_densities([job(folders[0])])
     fit_densities([job(folders[1], density=MIXTURE)])

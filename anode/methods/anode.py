@@ -19,7 +19,7 @@ from anode.events.table import EventTable, concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 from anode.methods.crossfit import combine
 from anode.methods.fits import BACKGROUND, DensityFits
-from anode.training.densities import evaluate_all
+from anode.training.evaluate import evaluate_all
 
 DATA = "data"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError
@@ -19,7 +20,7 @@ from anode.methods.fits import BACKGROUND, DensityFits
 from anode.methods.two_samples import TwoSampleMethod, TwoSamples
 from anode.regions.mass import sample_masses
 from anode.seeding import stream, stream_seed
-from anode.training.densities import evaluate_all, latent_all
+from anode.training.evaluate import latent_all
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,5 @@ class LaCathode(_WithBackground):
 
     def outside(self, events: EventTable) -> np.ndarray:
         """(N,) events clipped to the range p_bg was fitted in."""
-        (background,) = evaluate_all(
-            [self.fits.evaluate_job(BACKGROUND, events)],
-            n_jobs=self.settings.n_jobs,
-            threads=self.settings.threads,
-        )
-        return background.outside
+        features = torch.as_tensor(events.features)
+        return self.background_density().preprocessing.outside(features).numpy()

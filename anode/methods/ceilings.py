@@ -9,6 +9,7 @@ import numpy as np
 
 from anode.errors import DataError
 from anode.methods.base import RegionEvents
+from anode.methods.classifier_job import SMALLEST_SAMPLE
 from anode.methods.two_samples import TwoSampleMethod, TwoSamples
 
 
@@ -40,7 +41,7 @@ def _simulated(events: RegionEvents, label: int) -> np.ndarray:
     assert simulation is not None  # AnomalyMethod.fit has checked
     assert simulation.label is not None  # RegionEvents promises it
     chosen = simulation[simulation.label == label]
-    if len(chosen) < 2:
+    if len(chosen) < SMALLEST_SAMPLE:
         kind = ("background", "signal")[label]
         raise DataError(
             f"{simulation.source}: a method that uses truth needs {kind} of the signal region "

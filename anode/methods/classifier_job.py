@@ -10,6 +10,8 @@ from anode.errors import DataError
 from anode.methods.classifier_config import ClassifierConfig
 from anode.seeding import Name, stream
 
+SMALLEST_SAMPLE = 4  # events of a class: two to train on, two to validate on
+
 
 @dataclass(frozen=True)
 class ClassifierJob:
@@ -48,8 +50,11 @@ class ClassifierJob:
             ("negative", self.negative, self.negative_weight),
         ):
             where = f"{self.directory.name}: {name}"
-            if events.ndim != 2 or len(events) < 4:
-                raise DataError(f"{where} events must have shape (N >= 4, D), got {events.shape}")
+            if events.ndim != 2 or len(events) < SMALLEST_SAMPLE:
+                raise DataError(
+                    f"{where} events must have shape (N >= {SMALLEST_SAMPLE}, D), got "
+                    f"{events.shape}"
+                )
             check_finite(where, events)
             if weight is not None:
                 _check_weight(where, weight, len(events))

@@ -6,7 +6,8 @@ from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
 from anode.methods.base import FitSettings
 from anode.methods.crossfit import CrossFit
-from anode.training.densities import EvaluateJob, FitJob, fit_all, load_density
+from anode.training.densities import FitJob, fit_all, load_density
+from anode.training.evaluate import EvaluateJob
 from anode.training.store import fit_stored
 
 BACKGROUND = "background"

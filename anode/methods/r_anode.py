@@ -30,7 +30,7 @@ from anode.methods.crossfit import combine
 from anode.methods.fits import BACKGROUND, DensityFits
 from anode.regions.splits import uniform_of
 from anode.training import checkpoints
-from anode.training.densities import EvaluateJob, evaluate_all
+from anode.training.evaluate import EvaluateJob, evaluate_all
 from anode.training.recipe import TrainerConfig
 from anode.training.residual import (
     KnownBackground,

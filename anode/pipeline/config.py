@@ -27,6 +27,7 @@ from anode.errors import ConfigError
 from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS, uses_classifier
 from anode.methods.classifier_config import CLASSIFIERS, ClassifierConfig
+from anode.methods.combination import CombinationConfig
 from anode.methods.crossfit import SplitConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline import data_config
@@ -122,10 +123,7 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
-        densities = [self.density]
-        if isinstance(self.method, RAnodeConfig):
-            densities.append(self.method.density)
-        for density in densities:  # or it says why not
+        for density in (self.density, *_densities(self.method)):  # or it says why not
             build_density(density, len(self.seen_features), n_context=1, seed=0)
         if self.classifier is None and uses_classifier(self.method):
             raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
@@ -144,6 +142,13 @@ class RunConfig:
         if not uses_classifier(self.method):
             del content["classifier"]
         return content
+
+
+def _densities(method: MethodConfig) -> list[DensityConfig]:
+    """Densities that a method, or a member of it, has beside that of the run."""
+    if isinstance(method, CombinationConfig):
+        return [density for member in method.members.values() for density in _densities(member)]
+    return [method.density] if isinstance(method, RAnodeConfig) else []
 
 
 def parse_run(raw: DictConfig) -> RunConfig:

@@ -1,0 +1,112 @@
+"""What do fitted densities say of events, however many there are?"""
+
+import functools
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from anode.density.ensemble import EnsembleConfig
+from anode.density.physical import CHUNK, PhysicalDensity
+from anode.parallel import stream_jobs
+from anode.training.densities import load_density
+
+Result = TypeVar("Result")
+
+BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next ones
+
+
+class EvaluateJob(NamedTuple):
+    """Events, features (N, D) physical and mass (N,) [GeV], for a fitted density to see."""
+
+    directories: list[Path]
+    ensemble: EnsembleConfig
+    features: np.ndarray
+    mass: np.ndarray
+
+
+class Evaluation(NamedTuple):
+    """log p (N,) per unit of the physical features, and which events were clipped to the range."""
+
+    log_p: np.ndarray
+    outside: np.ndarray
+
+
+def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
+    """log p of every job's events under its density, in blocks spread over processes."""
+    results = [
+        Evaluation(np.empty(len(job.mass)), np.empty(len(job.mass), dtype=bool)) for job in jobs
+    ]
+    blocks = _in_blocks(evaluate_density, jobs, n_jobs=n_jobs, threads=threads)
+    for number, rows, evaluation in blocks:
+        results[number].log_p[rows] = evaluation.log_p
+        results[number].outside[rows] = evaluation.outside
+    return results
+
+
+def latent_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[np.ndarray]:
+    """Every job's events (N, D) in its density's latent space, in blocks spread over processes."""
+    results = [np.empty(job.features.shape) for job in jobs]
+    blocks = _in_blocks(latent_of_density, jobs, n_jobs=n_jobs, threads=threads)
+    for number, rows, latent in blocks:
+        results[number][rows] = latent
+    return results
+
+
+def _in_blocks(
+    function: Callable[[EvaluateJob], Result],
+    jobs: list[EvaluateJob],
+    *,
+    n_jobs: int,
+    threads: int,
+) -> Iterator[tuple[int, slice, Result]]:
+    """``function`` of blocks of the jobs' events: the job's number, which events, the result."""
+    places = [
+        (number, slice(start, start + BLOCK))
+        for number, job in enumerate(jobs)
+        for start in range(0, len(job.mass), BLOCK)
+    ]
+    blocks = (
+        jobs[number]._replace(features=jobs[number].features[rows], mass=jobs[number].mass[rows])
+        for number, rows in places
+    )
+    total = sum(len(job.mass) for job in jobs)
+    found = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
+    # Below the bar of a caller that scores block by block; a worker has no line of its own.
+    silent = True if multiprocessing.parent_process() is not None else None
+    with tqdm(
+        total=total, desc="score", unit=" events", position=1, leave=False, disable=silent
+    ) as bar:
+        for (number, rows), result in zip(places, found, strict=True):
+            yield number, rows, result
+            bar.update(len(jobs[number].mass[rows]))
+
+
+def evaluate_density(job: EvaluateJob) -> Evaluation:
+    """log p of one job's events."""
+    physical = _density_of(job)
+    outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
+    return Evaluation(physical.evaluate(job.features, job.mass), outside)
+
+
+def latent_of_density(job: EvaluateJob) -> np.ndarray:
+    """One job's events in the latent space: (N, D)."""
+    return _density_of(job).to_latent(job.features, job.mass)
+
+
+def _density_of(job: EvaluateJob) -> PhysicalDensity:
+    paths = [folder / "fit.json" for folder in job.directories]
+    written = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
+    return _recent_density(tuple(job.directories), job.ensemble, written)
+
+
+@functools.lru_cache(maxsize=32)
+def _recent_density(
+    directories: tuple[Path, ...], ensemble: EnsembleConfig, written: tuple[int, ...]
+) -> PhysicalDensity:
+    """``load_density``, once for all blocks of events; ``written`` tells a later fit apart."""
+    return load_density(directories, ensemble)
