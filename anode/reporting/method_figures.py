@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from anode.reporting.groups import Group, looks_of, variants_of
 from anode.reporting.points import MARKS, PUBLISHED_MARK, draw_point, entries_of, legend_below
@@ -43,6 +44,9 @@ def cost_figure(groups: Sequence[Group]) -> Figure:
         low = min(cost.low for _, cost, _ in drawn)
         high = max(cost.high for _, cost, _ in drawn)
         axes.set_xlim(low / 2, high * 2)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, 1.08 * max(gain.high for _, _, gain in drawn))
         legend_below(figure, entries_of(axes), columns=3)
     return figure

@@ -30,6 +30,9 @@ METHOD_COLORS = {
 }
 """One fixed colour a method, in every figure; the last two are Tol's, muted."""
 
+FURTHER = ("#88CCEE", "#AA4499", "#117733", "#7F7F7F")
+"""For more groups than the palette has colours: Tol's, muted, and grey."""
+
 SIGNAL, BACKGROUND, DATA = PALETTE[1], PALETTE[0], "#000000"
 """One colour each, in every figure."""
 
@@ -102,9 +105,11 @@ class Look(NamedTuple):
 
 
 def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
-    """The look of each group: its method's own colour if no other group has that method.
+    """The look of each group: its method's own colour, for the first group of a method among
+    several methods.
 
-    Other groups take what is left of the palette in turn, then all of it with other lines.
+    Other groups take what is left of the palette in turn, then further colours, then all of it
+    with other lines.
 
     Args:
         groups: name -> (method or None, whether it uses truth labels).
@@ -114,12 +119,14 @@ def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
         '#D55E00'
     """
     methods = [method for method, _ in groups.values()]
+    single = len(set(methods)) == 1 and len(methods) > 1
+    first = {method: name for name, (method, _) in reversed(groups.items())}
     own = {
         name: METHOD_COLORS[method]
-        for name, (method, _) in groups.items()
-        if method in METHOD_COLORS and methods.count(method) == 1
+        for method, name in first.items()
+        if method in METHOD_COLORS and not single
     }
-    others = [(color, "-") for color in PALETTE if color not in own.values()]
+    others = [(color, "-") for color in (*PALETTE, *FURTHER) if color not in own.values()]
     others += [(color, line) for line in ("--", ":") for color in PALETTE]
     remaining = itertools.cycle(others)
     found = {}
