@@ -104,7 +104,7 @@ def test_groups_of_one_method_take_the_palette_and_never_a_taken_colour() -> Non
     assert shown["c"].color == METHOD_COLORS["cathode"]
     assert len({look.color for look in shown.values()}) == 3
     many = looks({str(n): (None, False) for n in range(30)})
-    assert len({(look.color, look.line) for look in many.values()}) == 21
+    assert len({(look.color, look.line) for look in many.values()}) == 25
 
 
 def test_no_legend_lies_on_the_curves_of_many_methods() -> None:

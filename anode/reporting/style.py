@@ -120,7 +120,7 @@ def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
     """
     methods = [method for method, _ in groups.values()]
     single = len(set(methods)) == 1 and len(methods) > 1
-    first = {method: name for name, (method, _) in reversed(groups.items())}
+    first = {method: name for name, (method, _) in reversed(list(groups.items()))}
     own = {
         name: METHOD_COLORS[method]
         for method, name in first.items()
