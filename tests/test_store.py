@@ -221,3 +221,12 @@ def test_a_fit_of_several_seeds_is_stored_seed_by_seed(tmp_path, counted):
     )
     later.fit(events("anode"))
     assert len(list((tmp_path / "t").glob("*/fit.json"))) == 2
+
+
+def test_several_copies_below_one_folder_cost_once_and_nothing_where_the_fit_was_made(tmp_path):
+    first, *others = (tmp_path / run / name / "background" for run in "ab" for name in ("x", "y"))
+    for folder in (first, *others):
+        fit([job(folder)], tmp_path / "s")
+    assert saved_seconds(tmp_path / "a", "seconds") == 0
+    (kept,) = (tmp_path / "s").glob(f"*/{COST}")
+    assert saved_seconds(tmp_path / "b", "seconds") == io.read_json(kept)["seconds"]

@@ -12,10 +12,12 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,7 +29,7 @@ from anode.training.densities import FitJob, fit_all
 
 log = logging.getLogger(__name__)
 
-COST = "cost.json"  # in a stored fit and its copies, not in the original: what the fit took
+COST = "cost.json"  # in a stored fit and its copies: what the fit took; in the original: nothing
 CODE = ("density", "regions", "training", "seeding.py")  # what a fit's result hangs on
 
 
@@ -61,18 +63,24 @@ def fit_stored(
         }
         for folder, path in kept.items():
             if path in new:
-                _copy(folder, path, cost)
+                _copy(folder, path, {"entry": path.name, **cost})
+                io.write_json(folder / COST, {"entry": path.name, **dict.fromkeys(cost, 0.0)})
     return results
 
 
 def saved_seconds(directory: Path, key: str) -> float:
-    """What the fits below a folder that were copied took where they were made.
+    """What the fits below a folder that were copied took where they were made; several copies of
+    one fit count once, and not at all if it was made below the folder itself.
 
     Args:
         directory: any folder.
         key: "seconds" or "cpu_seconds".
     """
-    return sum(io.read_json(path)[key] for path in directory.rglob(COST))
+    costs: dict[str, float] = {}
+    for path in directory.rglob(COST):
+        content = io.read_json(path)
+        costs[content["entry"]] = min(content[key], costs.get(content["entry"], math.inf))
+    return sum(costs.values())
 
 
 def content_hash(job: FitJob) -> str:
@@ -110,7 +118,7 @@ def _is_finished(folder: Path) -> bool:
     return (folder / "fit.json").is_file() and checkpoints.read_result(folder).finished
 
 
-def _copy(source: Path, target: Path, cost: dict[str, float] | None = None) -> None:
+def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> None:
     """The files of a finished fit, and what it cost; all of them appear at once."""
     if target.is_dir():
         shutil.rmtree(target)
