@@ -287,7 +287,7 @@ def test_other_features_than_those_of_the_fit_are_refused(tmp_path):
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_configuration_files_fit_their_dataclasses(name):
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
-        raw = compose("run", [f"+classifier={name}", "run_dir=somewhere"])
+        raw = compose("run", [f"classifier={name}", "run_dir=somewhere"])
     content = configuration.resolve(raw)["classifier"]
     config = configuration.build(CLASSIFIERS[name], content, "classifier")
     assert config.name == name

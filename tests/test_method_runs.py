@@ -185,9 +185,10 @@ def test_a_copied_background_is_paid_for_in_the_metrics(path, tmp_path):
         costs.append({k: metrics[k] - own[k] for k in own})
     assert max(costs[0].values()) == pytest.approx(0, abs=0.02)
     (kept,) = (tmp_path / "store").glob("*/cost.json")
-    for key, value in io.read_json(kept).items():
-        assert costs[1][key] == pytest.approx(value, abs=0.02)
-        assert value > 0
+    content = io.read_json(kept)
+    for key, cost in costs[1].items():
+        assert cost == pytest.approx(content[key], abs=0.02)
+        assert cost > 0
 
 
 def test_a_run_of_ceilings_without_events_outside_the_data_is_refused(path, tmp_path):

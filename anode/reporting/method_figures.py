@@ -164,9 +164,7 @@ def gain_figure(groups: Sequence[Group]) -> Figure:
                     draw_point(axes, look, marks[group.variant], gain, sic, label=look.label)
             axes.axhline(0, **REFERENCE_LINE)
             axes.axvline(0, **REFERENCE_LINE)
-            axes.set_xlabel(
-                rf"gain in $\log p$ per unseen event, less that of {first.variant} [$10^{{-3}}$]"
-            )
+            axes.set_xlabel(rf"gain in $\log p$, less that of {first.variant} [$10^{{-3}}$]")
             axes.set_ylabel(f"{text}, less that of {first.variant}")
         legend_below(figure, entries_of(panels[0]), columns=5)
     return figure
