@@ -18,7 +18,7 @@ from anode.reporting.style import (
 )
 from anode.reporting.tables import CEILING_NOTE
 
-MANY = 10  # groups, above which bands would hide each other
+MANY = 12  # groups, above which bands would hide each other
 FEW = 3  # groups, up to which the legend fits beside the curves
 _QUANTILES = (0.158655, 0.5, 0.841345)
 

@@ -82,7 +82,10 @@ def fraction_figure(groups: Sequence[Group]) -> Figure:
         ends = np.array([start, 1.1 * true.max()])
         top.plot(ends, ends, label="fitted = true", **REFERENCE_LINE)
         bottom.axhline(0, **REFERENCE_LINE)
-        top.set(xlim=ends, ylim=(start, 1.1 * max(true.max(), (fitted + error).max())))
+        top.set(
+            xlim=(max(start, 0.0), ends[1]),
+            ylim=(start, 1.1 * max(true.max(), (fitted + error).max())),
+        )
         top.set_ylabel("fitted signal fraction [%]")
         widest = 1.5 + np.abs((fitted - true) / error).max()
         bottom.set(xlabel="true signal fraction of the signal region [%]", ylabel="pull")
