@@ -132,8 +132,7 @@ class RAnode(AnomalyMethod):
 
             error^2 = statistical^2 + (K - 1) / K sum_k (w_k - mean w)^2.
 
-        ``likelihood_gain`` is the mean over these
-        events of log p_data - log p_bg at that w.
+        ``likelihood_gain`` is the mean over these events of log p_data - log p_bg at that w.
         """
         log_ratio = parts["log_p_signal"][in_data] - parts["log_p_background"][in_data]
         fraction, statistical = likeliest_fraction(log_ratio)
