@@ -69,7 +69,7 @@ def write_run(run_dir: Path, method: str, seed: int, point: str = "") -> None:
     A point named by a number has that S/B, others S/B = 1%.
     """
     kind = METHODS[method]
-    io.write_text(run_dir / "config.yaml", configuration.to_yaml(replace(_base(), seed=seed)))
+    io.write_text(run_dir / "config.yaml", replace(_base(), seed=seed).to_yaml())
     rng = stream(seed, f"synthetic {method} {point}")
     s_over_b = float(point) if point.replace(".", "").isdigit() else 0.01
     s_over_b *= 1 + 0.03 * stream(seed, point).normal()

@@ -102,7 +102,7 @@ def test_a_density_that_a_method_cannot_have_is_refused(method, key):
 def test_a_saved_configuration_comes_back_equal(tmp_path):
     config = parsed("data=toy", "split=holdout", "density=maf_rqs", "seed=4")
     path = tmp_path / "config.yaml"
-    path.write_text(configuration.to_yaml(config))
+    path.write_text(config.to_yaml())
     assert configuration.load_run(path) == config
 
 

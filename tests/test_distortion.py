@@ -134,7 +134,7 @@ def test_a_configuration_of_a_former_version_is_the_one_without(tmp_path):
     old = configuration.from_mapping(content)
     assert old == config
     assert old.identity == config.identity
-    (tmp_path / "config.yaml").write_text(configuration.to_yaml(parsed("experiment=shifted")))
+    (tmp_path / "config.yaml").write_text(parsed("experiment=shifted").to_yaml())
     assert configuration.load_run(tmp_path / "config.yaml") == parsed("experiment=shifted")
 
 
@@ -281,7 +281,7 @@ def test_an_event_twice_is_found_without_its_id(tmp_path):
 
 def test_score_wants_its_file_as_the_path(tmp_path):
     config = dataclasses.replace(parsed(), run_dir=str(tmp_path))
-    (tmp_path / "config.yaml").write_text(configuration.to_yaml(config))
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
     other = dataclasses.replace(config.data, extra=["b.h5"])
     asked = rescore.ScoreConfig(
         str(tmp_path), str(tmp_path / "s.h5"), 1, 1, rescore.OtherEnsemble(None, None), other

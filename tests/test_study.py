@@ -15,7 +15,7 @@ from synthetic_runs import METHODS, synthetic_study, write_run, write_runs
 from anode import io
 from anode.errors import ConfigError, RunDirectoryError
 from anode.pipeline import compare, judge, reproduce, stages, study
-from anode.pipeline.config import compose_run, load_run, to_yaml
+from anode.pipeline.config import compose_run, load_run
 from anode.pipeline.study import Failure, Study, cells_of
 from anode.reporting.groups import read_groups
 
@@ -186,7 +186,7 @@ def test_groups_are_named_by_what_differs_and_a_choice_implies_its_settings(tmp_
     }.items():
         config = compose_run(overrides, "x")
         write_run(tmp_path / name, "anode", 1)
-        io.write_text(tmp_path / name / "config.yaml", to_yaml(config))
+        io.write_text(tmp_path / name / "config.yaml", config.to_yaml())
     runs = {run.path.name: run for run in compare.find_runs([f"{tmp_path}/*"])}
     three = [runs[name] for name in ("mixture", "maf", "long")]
     assert list(compare.group_runs(three, None)) == [

@@ -123,12 +123,15 @@ class AnomalyMethod(abc.ABC):
         meaning: what the score is.
         uses_truth: whether it needs labelled simulation: a ceiling, not a search.
         needs_sidebands: whether it needs sideband events.
+        mass_bound: whether a density of its score holds at masses of the signal region alone, so
+            that an event elsewhere is to be scored as if at the region's nearest edge.
     """
 
     title: ClassVar[str]
     meaning: ClassVar[str]
     uses_truth: ClassVar[bool] = False
     needs_sidebands: ClassVar[bool] = True
+    mass_bound: ClassVar[bool] = True
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
         self.directory = directory
@@ -173,6 +176,12 @@ class AnomalyMethod(abc.ABC):
             fitted: (N,) whether the event is among those the method was fitted on, and so must be
                 scored by fits that did not see it.
         """
+
+    @property
+    def strip(self) -> float:
+        """Beside the signal region, how far events are examples of background to all folds [GeV]:
+        their scores say nothing of unseen background."""
+        return 0.0
 
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""

@@ -74,6 +74,11 @@ class Combination(AnomalyMethod):
         mean = np.mean(rarities, axis=0)
         return Scores(events.event_id, events.mass, mean, parts, outside)
 
+    @property
+    def strip(self) -> float:
+        """The widest of the members'."""
+        return max(member.strip for member in self.members.values())
+
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m) of the first member that has one."""
         densities = (member.background_density() for member in self.members.values())

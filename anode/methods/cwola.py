@@ -34,6 +34,11 @@ class Cwola(TwoSampleMethod):
     title = "CWoLa"
     config: CwolaConfig
 
+    @property
+    def strip(self) -> float:
+        """Width of the strips [GeV]."""
+        return self.config.strip
+
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
         """Data of the signal region, against the lower and the upper strip, which count alike."""
         region, sidebands = events.signal_region, events.sidebands

@@ -43,6 +43,7 @@ class Isolation(AnomalyMethod):
     title = "isolation forest"
     meaning = "log of the forest's anomaly score"
     needs_sidebands = False
+    mass_bound = False
 
     def __init__(self, directory: Path, settings: FitSettings, config: IsolationConfig) -> None:
         super().__init__(directory, settings)

@@ -44,6 +44,7 @@ class TwoSampleMethod(AnomalyMethod):
     """A method that is a classifier: cross-fitted, its score is the log-odds."""
 
     meaning = "log-odds of the classifier's mean probability"
+    mass_bound = False
 
     def __init__(self, directory: Path, settings: FitSettings, config: MethodConfig) -> None:
         super().__init__(directory, settings)

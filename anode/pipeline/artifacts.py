@@ -7,10 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,9 +18,20 @@ from anode import io
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
 from anode.parallel import cpu_seconds
-from anode.pipeline.config import RunConfig, load_run, to_yaml
+from anode.pipeline.config import load_run
 
 PACKAGES = ("torch", "nflows", "numpy", "scipy", "h5py", "hdf5plugin", "hydra-core", "matplotlib")
+
+
+class Configuration(Protocol):
+    """What a folder belongs to."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that can change a result."""
+
+    def to_yaml(self) -> str:
+        """As ``config.yaml`` holds it."""
 
 
 class RunDirectory:
@@ -36,14 +47,16 @@ class RunDirectory:
         self.curves = self.path / "curves.h5"
         self.figures = self.path / "figures"
 
-    def claim(self, config: RunConfig) -> None:
+    _load: Callable[[Path], Configuration] = staticmethod(load_run)
+
+    def claim(self, config: Configuration) -> None:
         """Make this the directory of ``config``: write it, or check that it is the one there.
 
         Raises:
             RunDirectoryError: it belongs to another configuration; the message lists the keys.
         """
         if self.config.is_file():
-            theirs, ours = load_run(self.config).identity, config.identity
+            theirs, ours = self._load(self.config).identity, config.identity
             differing = _differences(theirs, ours)
             if differing:
                 listed = "; ".join(f"{k}: {a!r} there, {b!r} now" for k, a, b in differing)
@@ -57,7 +70,7 @@ class RunDirectory:
                 f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
                 "choose another run_dir"
             )
-        io.write_text(self.config, to_yaml(config))
+        io.write_text(self.config, config.to_yaml())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

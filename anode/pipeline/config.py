@@ -143,6 +143,10 @@ class RunConfig:
             del content["classifier"]
         return content
 
+    def to_yaml(self) -> str:
+        """As YAML, ready for ``load_run``."""
+        return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(self)))
+
 
 def _densities(method: MethodConfig) -> list[DensityConfig]:
     """Densities that a method, or a member of it, has beside that of the run."""
@@ -211,11 +215,6 @@ def load_run(path: Path) -> RunConfig:
     if not path.is_file():
         raise ConfigError(f"there is no {path}; is this a run directory?")
     return from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))
-
-
-def to_yaml(config: RunConfig) -> str:
-    """The configuration as YAML, ready for ``load_run``."""
-    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
 
 
 def build(cls: type[T], content: Any, path: str) -> T:

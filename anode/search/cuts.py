@@ -1,0 +1,54 @@
+"""Which score does an event need to pass, if a given share of background shall pass?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.errors import DataError
+
+MIN_PASSING = 5
+
+
+class Cut(NamedTuple):
+    """An event passes if its score is above ``threshold``.
+
+    Attributes:
+        nominal: share of background that was asked for.
+        threshold: the score.
+        efficiency: share of the template that passes, below the nominal one where scores are equal.
+        error: its binomial error, at least that of one event.
+    """
+
+    nominal: float
+    threshold: float
+    efficiency: float
+    error: float
+
+
+def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
+    """Cuts that keep the given shares of a template of background.
+
+    Args:
+        template: (n,) scores of background none of which is counted.
+        efficiencies: in (0, 1).
+
+    Raises:
+        DataError: fewer than five events of the template would pass a cut.
+    """
+    ordered = np.sort(template)
+    n = len(ordered)
+    cuts = []
+    for nominal in efficiencies:
+        passing = round(nominal * n)
+        if passing < MIN_PASSING:
+            raise DataError(
+                f"a cut that keeps {nominal:g} of background needs a template of which at least "
+                f"{MIN_PASSING} events pass, but {nominal:g} of {n} are fewer; raise "
+                "template.n_events or leave out this efficiency"
+            )
+        threshold = float(ordered[n - passing - 1])
+        efficiency = float(np.mean(template > threshold))
+        error = float(np.sqrt(max(efficiency * (1 - efficiency), 1 / n) / n))
+        cuts.append(Cut(nominal, threshold, efficiency, error))
+    return cuts

@@ -1,0 +1,266 @@
+"""Where do more events pass than background explains, and by how much?"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anode.errors import DataError
+from anode.search.limits import Limit, Strength, signal_strength, upper_limit
+from anode.search.significance import local_significance
+from anode.search.spectrum import ChosenFit, Spectrum, choose_fit, predict
+from anode.seeding import stream
+
+PARAMETERS = (3, 4, 5)
+
+
+class Spectra(NamedTuple):
+    """Mass spectra of W windows at C cuts, the first of which is none.
+
+    Attributes:
+        edges: (B+1,) of the fit's bins [GeV].
+        low, high: (W,) of the windows [GeV].
+        strip: (W,) beside each window, how far bins are left out of the fit [GeV].
+        efficiency: (C,) nominal shares of background, 1 first.
+        counts: (W, C, B) events that pass.
+        n_inside: (W, C) events of the window that pass, in bins or below them.
+        used: (W, B) bins of each window's fit.
+        inside: (W, B) bins of each window.
+    """
+
+    edges: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    strip: np.ndarray
+    efficiency: np.ndarray
+    counts: np.ndarray
+    n_inside: np.ndarray
+    used: np.ndarray
+    inside: np.ndarray
+
+
+class Template(NamedTuple):
+    """What the template says of one window and cut: its share that passes, and so the events
+    expected of ``n_total``."""
+
+    efficiency: float
+    efficiency_error: float
+    n_expected: float
+    n_expected_error: float
+    p_local: float
+    z_local: float
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowTest:
+    """One window at one cut; an entry of ``windows`` in ``search.json``.
+
+    Attributes:
+        low, high: [GeV].
+        efficiency: nominal share of background that passes; 1 is no cut.
+        n_observed: events of the window that pass.
+        n_expected, n_expected_error: of background, from ``expected_from``.
+        p_local, z_local: probability of as many or more events without signal, and its Z.
+        n_total: events of the window.
+        threshold: of the score; None without a cut.
+        expected_from: "fit" of the spectrum outside the window, or "template".
+        tested: whether it competes for the largest excess: only predictions of a fit do.
+        reason: why not, or None.
+        significance_from: "asymptotic" or "toys".
+        fit: of the spectrum, or None.
+        template: its independent prediction, or None without a cut.
+        strength: signal events that pass.
+        limit: on them, at 95% CLs.
+    """
+
+    low: float
+    high: float
+    efficiency: float
+    n_observed: int
+    n_expected: float
+    n_expected_error: float
+    p_local: float
+    z_local: float
+    n_total: int
+    threshold: float | None
+    expected_from: str
+    tested: bool
+    reason: str | None
+    significance_from: str
+    fit: dict[str, Any] | None
+    template: dict[str, Any] | None
+    strength: dict[str, float]
+    limit: dict[str, Any]
+
+
+class WindowCuts(NamedTuple):
+    """What one window's model gives.
+
+    Attributes:
+        low, high, strip: [GeV].
+        thresholds: (E,) of the cuts.
+        efficiency, efficiency_error: (E,) of the template.
+        mass: (S,) of all data events that pass the loosest cut [GeV].
+        level: (S,) how many cuts each passes, 1 to E.
+    """
+
+    low: float
+    high: float
+    strip: float
+    thresholds: np.ndarray
+    efficiency: np.ndarray
+    efficiency_error: np.ndarray
+    mass: np.ndarray
+    level: np.ndarray
+
+
+def count(
+    mass: np.ndarray, windows: Sequence[WindowCuts], efficiencies: Sequence[float], edges: np.ndarray
+) -> Spectra:
+    """Spectra of all windows and cuts.
+
+    Args:
+        mass: (N,) of all data events [GeV].
+        windows: W of them.
+        efficiencies: (E,) nominal.
+        edges: (B+1,) [GeV]; windows begin and end on edges, or below the first.
+    """
+    inclusive = np.histogram(mass, edges)[0]
+    low, high, strip = np.array([[w.low, w.high, w.strip] for w in windows]).T
+    counts, n_inside = [], []
+    for window in windows:
+        passing = [window.mass[window.level > i] for i in range(len(efficiencies))]
+        counts.append([inclusive, *(np.histogram(m, edges)[0] for m in passing)])
+        n_inside.append(
+            [np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)]
+        )
+    lower, upper = edges[:-1], edges[1:]
+    inside = (lower >= low[:, None]) & (upper <= high[:, None])
+    left_out = (upper > (low - strip)[:, None]) & (lower < (high + strip)[:, None])
+    return Spectra(
+        edges,
+        low,
+        high,
+        strip,
+        np.array([1.0, *efficiencies]),
+        np.array(counts, dtype=float),
+        np.array(n_inside),
+        ~left_out,
+        inside,
+    )
+
+
+def no_fit_reason(spectra: Spectra, window: int, *, min_bins: int) -> str | None:
+    """Why the spectrum outside a window cannot predict what is inside; None where it can."""
+    edges, used = spectra.edges, spectra.used[window]
+    low, high = spectra.low[window], spectra.high[window]
+    if low < edges[0]:
+        return f"begins in the trigger turn-on, below {edges[0]:g} GeV"
+    for side, bins in (
+        ("lower", used & (edges[1:] <= low)),
+        ("upper", used & (edges[:-1] >= high)),
+    ):
+        if bins.sum() < min_bins:
+            return f"{side} sideband has {bins.sum()} bins of the fit, needs {min_bins}"
+    return None
+
+
+def test_window(
+    spectra: Spectra,
+    window: int,
+    cut: int,
+    model: WindowCuts,
+    *,
+    min_bins: int,
+    alpha: float,
+    seed: int,
+) -> tuple[WindowTest, np.ndarray]:
+    """Test one window at one cut; also (B,) the background expected in all bins, NaN without fit.
+
+    Args:
+        spectra: of the scan.
+        window, cut: which of them.
+        model: of the window.
+        min_bins: of the fit, on either side of the window.
+        alpha: of the F-test.
+        seed: root seed, for toys where counts are small.
+    """
+    low, high = float(spectra.low[window]), float(spectra.high[window])
+    n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
+    rng = stream(seed, "local toys", window, cut)
+    template = None if cut == 0 else _template(n_observed, n_total, model, cut - 1, rng)
+    chosen, reason = _fit(spectra, window, cut, min_bins=min_bins, alpha=alpha)
+    expected = np.full(len(spectra.edges) - 1, np.nan)
+    if chosen is not None:
+        predicted = tuple(predict(chosen.fit, spectra.edges, spectra.inside[window]))
+        expected = chosen.fit.expected
+    elif template is not None:
+        predicted = (template.n_expected, template.n_expected_error)
+    else:  # nothing predicts the whole spectrum: no excess is claimed
+        predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
+    local = local_significance(n_observed, *predicted, rng=rng)
+    strength: Strength = signal_strength(n_observed, *predicted)
+    limit: Limit = upper_limit(n_observed, *predicted)
+    test = WindowTest(
+        low=low,
+        high=high,
+        efficiency=float(spectra.efficiency[cut]),
+        n_observed=n_observed,
+        n_expected=float(predicted[0]),
+        n_expected_error=float(predicted[1]),
+        p_local=float(local.p_local),
+        z_local=float(local.z_local),
+        n_total=n_total,
+        threshold=None if cut == 0 else float(model.thresholds[cut - 1]),
+        expected_from="fit" if chosen is not None else "template" if cut else "observed",
+        tested=chosen is not None,
+        reason=reason,
+        significance_from=local.source,
+        fit=None if chosen is None else _describe_fit(chosen),
+        template=None if template is None else template._asdict(),
+        strength={k: float(v) for k, v in strength._asdict().items()},
+        limit={"observed": float(limit.observed), "expected": [float(v) for v in limit.expected]},
+    )
+    return test, expected
+
+
+def _fit(
+    spectra: Spectra, window: int, cut: int, *, min_bins: int, alpha: float
+) -> tuple[ChosenFit | None, str | None]:
+    """The fit outside the window, or why there is none."""
+    reason = no_fit_reason(spectra, window, min_bins=min_bins)
+    if reason is not None:
+        return None, reason
+    spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
+    try:
+        chosen = choose_fit(spectrum, spectra.used[window], parameters=PARAMETERS, alpha=alpha)
+    except DataError as error:
+        return None, str(error)
+    return (chosen, None) if chosen.fit.valid else (None, "the fit did not converge")
+
+
+def _template(
+    n_observed: int, n_total: int, model: WindowCuts, cut: int, rng: np.random.Generator
+) -> Template:
+    """The template's prediction: its efficiency times the events of the window."""
+    efficiency, error = float(model.efficiency[cut]), float(model.efficiency_error[cut])
+    n_expected = efficiency * n_total
+    # n_total stands for its own expectation: it fluctuates with the events that pass, which it
+    # holds, so that their binomial spread is all that is left.
+    n_error = error * n_total
+    local = local_significance(n_observed, n_expected, n_error, rng=rng)
+    return Template(
+        efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
+    )
+
+
+def _describe_fit(chosen: ChosenFit) -> dict[str, Any]:
+    fit = chosen.fit
+    return {
+        "n_parameters": int(fit.n_parameters),
+        "deviance": float(fit.deviance),
+        "ndf": int(fit.ndf),
+        "p_value": None if np.isnan(fit.p_value) else float(fit.p_value),
+        "f_tests": {name: float(p) for name, p in chosen.f_tests.items()},
+    }
