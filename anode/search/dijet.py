@@ -48,14 +48,16 @@ def check_edges(edges: np.ndarray) -> np.ndarray:
     return edges
 
 
-def check_counts(counts: np.ndarray) -> np.ndarray:
-    """Counts as float64.
+def check_counts(counts: np.ndarray, *, expectations: bool = False) -> np.ndarray:
+    """Counts as float64; expected ones, if so said, need not be whole.
 
     Raises:
         DataError: a count is negative, not finite, or not a whole number.
     """
     counts = np.asarray(counts, dtype=np.float64)
-    wrong = ~(np.isfinite(counts) & (counts >= 0) & (counts == np.floor(counts)))
+    wrong = ~(np.isfinite(counts) & (counts >= 0))
+    if not expectations:
+        wrong |= counts != np.floor(counts)
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DataError(

@@ -196,7 +196,7 @@ def _with_empty(cells: Cells) -> Cells:
 
 def _predicted(spectra: np.ndarray, cells: Cells, cell: int) -> tuple[np.ndarray, np.ndarray]:
     predictions = predict_many(
-        spectra, cells.edges, cells.used[cell], cells.inside[cell], weighted=True
+        spectra, cells.edges, cells.used[cell], cells.inside[cell], expectations=True
     )
     return predictions.n_expected, predictions.n_expected_error
 

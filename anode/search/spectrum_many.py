@@ -46,6 +46,7 @@ def predict_many(
     *,
     parameters: tuple[int, ...] = (3, 4, 5),
     alpha: float = 0.05,
+    expectations: bool = False,
 ) -> Predictions:
     """``choose_fit`` and ``predict`` for T toys of one binning at once.
 
@@ -61,6 +62,7 @@ def predict_many(
         inside: (B,) bool, bins of the window.
         parameters: numbers of parameters that compete in the F-test, rising.
         alpha: a further parameter must improve the fit at this level.
+        expectations: ``counts`` are means of toys, which need not be whole numbers.
 
     Raises:
         ConfigError: ``parameters`` or ``alpha`` are refused.
@@ -68,7 +70,7 @@ def predict_many(
     """
     check_parameters(parameters, alpha)
     edges = check_edges(edges)
-    counts = check_counts(counts)
+    counts = check_counts(counts, expectations=expectations)
     if counts.ndim != 2 or counts.shape[1] != len(edges) - 1:
         raise DataError(
             f"counts of toys must have shape (toys, {len(edges) - 1}) for {len(edges)} edges, "

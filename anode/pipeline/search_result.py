@@ -1,0 +1,227 @@
+"""From finished windows to ``search.json``: spectra, tests, the largest excess, its global p."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from anode import io
+from anode.errors import DataError
+from anode.methods.build import METHODS
+from anode.pipeline.artifacts import RunDirectory
+from anode.pipeline.prepare import Prepared
+from anode.pipeline.search_config import SearchConfig
+from anode.search.global_p import (
+    Cells,
+    global_p,
+    inclusive_cells,
+    largest_excess_of_toys,
+    local_z_for,
+    selected_cells,
+)
+from anode.search.propose import propose
+from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
+from anode.search.significance import local_p_values, z_of_p
+from anode.search.trust import resonance_at, sculpting_of, second_opinion
+from anode.seeding import stream
+
+LEVELS = (1, 2, 3)
+
+
+class FinishedWindow(NamedTuple):
+    """What a window's process left.
+
+    Attributes:
+        cuts: for the spectra.
+        event_id: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
+        described: the content of ``window.json``.
+    """
+
+    cuts: WindowCuts
+    event_id: np.ndarray
+    described: dict[str, Any]
+
+
+def read_window(directory: Path) -> FinishedWindow:
+    """The result of one window.
+
+    Raises:
+        DataError: a file is missing or broken.
+    """
+    described = io.read_json(directory / "window.json")
+    with io.open_hdf5(directory / "selected.h5") as file:
+        event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
+    thresholds = np.array(list(described["thresholds"].values()))
+    cuts = WindowCuts(
+        described["low"],
+        described["high"],
+        described["strip"],
+        thresholds,
+        np.array(described["template"]["efficiency"]),
+        np.array(described["template"]["efficiency_error"]),
+        mass,
+        (score[:, None] > thresholds).sum(axis=1),
+    )
+    return FinishedWindow(cuts, event_id, described)
+
+
+def conclude(
+    config: SearchConfig,
+    directory: RunDirectory,
+    prepared: Prepared,
+    finished: list[FinishedWindow],
+) -> dict[str, Any]:
+    """The content of ``search.json``; writes ``spectra.h5``."""
+    data = prepared.data
+    edges = fit_edges(config, data.mass)
+    spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
+    if config.spectrum.sidebands is None:
+        spectra = spectra._replace(used=np.zeros_like(spectra.used))
+    tests, expected = _test_all(config, spectra, finished)
+    io.write_hdf5(
+        directory.path / "spectra.h5",
+        {**spectra._asdict(), "inclusive": np.histogram(data.mass, edges)[0], "expected": expected},
+        {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
+    )
+    best, toys = _largest(config, spectra, tests, _selected_cells(spectra, tests, finished, data))
+    inclusive, _ = _largest(config, spectra, tests, _inclusive_cells(spectra, tests))
+    return {
+        "method": config.run.method.name,
+        "title": METHODS[config.run.method.name].method.title,
+        "seed": config.run.seed,
+        "data": directory.read_manifest().get("data"),
+        "n_events": len(data),
+        "n_dropped": prepared.n_dropped,
+        "scan": {k: getattr(config.scan, k) for k in ("start", "stop", "width", "step")},
+        "fit_range": [float(edges[0]), float(edges[-1])],
+        "bin_width": config.spectrum.bin_width,
+        "efficiencies": config.efficiencies,
+        "template_source": finished[0].described["template"]["source"],
+        "sidebands": config.spectrum.sidebands,
+        "windows": [dataclasses.asdict(test) for row in tests for test in row],
+        "best": best,
+        "best_inclusive": inclusive,
+        "resonance": None if best is None else resonance_at(spectra, tests, best),
+        "global": toys,
+        "bump_hunter": second_opinion(spectra, expected, best, seed=config.run.seed),
+        "independence": [
+            {"low": w.cuts.low, "high": w.cuts.high, **w.described["independence"]}
+            for w in finished
+        ],
+        "sculpting": sculpting_of(spectra, seed=config.run.seed),
+    }
+
+
+def fit_edges(config: SearchConfig, mass: np.ndarray) -> np.ndarray:
+    """(B+1,) edges of the bins of the fit [GeV], on the grid of the windows."""
+    wanted, width = config.spectrum, config.spectrum.bin_width
+    low = wanted.low
+    if low is None:
+        low = propose(mass, bin_width=width).fit_low
+    high = wanted.high if wanted.high is not None else float(mass.max())
+    first, last = np.ceil(low / width), np.floor(high / width) + (wanted.high is None)
+    if not last > first:
+        raise DataError(
+            f"a spectrum needs spectrum.low below spectrum.high, got {low:g} and {high:g} GeV"
+        )
+    edges: np.ndarray = width * np.arange(first, last + 1)
+    return edges
+
+
+def _test_all(
+    config: SearchConfig, spectra: Spectra, finished: list[FinishedWindow]
+) -> tuple[list[list[WindowTest]], np.ndarray]:
+    """Every window at every cut; and (W, C, B) the background expected in all bins."""
+    n_cuts = len(spectra.efficiency)
+    expected = np.full(spectra.counts.shape, np.nan)
+    tests: list[list[WindowTest]] = []
+    total = len(finished) * n_cuts
+    with tqdm(total=total, desc="fits", unit=" fits", disable=None) as bar:
+        for w, window in enumerate(finished):
+            tests.append([])
+            for cut in range(n_cuts):
+                test, expected[w, cut] = test_window(
+                    spectra,
+                    w,
+                    cut,
+                    window.cuts,
+                    min_bins=config.spectrum.min_bins,
+                    alpha=config.spectrum.alpha,
+                    seed=config.run.seed,
+                )
+                tests[-1].append(test)
+                bar.update()
+    return tests, expected
+
+
+class _Competitors(NamedTuple):
+    """Windows and cuts that compete, the events they count, and a name for random streams."""
+
+    places: list[tuple[int, int]]
+    cells: Cells
+    name: str
+
+
+def _selected_cells(
+    spectra: Spectra, tests: list[list[WindowTest]], finished: list[FinishedWindow], data: Any
+) -> _Competitors:
+    n_cuts = len(spectra.efficiency)
+    places = [(w, c) for w in range(len(tests)) for c in range(1, n_cuts) if tests[w][c].tested]
+    order = np.argsort(data.event_id)
+    rows = [
+        order[np.searchsorted(data.event_id, window.event_id, sorter=order)] for window in finished
+    ]
+    passing = [rows[w][finished[w].cuts.level >= c] for w, c in places]
+    bins = np.searchsorted(spectra.edges, data.mass, side="right") - 1
+    bins[bins >= len(spectra.edges) - 1] = -1
+    index = [w for w, _ in places]
+    cells = selected_cells(
+        bins, passing, spectra.edges, spectra.used[index], spectra.inside[index]
+    )
+    return _Competitors(places, cells, "selected")
+
+
+def _inclusive_cells(spectra: Spectra, tests: list[list[WindowTest]]) -> _Competitors:
+    places = [(w, 0) for w in range(len(tests)) if tests[w][0].tested]
+    index = [w for w, _ in places]
+    counts = spectra.counts[0, 0]
+    cells = inclusive_cells(counts, spectra.edges, spectra.used[index], spectra.inside[index])
+    return _Competitors(places, cells, "inclusive")
+
+
+def _largest(
+    config: SearchConfig,
+    spectra: Spectra,
+    tests: list[list[WindowTest]],
+    competitors: _Competitors,
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The largest excess with its global p-value, and what the toys say; None without tests."""
+    if not competitors.places:
+        return None, {"n_toys": 0, "n_tests": 0, "levels": {}}
+    rows = [tests[w][c] for w, c in competitors.places]
+    z = z_of_p(
+        local_p_values(
+            np.array([row.n_observed for row in rows], dtype=float),
+            np.array([row.n_expected for row in rows]),
+            np.array([row.n_expected_error for row in rows]),
+        )
+    )
+    place = int(np.argmax(z))
+    toys = largest_excess_of_toys(
+        competitors.cells,
+        n_toys=config.n_toys,
+        rng=stream(config.run.seed, "global toys", competitors.name),
+    )
+    found = global_p(float(z[place]), toys)
+    best = dataclasses.asdict(rows[place])
+    best |= {
+        "p_global": found.p_global,
+        "p_global_error": found.p_global_error,
+        "z_global": found.z_global,
+        "z_global_error": found.z_global_error,
+        "p_global_from": found.source,
+    }
+    levels = {str(level): local_z_for(level, toys) for level in LEVELS}
+    return best, {"n_toys": found.n_toys, "n_tests": len(rows), "levels": levels}
