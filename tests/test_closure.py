@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from anode.errors import ConfigError, DataError
-from anode.evaluation.closure import Closure, closure, pass_rate
+from anode.evaluation.closure import Closure, closure
+from anode.rates import pass_rate
 
 
 def correlated(rng: np.random.Generator, n: int, correlation: float = 0.0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Does the background model describe the background, and does a cut sculpt the mass spectrum?
+"""Does the background model describe the background?
 
 A p-value near zero says that a difference is measurable with these statistics, not that it is
 large: with enough events every model fails. Compare chi2/ndf at equal numbers of events.
@@ -9,15 +9,13 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from anode.errors import ConfigError, DataError
+from anode.rates import chi2_tail
 
 MIN_POOLED = 10
 """Fewest events of both samples in a bin for which its pull is taken as Gaussian."""
-
-_MIN_EXPECTED = 5.0
-"""Fewest expected events in a cell of the flatness test (Cochran's rule)."""
 
 
 class FeatureClosure(NamedTuple):
@@ -71,31 +69,6 @@ class Closure(NamedTuple):
     pairs: tuple[PairClosure, ...]
 
 
-class PassRate(NamedTuple):
-    """Fraction of events that pass a cut, in bins of the mass.
-
-    Attributes:
-        edges: (B + 1,) mass bins, half-open, in the unit of the mass given.
-        n_total, n_passed: (B,) events.
-        rate: (B,) n_passed / n_total, NaN in empty bins, like the next two.
-        low, high: (B,) Clopper-Pearson interval.
-        mean: pass fraction of all bins together.
-        chi2, ndf, p_value: against one rate for all bins, neighbours merged until at least five
-            events are expected to pass and five to fail in each.
-    """
-
-    edges: np.ndarray
-    n_total: np.ndarray
-    n_passed: np.ndarray
-    rate: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    mean: float
-    chi2: float
-    ndf: int
-    p_value: float
-
-
 def closure(
     generated: np.ndarray,
     reference: np.ndarray,
@@ -144,45 +117,6 @@ def closure(
             for i, j in pairs
         ),
     )
-
-
-def pass_rate(
-    mass: np.ndarray, passed: np.ndarray, edges: np.ndarray, *, confidence: float = 0.6827
-) -> PassRate:
-    """Pass fraction of a cut against mass: a cut that sculpts no bump has a flat one.
-
-    Flatness: chi2 = sum_b (k_b - n_b p)^2 / (n_b p (1 - p)) with p the common rate.
-
-    Args:
-        mass: (N,) resonant mass; events outside the bins do not count.
-        passed: (N,) bool, the event passes the cut.
-        edges: (B + 1,) rising, same unit as ``mass``.
-        confidence: probability content of the Clopper-Pearson intervals.
-
-    Raises:
-        DataError: shapes differ.
-        ConfigError: the edges do not rise.
-
-    Example:
-        >>> mass = np.array([3350.0, 3360.0, 3450.0, 3460.0])
-        >>> pass_rate(mass, mass > 3355, np.array([3300.0, 3400.0, 3500.0])).rate.tolist()
-        [0.5, 1.0]
-    """
-    mass, passed = np.asarray(mass, dtype=float), np.asarray(passed, dtype=bool)
-    edges = np.asarray(edges, dtype=float)
-    if mass.ndim != 1 or mass.shape != passed.shape:
-        raise DataError(f"mass and passed must be equally long, got {mass.shape}, {passed.shape}")
-    if len(edges) < 2 or not np.all(np.diff(edges) > 0):
-        raise ConfigError(f"mass bin edges must rise, got {edges.tolist()}")
-    index = np.searchsorted(edges, mass, side="right")
-    n_bins = len(edges) - 1
-    total = np.bincount(index, minlength=n_bins + 2)[1 : n_bins + 1]
-    passing = np.bincount(index[passed], minlength=n_bins + 2)[1 : n_bins + 1]
-    low, high = _clopper_pearson(passing, total, confidence)
-    rate = np.divide(passing, total, out=np.full(n_bins, np.nan), where=total > 0)
-    mean = float(passing.sum() / total.sum()) if total.sum() else float("nan")
-    chi2, ndf = _flatness(passing, total, mean)
-    return PassRate(edges, total, passing, rate, low, high, mean, chi2, ndf, _tail(chi2, ndf))
 
 
 def _checked(events: np.ndarray, names: Sequence[str], what: str) -> np.ndarray:
@@ -234,12 +168,7 @@ def _chi2(generated: np.ndarray, reference: np.ndarray) -> tuple[float, int, flo
     pull = _pull(generated, reference)
     ndf = len(pull) - 1
     chi2 = float(np.sum(pull**2)) if ndf else 0.0
-    return chi2, ndf, _tail(chi2, ndf)
-
-
-def _tail(chi2: float, ndf: int) -> float:
-    """P(a chi2 as large or larger); 1 where there was nothing to test."""
-    return float(special.chdtrc(ndf, chi2)) if ndf else 1.0
+    return chi2, ndf, chi2_tail(chi2, ndf)
 
 
 def _pull(generated: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -275,32 +204,3 @@ def _pair(
     pull = np.where(counts[0] + counts[1] < MIN_POOLED, np.nan, _pull(*counts))
     chi2, ndf, p_value = _chi2(counts[0].ravel(), counts[1].ravel())
     return PairClosure(names, chi2, ndf, p_value, x_edges, y_edges, pull)
-
-
-def _clopper_pearson(
-    passed: np.ndarray, total: np.ndarray, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Central interval of a binomial rate, (B,) each; NaN where there is no event."""
-    tail = (1 - confidence) / 2
-    failed = total - passed
-    low = np.where(passed == 0, 0.0, special.betaincinv(np.maximum(passed, 1), failed + 1, tail))
-    high = np.where(
-        failed == 0, 1.0, special.betaincinv(passed + 1, np.maximum(failed, 1), 1 - tail)
-    )
-    empty = total == 0
-    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
-
-
-def _flatness(passed: np.ndarray, total: np.ndarray, rate: float) -> tuple[float, int]:
-    """chi2 and ndf of a common rate, after merging neighbouring bins of few expected events."""
-    if not 0 < rate < 1:
-        return 0.0, 0
-    needed = _MIN_EXPECTED / min(rate, 1 - rate)
-    groups = [0]
-    for start in range(1, len(total)):
-        open_group, rest = total[groups[-1] : start].sum(), total[start:].sum()
-        if open_group >= needed and rest >= needed:
-            groups.append(start)
-    k, n = np.add.reduceat(passed, groups), np.add.reduceat(total, groups)
-    chi2 = float(np.sum((k - n * rate) ** 2 / (n * rate * (1 - rate))))
-    return chi2, len(groups) - 1

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from anode.evaluation.closure import pass_rate
 from anode.evaluation.curves import fpr_key
+from anode.rates import pass_rate
 
 EFFICIENCIES = (1e-1, 1e-2)
 N_BINS = 10

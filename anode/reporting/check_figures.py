@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from anode.errors import DataError
-from anode.evaluation.closure import PassRate, pass_rate
+from anode.rates import PassRate, pass_rate
 from anode.reporting.style import (
     DATA,
     GEV_PER_TEV,
