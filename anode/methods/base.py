@@ -124,7 +124,7 @@ class AnomalyMethod(abc.ABC):
         uses_truth: whether it needs labelled simulation: a ceiling, not a search.
         needs_sidebands: whether it needs sideband events.
         mass_bound: whether a density of its score holds at masses of the signal region alone, so
-            that an event elsewhere is to be scored as if at the region's nearest edge.
+            that a search, which scores events elsewhere too, has to fix the mass.
     """
 
     title: ClassVar[str]

@@ -1,6 +1,7 @@
 """The search: windows side by side, then one result; ``search.json`` last, as the sign that it is
 complete."""
 
+import dataclasses
 import logging
 import time
 from pathlib import Path
@@ -18,7 +19,6 @@ from anode.pipeline.artifacts import RunDirectory, describe_data
 from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
 from anode.pipeline.search_config import SearchConfig, load_search, window_dir
-from anode.pipeline.search_result import Window as FinishedWindow
 from anode.pipeline.search_result import conclude, read_window
 from anode.pipeline.window import WindowJob, search_window
 from anode.regions.windows import Window
@@ -122,8 +122,6 @@ def _found(mass: np.ndarray) -> str:
 
 def _everything(config: SearchConfig) -> Prepared:
     """The data sample at all masses, without labels."""
-    import dataclasses
-
     everywhere = RegionsConfig([0.0, float(np.finfo(float).max)], [[None, 0.0]])
     prepared = prepare(
         dataclasses.replace(config.run, regions=everywhere), check_sidebands=False
@@ -156,8 +154,6 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
 
 
 def _job(config: SearchConfig, window: Window, n_jobs: int) -> WindowJob:
-    import dataclasses
-
     run = dataclasses.replace(config.of_window(window), n_jobs=n_jobs)
     return WindowJob(run, config.efficiencies, config.template)
 

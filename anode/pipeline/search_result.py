@@ -23,7 +23,7 @@ from anode.search.global_p import (
 )
 from anode.search.propose import propose
 from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
-from anode.search.significance import local_p_values, z_of_p
+from anode.search.significance import z_values
 from anode.search.trust import resonance_at, sculpting_of, second_opinion
 from anode.seeding import stream
 
@@ -149,7 +149,6 @@ def _test_all(
                     window.cuts,
                     min_bins=config.spectrum.min_bins,
                     alpha=config.spectrum.alpha,
-                    seed=config.run.seed,
                 )
                 tests[-1].append(test)
                 bar.update()
@@ -201,12 +200,10 @@ def _largest(
     if not competitors.places:
         return None, {"n_toys": 0, "n_tests": 0, "levels": {}}
     rows = [tests[w][c] for w, c in competitors.places]
-    z = z_of_p(
-        local_p_values(
-            np.array([row.n_observed for row in rows], dtype=float),
-            np.array([row.n_expected for row in rows]),
-            np.array([row.n_expected_error for row in rows]),
-        )
+    z = z_values(
+        np.array([row.n_observed for row in rows], dtype=float),
+        np.array([row.n_expected for row in rows]),
+        np.array([row.n_expected_error for row in rows]),
     )
     place = int(np.argmax(z))
     toys = largest_excess_of_toys(

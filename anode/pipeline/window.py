@@ -2,7 +2,9 @@
 
 Events of the window are scored by fits that have not seen them. Events elsewhere are scored by the
 window's model too, so that a smooth spectrum of them predicts how many background events pass in
-the window; a score that holds at masses of the window alone takes its nearest edge for them.
+the window. A score that hangs on the mass is taken at the window's centre for all of them: at each
+event's own mass, ANODE's pass rate for background dips inside the window and jumps at its edges, by
+a quarter at a 10% cut; at one mass it is smooth.
 """
 
 import dataclasses
@@ -24,7 +26,7 @@ from anode.pipeline.search_config import TemplateConfig
 from anode.regions.mass import sample_masses
 from anode.regions.windows import Window
 from anode.search.cuts import Cut, fix_cuts
-from anode.search.sculpting import correlation
+from anode.search.sculpting import Independence, independence
 from anode.seeding import stream, stream_seed
 
 log = logging.getLogger(__name__)
@@ -65,10 +67,11 @@ def search_window(job: WindowJob) -> Path:
     stages.train(job.config, prepared)
     method = stages.method_of(job.config, directory)
     with directory.locked(), directory.timed("score"):
-        score = scores_everywhere(method, prepared)
+        data, window = prepared.data, prepared.regions.signal
+        inside = window.contains(data.mass)
+        score = search_scores(method, data, window, inside)
         template = _template(method, prepared, score, job)
         cuts = fix_cuts(template, job.efficiencies)
-        data, window = prepared.data, prepared.regions.signal
         selected = score > cuts[0].threshold
         io.write_hdf5(
             directory.path / "selected.h5",
@@ -79,35 +82,34 @@ def search_window(job: WindowJob) -> Path:
             },
             {"score": method.meaning, "mass_unit": "GeV"},
         )
-        inside = window.contains(data.mass)
         described = _describe(job, method, window, cuts, len(template))
-        pearson = correlation(data.mass[inside], score[inside])
-        io.write_json(result, {**described, "n_total": int(inside.sum()), **pearson._asdict()})
+        found = independence(data.mass, score, (window.low, window.high))
+        io.write_json(
+            result,
+            {**described, "n_total": int(inside.sum()), "independence": _independence(found)},
+        )
     return directory.path
 
 
-def scores_everywhere(method: AnomalyMethod, prepared: Prepared) -> np.ndarray:
-    """(N,) scores of the data sample, at any mass, by the method of one window.
+def search_scores(
+    method: AnomalyMethod, events: EventTable, window: Window, fitted: np.ndarray
+) -> np.ndarray:
+    """(N,) scores of events at any mass; ``fitted`` (N,) as ``AnomalyMethod.score`` has it.
 
     Raises:
         DataError: a score is not finite.
     """
-    data, window = prepared.data, prepared.regions.signal
-    events = at_nearest_edge(data, window) if method.mass_bound else data
-    score = method.score(events, window.contains(data.mass)).score
+    if method.mass_bound:
+        centre = np.full(len(events), (window.low + window.high) / 2)
+        events = dataclasses.replace(events, mass=centre)
+    score = method.score(events, fitted).score
     bad = np.flatnonzero(~np.isfinite(score))
     if bad.size:
         raise DataError(
-            f"{data.source}: every score must be finite, but {bad.size} are not, first event id "
-            f"{data.event_id[bad[0]]}"
+            f"{events.source}: every score must be finite, but {bad.size} are not, first event id "
+            f"{events.event_id[bad[0]]}"
         )
     return score
-
-
-def at_nearest_edge(events: EventTable, window: Window) -> EventTable:
-    """The same events, those outside the window with the mass of its nearest edge."""
-    last = np.nextafter(window.high, window.low)
-    return dataclasses.replace(events, mass=np.clip(events.mass, window.low, last))
 
 
 def _template(
@@ -133,7 +135,7 @@ def _template(
     # Ids of their own: the fold that scores a generated event hangs on its id.
     ids = -1 - np.arange(len(masses))
     events = EventTable(ids, masses, features, data.names, data.units, None, "template")
-    return method.score(events, np.zeros(len(events), dtype=bool)).score
+    return search_scores(method, events, window, np.zeros(len(events), dtype=bool))
 
 
 def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:
@@ -160,3 +162,11 @@ def _describe(
             "efficiency_error": [cut.error for cut in cuts],
         },
     }
+
+
+def _independence(found: Independence) -> dict[str, Any]:
+    rates = {
+        share: {"chi2": float(rate.chi2), "ndf": int(rate.ndf), "p_value": float(rate.p_value)}
+        for share, rate in found.rates.items()
+    }
+    return {**found._asdict(), "rates": rates}

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from anode.search.significance import local_p_values, p_of_z, z_of_p
+from anode.search.significance import p_of_z, z_of_p, z_values
 from anode.search.spectrum_many import predict_many
 
 BATCH = 100  # toys held as events at once
@@ -207,7 +207,7 @@ def _z(spectra: np.ndarray, cells: Cells, cell: int) -> np.ndarray:
     n_observed = spectra[:, cells.inside[cell]].sum(axis=1)
     fitted = np.isfinite(n_expected)
     z = np.full(len(spectra), -np.inf)
-    z[fitted] = z_of_p(local_p_values(n_observed[fitted], n_expected[fitted], error[fitted]))
+    z[fitted] = z_values(n_observed[fitted], n_expected[fitted], error[fitted])
     return z
 
 

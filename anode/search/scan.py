@@ -10,7 +10,6 @@ from anode.errors import DataError
 from anode.search.limits import Limit, Strength, signal_strength, upper_limit
 from anode.search.significance import local_significance
 from anode.search.spectrum import ChosenFit, Spectrum, choose_fit, predict
-from anode.seeding import stream
 
 PARAMETERS = (3, 4, 5)
 
@@ -67,7 +66,7 @@ class WindowTest:
         expected_from: "fit" of the spectrum outside the window, or "template".
         tested: whether it competes for the largest excess: only predictions of a fit do.
         reason: why not, or None.
-        significance_from: "asymptotic" or "toys".
+        significance_from: "asymptotic", or "exact" where few events are expected.
         fit: of the spectrum, or None.
         template: its independent prediction, or None without a cut.
         strength: signal events that pass.
@@ -174,7 +173,6 @@ def test_window(
     *,
     min_bins: int,
     alpha: float,
-    seed: int,
 ) -> tuple[WindowTest, np.ndarray]:
     """Test one window at one cut; also (B,) the background expected in all bins, NaN without fit.
 
@@ -184,12 +182,10 @@ def test_window(
         model: of the window.
         min_bins: of the fit, on either side of the window.
         alpha: of the F-test.
-        seed: root seed, for toys where counts are small.
     """
     low, high = float(spectra.low[window]), float(spectra.high[window])
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
-    rng = stream(seed, "local toys", window, cut)
-    template = None if cut == 0 else _template(n_observed, n_total, model, cut - 1, rng)
+    template = None if cut == 0 else _template(n_observed, n_total, model, cut - 1)
     chosen, reason = _fit(spectra, window, cut, min_bins=min_bins, alpha=alpha)
     expected = np.full(len(spectra.edges) - 1, np.nan)
     if chosen is not None:
@@ -199,7 +195,7 @@ def test_window(
         predicted = (template.n_expected, template.n_expected_error)
     else:  # nothing predicts the whole spectrum: no excess is claimed
         predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
-    local = local_significance(n_observed, *predicted, rng=rng)
+    local = local_significance(n_observed, *predicted)
     strength: Strength = signal_strength(n_observed, *predicted)
     limit: Limit = upper_limit(n_observed, *predicted)
     test = WindowTest(
@@ -240,16 +236,14 @@ def _fit(
     return (chosen, None) if chosen.fit.valid else (None, "the fit did not converge")
 
 
-def _template(
-    n_observed: int, n_total: int, model: WindowCuts, cut: int, rng: np.random.Generator
-) -> Template:
+def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> Template:
     """The template's prediction: its efficiency times the events of the window."""
     efficiency, error = float(model.efficiency[cut]), float(model.efficiency_error[cut])
     n_expected = efficiency * n_total
     # n_total stands for its own expectation: it fluctuates with the events that pass, which it
     # holds, so that their binomial spread is all that is left.
     n_error = error * n_total
-    local = local_significance(n_observed, n_expected, n_error, rng=rng)
+    local = local_significance(n_observed, n_expected, n_error)
     return Template(
         efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
     )

@@ -69,6 +69,13 @@ def q0(n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float) 
     return _q0(*_checked(n, b, sigma))
 
 
+def z_values(
+    n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float
+) -> np.ndarray:
+    """Asymptotic Z = sign(q0) sqrt(|q0|) of many windows or toys at once; as ``q0``."""
+    return _signed_root(q0(n, b, sigma))
+
+
 def local_p_values(
     n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float
 ) -> np.ndarray:
