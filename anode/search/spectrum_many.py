@@ -1,0 +1,124 @@
+"""How many background events do the fits of many toy spectra predict, all toys at once?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.errors import DataError
+from anode.search.dijet import (
+    check_bins,
+    check_counts,
+    check_edges,
+    check_parameters,
+    columns,
+    f_test,
+)
+from anode.search.loglinear import (
+    exponential,
+    fitted_counts,
+    information,
+    maximise,
+    orthonormal,
+    project,
+)
+from anode.search.spectrum import most_parameters
+
+
+class Predictions(NamedTuple):
+    """What ``predict_many`` expects inside a window.
+
+    Attributes:
+        n_expected: (T,) expected events, NaN where the toy has too few bins with events.
+        n_expected_error: (T,) statistical error of the fit, NaN there too.
+        n_parameters: (T,) parameters of the chosen function, 0 there.
+    """
+
+    n_expected: np.ndarray
+    n_expected_error: np.ndarray
+    n_parameters: np.ndarray
+
+
+def predict_many(
+    counts: np.ndarray,
+    edges: np.ndarray,
+    used: np.ndarray,
+    inside: np.ndarray,
+    *,
+    parameters: tuple[int, ...] = (3, 4, 5),
+    alpha: float = 0.05,
+) -> Predictions:
+    """``choose_fit`` and ``predict`` for T toys of one binning at once.
+
+    A di-jet function is log-linear in its parameters, so the Poisson likelihood is that of a
+    generalised linear model: convex, solved by Newton's method (here equal to Fisher's scoring)
+    for all toys together; errors come from the Fisher information. No Minuit: fits agree with
+    ``fit_spectrum`` to 1e-6 relative.
+
+    Args:
+        counts: (T, B) events.
+        edges: (B+1,) in GeV.
+        used: (B,) bool, bins of the fit.
+        inside: (B,) bool, bins of the window.
+        parameters: numbers of parameters that compete in the F-test, rising.
+        alpha: a further parameter must improve the fit at this level.
+
+    Raises:
+        ConfigError: ``parameters`` or ``alpha`` are refused.
+        DataError: counts, edges or masks are refused.
+    """
+    check_parameters(parameters, alpha)
+    edges = check_edges(edges)
+    counts = check_counts(counts)
+    if counts.ndim != 2 or counts.shape[1] != len(edges) - 1:
+        raise DataError(
+            f"counts of toys must have shape (toys, {len(edges) - 1}) for {len(edges)} edges, "
+            f"got {counts.shape}; one row for each toy"
+        )
+    used = check_bins(used, counts.shape[1], "the bins of the fit")
+    inside = check_bins(inside, counts.shape[1], "the bins inside the window")
+    log_width = np.log(np.diff(edges))
+    seen = counts[:, used]
+    most = most_parameters(seen)
+    parameters = tuple(n for n in parameters if n <= most.max(initial=0))
+    nothing = np.full(len(counts), np.nan)
+    result = Predictions(nothing, nothing.copy(), np.zeros(len(counts), dtype=np.int64))
+    if not parameters:
+        return result
+    toys = np.flatnonzero(most >= parameters[0])
+    every = columns(edges, parameters[-1])
+    mean = fitted_counts(seen[toys].mean(axis=0), every[used], log_width[used])
+    basis = every @ orthonormal(every[used], mean)
+    start = _scaled_start(seen, mean, basis[used], log_width[used])
+    fitted = np.empty_like(seen)  # by the function chosen so far
+    for before, n in zip((0, *parameters), parameters, strict=False):
+        toys = toys[most[toys] >= n]
+        theta = maximise(seen[toys], basis[used, :n], log_width[used], start[toys, :n])
+        found = np.isfinite(theta).all(axis=1)
+        toys, theta = toys[found], theta[found]
+        shape = exponential(theta @ basis[used, :n].T + log_width[used])
+        if before:
+            better = f_test(seen[toys], fitted[toys], shape, before, n) < alpha
+            toys, theta, shape = toys[better], theta[better], shape[better]
+        fitted[toys] = shape
+        result.n_parameters[toys] = n
+        expected = exponential(theta @ basis[inside, :n].T + log_width[inside])
+        gradient = expected @ basis[inside, :n]
+        result.n_expected[toys] = expected.sum(axis=1)
+        result.n_expected_error[toys] = _error(gradient, information(shape, basis[used, :n]))
+    return result
+
+
+def _scaled_start(
+    counts: np.ndarray, mean: np.ndarray, basis: np.ndarray, log_width: np.ndarray
+) -> np.ndarray:
+    """(T, P) parameters of the mean of all toys, scaled to the number of events in each."""
+    start = np.tile(project(np.log(mean) - log_width, basis, mean), (len(counts), 1))
+    scale = np.maximum(counts.sum(axis=1), 1) / mean.sum()
+    start[:, 0] += np.log(scale) / basis[0, 0]  # the first function is a constant
+    return start
+
+
+def _error(gradient: np.ndarray, information: np.ndarray) -> np.ndarray:
+    """(T,) sqrt(J C J^T) with J (T, P) and C the inverse of the (T, P, P) information."""
+    step = np.linalg.solve(information, gradient[..., None])[..., 0]
+    return np.asarray(np.sqrt((gradient * step).sum(axis=1)))
