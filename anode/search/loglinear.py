@@ -56,8 +56,8 @@ def maximise(
     of order 2, Sun and Tran-Dinh 1703.04599].
 
     Args:
-        counts: (T, B) events; at least P bins of each row hold some, else the maximum lies at
-            infinity.
+        counts: (T, B) events; more than P bins of each row hold some, else the maximum may lie
+            at infinity.
         basis: (B, P) functions g_k, roughly orthonormal.
         offset: (B,) fixed part of ln mu.
         start: (T, P).

@@ -179,8 +179,11 @@ def _q0(n: np.ndarray, b: np.ndarray, sigma: np.ndarray) -> np.ndarray:
     free = np.maximum(b, 0.0)  # the true background with signal, never negative
     ratio = np.divide(n, null, out=np.ones_like(null), where=(n > 0) & (null > 0))
     poisson = 2 * (special.xlogy(n, ratio) - n + null)
-    shift = (b - null) ** 2 - (b - free) ** 2
-    constraint = np.divide(shift, sigma**2, out=np.zeros_like(null), where=sigma > 0)
+    # (b - b'')^2 / sigma^2 with b - b'' = sigma^2 (1 - n / b''), which holds for sigma -> 0 too
+    edge = (sigma > 0) & ((null == 0) | (b < 0))  # there b' or b'' is at zero
+    pull = np.divide(b, sigma, out=np.zeros_like(null), where=edge) ** 2
+    slope = 1 - np.divide(n, null, out=np.ones_like(null), where=null > 0)
+    constraint = np.where(null > 0, (b - null) * slope, pull) - np.where(b < 0, pull, 0.0)
     return np.asarray(np.sign(n - free) * np.maximum(poisson + constraint, 0.0))
 
 

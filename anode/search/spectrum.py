@@ -54,7 +54,9 @@ class SpectrumFit(NamedTuple):
         ndf: fitted bins less P.
         p_value: of the deviance after merging neighbouring bins until each expects >= 5 events
             (fewer events than that, and the deviance does not follow chi2); NaN where fewer than
-            P + 1 merged bins are left and goodness of fit cannot be judged.
+            P + 1 merged bins are left and goodness of fit cannot be judged. Somewhat too small
+            for few events, because the fit saw the finer bins: 6% of good fits fall below 0.05
+            at 3000 events, 10% at 100.
         valid: Minuit converged and its covariance is accurate.
         transform: (P, P) from the functions g_k to the basis of ``parameters``.
     """
@@ -127,8 +129,8 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
     """Fit a di-jet function to the bins ``used`` by the binned Poisson likelihood.
 
     Minuit (with analytic derivatives) minimises sum_i [mu_i - n_i ln mu_i], mu_i = width_i f at
-    the centre of the bin; HESSE gives the covariance. The minimum is unique and finite where at
-    least as many bins hold events as there are parameters.
+    the centre of the bin; HESSE gives the covariance. The minimum is unique and finite because
+    more bins must hold events than there are parameters.
 
     Args:
         spectrum: counts and edges, B bins.
@@ -137,8 +139,8 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
 
     Raises:
         ConfigError: another number of parameters.
-        DataError: counts, edges or ``used`` are refused, fewer bins hold events than there are
-            parameters, or no degree of freedom is left.
+        DataError: counts, edges or ``used`` are refused, or not more bins hold events than
+            there are parameters.
     """
     check_parameters((n_parameters,), 0.5)
     counts, edges, used = _checked(spectrum, used)
@@ -178,8 +180,8 @@ def choose_fit(
 
     An F-test (see ``anode.search.dijet.f_test``) compares each function with the next one, in
     order; the first with p >= ``alpha`` is taken, as in the di-jet searches of CMS [1911.03947].
-    Functions that the data cannot determine (fewer bins with events than parameters, or no
-    degree of freedom left) do not take part; the smallest one must be determined.
+    Functions that the data cannot determine (not more bins with events than parameters) do not
+    take part; the smallest one must be determined.
 
     Raises:
         ConfigError, DataError: as ``fit_spectrum``.
@@ -224,8 +226,8 @@ def predict(fit: SpectrumFit, edges: np.ndarray, inside: np.ndarray) -> Predicti
 
 
 def most_parameters(counts: np.ndarray) -> np.ndarray:
-    """(...,) most parameters that ``counts`` (..., B) determine with a degree of freedom left."""
-    return np.minimum((counts > 0).sum(axis=-1), counts.shape[-1] - 1)
+    """(...,) most parameters that ``counts`` (..., B) determine: bins with events less one."""
+    return np.asarray((counts > 0).sum(axis=-1) - 1)
 
 
 def _checked(spectrum: Spectrum, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -242,8 +244,8 @@ def _checked(spectrum: Spectrum, used: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _check_posed(counts: np.ndarray, n_parameters: int) -> None:
     if n_parameters > most_parameters(counts):
         raise DataError(
-            f"a fit of {n_parameters} parameters must have at least {n_parameters} bins with "
-            f"events and {n_parameters + 1} bins, got {int(counts.sum())} events in "
+            f"a fit of {n_parameters} parameters must have at least {n_parameters + 1} bins with "
+            f"events, got {int(counts.sum())} events in "
             f"{int((counts > 0).sum())} of {len(counts)} bins; loosen the cut, widen the range "
             "of the fit, or take the expected events from a template"
         )
