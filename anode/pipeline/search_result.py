@@ -24,10 +24,11 @@ from anode.search.global_p import (
 from anode.search.propose import propose
 from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
 from anode.search.significance import z_values
-from anode.search.trust import resonance_at, sculpting_of, second_opinion
+from anode.search.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.seeding import stream
 
 LEVELS = (1, 2, 3)
+BUMP_TOYS = 1000  # of pyBumpHunter
 
 
 class FinishedWindow(NamedTuple):
@@ -103,9 +104,11 @@ def conclude(
         "windows": [dataclasses.asdict(test) for row in tests for test in row],
         "best": best,
         "best_inclusive": inclusive,
-        "resonance": None if best is None else resonance_at(spectra, tests, best),
+        "resonance": None if best is None else resonance_at(spectra, best),
         "global": toys,
-        "bump_hunter": second_opinion(spectra, expected, best, seed=config.run.seed),
+        "bump_hunter": second_opinion(
+            spectra, expected, best, seed=config.run.seed, n_toys=BUMP_TOYS
+        ),
         "independence": [
             {"low": w.cuts.low, "high": w.cuts.high, **w.described["independence"]}
             for w in finished

@@ -1,0 +1,93 @@
+"""What do independent looks at the largest excess say: a fitted resonance, pyBumpHunter, sculpting?"""
+
+from typing import Any
+
+import numpy as np
+
+from anode.errors import DataError
+from anode.search.bump_hunter import bump_hunter
+from anode.search.resonance import fit_resonance
+from anode.search.scan import Spectra
+from anode.search.sculpting import mass_sculpting_of_counts
+from anode.search.spectrum import Spectrum
+
+
+def resonance_at(spectra: Spectra, best: dict[str, Any]) -> dict[str, float] | None:
+    """A Gaussian fitted to the spectrum of the largest excess, within its window; None if the fit
+    fails or its mass runs to the window's edge."""
+    window, cut = _place(spectra, best)
+    everywhere = np.ones(len(spectra.edges) - 1, dtype=bool)
+    try:
+        found = fit_resonance(
+            Spectrum(spectra.counts[window, cut], spectra.edges),
+            everywhere,
+            low=best["low"],
+            high=best["high"],
+            n_parameters=best["fit"]["n_parameters"],
+        )
+    except DataError:
+        return None
+    names = ("mass", "mass_error", "width", "width_error", "n_signal", "n_signal_error")
+    if not found.valid:
+        return None
+    return {name: float(getattr(found, name)) for name in (*names, "p_value", "z")}
+
+
+def second_opinion(
+    spectra: Spectra, expected: np.ndarray, best: dict[str, Any] | None, *, seed: int, n_toys: int
+) -> dict[str, dict[str, float]]:
+    """pyBumpHunter on the spectrum of the largest excess, without and with its cut, against the
+    background that the fit outside the window expects.
+
+    Args:
+        spectra: of the scan.
+        expected: (W, C, B) background.
+        best: the largest excess, or None.
+        seed: root seed.
+        n_toys: of pyBumpHunter.
+    """
+    if best is None:
+        return {}
+    window, selected = _place(spectra, best)
+    found = {}
+    for name, cut in (("inclusive", 0), ("selected", selected)):
+        spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
+        if np.isfinite(expected[window, cut]).all():
+            hunt = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
+            found[name] = {k: float(v) for k, v in hunt._asdict().items()}
+    return found
+
+
+def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
+    """How each window's cuts change the shape of the spectrum outside it."""
+    found = []
+    for window, (low, high) in enumerate(zip(spectra.low, spectra.high, strict=True)):
+        used = spectra.used[window]
+        edges = spectra.edges
+        for cut in range(1, len(spectra.efficiency)):
+            before, after = (
+                (spectra.counts[window, c] * used).astype(int) for c in (0, cut)
+            )
+            if not before.sum():
+                continue
+            result = mass_sculpting_of_counts(before, after, edges, seed=seed)
+            found.append(
+                {
+                    "low": float(low),
+                    "high": float(high),
+                    "efficiency": float(spectra.efficiency[cut]),
+                    "chi2": float(result.rate.chi2),
+                    "ndf": int(result.rate.ndf),
+                    "p_value": float(result.rate.p_value),
+                    "jensen_shannon": result.jensen_shannon,
+                    "rate_low": float(result.rate.lowest),
+                    "rate_high": float(result.rate.highest),
+                }
+            )
+    return found
+
+
+def _place(spectra: Spectra, best: dict[str, Any]) -> tuple[int, int]:
+    window = int(np.flatnonzero(spectra.low == best["low"])[0])
+    cut = int(np.flatnonzero(np.isclose(spectra.efficiency, best["efficiency"]))[0])
+    return window, cut
