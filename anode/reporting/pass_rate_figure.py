@@ -25,7 +25,7 @@ from anode.reporting.style import (
     style,
 )
 
-_MERGED = 100.0
+_MERGED = 50.0
 """Pass rates are shown in bins that expect so many passing events."""
 
 
@@ -38,7 +38,7 @@ def pass_rate_figure(
 ) -> Figure:
     """The mass spectrum before and after each cut, and the pass rate relative to the nominal one.
 
-    Bins of the pass rate are merged until 100 events are expected to pass; errors are
+    Bins of the pass rate are merged until 50 events are expected to pass; errors are
     Clopper-Pearson.
 
     Args:
@@ -85,23 +85,26 @@ def _draw_pass_rate(
     efficiency: float,
     color: str,
 ) -> None:
-    """Pass rate over the nominal efficiency in merged bins."""
+    """Pass rate over the nominal efficiency in merged bins, at the mean mass of their events."""
     starts = _merged(inclusive * efficiency)
     total, passed = (np.add.reduceat(values, starts) for values in (inclusive, counts))
-    bounds = np.append(edges[starts], edges[-1])
+    middle = (edges[1:] + edges[:-1]) / 2
+    moment = np.add.reduceat(inclusive * middle, starts)
     seen = total > 0
-    total, passed = total[seen], passed[seen]
+    total, passed, mean = total[seen], passed[seen], moment[seen] / total[seen]
+    bounds = np.stack([edges[starts], np.append(edges[starts[1:]], edges[-1])])[:, seen]
     low = np.nan_to_num(stats.beta.ppf(ONE_SIGMA, passed, total - passed + 1))
     high = np.nan_to_num(stats.beta.isf(ONE_SIGMA, passed + 1, total - passed), nan=1.0)
     rate = passed / total
-    center = ((bounds[1:] + bounds[:-1]) / 2 / GEV_PER_TEV)[seen]
-    half = (np.diff(bounds) / 2 / GEV_PER_TEV)[seen]
+    across = np.stack([mean - bounds[0], bounds[1] - mean]) / GEV_PER_TEV
     errors = np.stack([rate - low, high - rate]) / efficiency
-    axes.errorbar(center, rate / efficiency, errors, half, fmt="o", ms=2.5, lw=0.9, color=color)
+    axes.errorbar(
+        mean / GEV_PER_TEV, rate / efficiency, errors, across, fmt="o", ms=2.5, lw=0.9, color=color
+    )
 
 
 def _merged(expected: np.ndarray) -> np.ndarray:
-    """First bin of each group of neighbours that expects 100 passing events; the rest joins the
+    """First bin of each group of neighbours that expects 50 passing events; the rest joins the
     last."""
     starts, total = [0], 0.0
     for place, value in enumerate(expected):

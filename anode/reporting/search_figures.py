@@ -86,7 +86,7 @@ def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Fi
     with style():
         figure = new_figure(7.4, 4.7)
         axes = figure.add_subplot()
-        axes.set(xlabel=CENTER_LABEL, ylabel="local $p$-value", yscale="log", ylim=(bottom, 1.0))
+        axes.set(xlabel=CENTER_LABEL, ylabel="local $p$-value", yscale="log", ylim=(bottom, 1.3))
         _draw_sigmas(axes, bottom)
         _draw_global(axes, levels, bottom)
         colors = colors_of([line.efficiency for line in lines])
@@ -163,7 +163,7 @@ def _draw_sigmas(axes: Axes, bottom: float) -> None:
 
 
 def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None:
-    """Bands below the local p-value that a global significance needs, named on the left."""
+    """Bands below the local p-value that a global significance needs, named inside."""
     ordered = sorted(levels.items())
     for place, (sigma, z) in enumerate(ordered):
         high = float(stats.norm.sf(z))
@@ -172,4 +172,4 @@ def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None
         axes.axhline(high, color="0.6", lw=0.8, zorder=0.4)
         at = axes.get_yaxis_transform()
         text = rf"global {sigma}$\sigma$"
-        axes.text(0.012, high * 0.9, text, transform=at, va="top", fontsize=8, color="0.35")
+        axes.text(0.985, high * 0.9, text, transform=at, ha="right", va="top", fontsize=8)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from anode.reporting.style import (
@@ -79,6 +80,7 @@ def best_window_figure(selected: CutSpectrum, inclusive: CutSpectrum | None = No
         _room_above([top], 6.0)
         top.legend(loc="upper right", title=_label(selected), title_fontsize=9)
         bottom.set_xlabel(MASS_LABEL)
+        figure.align_ylabels([top, bottom])
     return figure
 
 
@@ -110,6 +112,7 @@ def spectra_figure(spectra: Sequence[CutSpectrum]) -> Figure:
         _room_above([top], 10.0 ** (0.4 + 0.32 * len(spectra)))
         window = f"window {window_text(spectra[0].window)} in grey, curves are fits beside it"
         top.legend(loc="upper right", title=window, title_fontsize=9)
+        figure.align_ylabels(figure.axes)
     return figure
 
 
@@ -212,21 +215,29 @@ def _draw_fit(axes: Axes, spectrum: CutSpectrum, color: str, label: str | None) 
 
 
 def _draw_residuals(axes: Axes, spectrum: CutSpectrum, color: str = BACKGROUND) -> None:
-    """(observed - expected) / sqrt(expected + fit error^2); those of the window in
-    another colour."""
+    """Signed significance of each bin; those of the window in another colour."""
     shade(axes, spectrum.window)
     axes.axhline(0, **REFERENCE_LINE)
-    error = np.nan_to_num(spectrum.expected_error)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        residual = (spectrum.counts - spectrum.expected) / np.sqrt(spectrum.expected + error**2)
-    residual = np.where(spectrum.expected > 0, residual, np.nan)
+    residual = residuals(spectrum.counts, spectrum.expected)
     low, high = spectrum.window
     edges = spectrum.edges
     within = (edges[:-1] >= low) & (edges[1:] <= high)
     for shown, face in ((spectrum.used, color), (within & ~spectrum.used, SIGNAL)):
         values = np.where(shown, residual, 0.0)
-        axes.stairs(np.nan_to_num(values), edges / GEV_PER_TEV, fill=True, color=face, alpha=0.75)
-    drawn = residual[(spectrum.used | within) & np.isfinite(residual)]
+        axes.stairs(values, edges / GEV_PER_TEV, fill=True, color=face, alpha=0.75)
+    drawn = residual[spectrum.used | within]
     reach = max(3.2, 1.15 * float(np.max(np.abs(drawn), initial=0.0)))
     axes.set_ylim(-reach, reach)
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_ylabel(r"residual [$\sigma$]", fontsize=9)
+
+
+def residuals(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """(B,) significance of the Poisson probability of each count or a farther one, negative for
+    deficits; 0 where it is above 1/2, or nothing is expected [Choudalakis & Casadei, 1111.2062].
+    """
+    mean = np.maximum(np.nan_to_num(expected), 1e-12)
+    excess = counts > mean
+    p = np.where(excess, stats.poisson.sf(counts - 1, mean), stats.poisson.cdf(counts, mean))
+    z = np.maximum(stats.norm.isf(np.maximum(p, 1e-300)), 0.0)
+    return np.where(np.nan_to_num(expected) > 0, np.where(excess, z, -z), 0.0)
