@@ -1,0 +1,165 @@
+"""What would a careful colleague object to about a scan as a whole?"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from anode.search.numbers import mass_range, p_text, with_error
+from anode.search.rows import Search, pull, pulls, window_of
+
+POOR = 0.01
+"""A p-value below it is a failed test; many tests are judged by how many of them fail."""
+
+
+def chance_of(n_failed: int, n_tests: int, rate: float, *, overlap: float = 1.0) -> float:
+    """Probability that at least so many tests fail by chance, each at ``rate``.
+
+    Example:
+        >>> round(chance_of(5, 100, 0.01), 4), chance_of(0, 100, 0.01)
+        (0.0034, 1.0)
+    """
+    if not n_failed:
+        return 1.0
+    failed = int(np.ceil(n_failed / overlap))
+    return float(stats.binom.sf(failed - 1, max(failed, round(n_tests / overlap)), rate))
+
+
+def _overlap(search: Search) -> float:
+    """How many windows share an event."""
+    scan = search["scan"]
+    return max(1.0, float(scan["width"]) / float(scan["step"]))
+
+
+def _sculpted_overall(search: Search) -> str:
+    tests = list(search["sculpting"])
+    failed = [test for test in tests if test["p_value"] < POOR]
+    chance = chance_of(len(failed), len(tests), POOR, overlap=_overlap(search))
+    if chance >= POOR:
+        return ""
+    worst = min(failed, key=lambda test: test["p_value"])
+    return (
+        f"Sculpting over the scan: {len(failed)} of {len(tests)} tests of a flat pass rate have "
+        f"p < {POOR}, which chance makes with p = {p_text(chance)}; the worst is "
+        f"{window_of(worst)}, p = {p_text(worst['p_value'])}."
+    )
+
+
+def _not_closed(search: Search) -> str:
+    found = pulls(search)
+    far = int(np.sum(np.abs(found) > 2))
+    chance = chance_of(far, len(found), 2 * stats.norm.sf(2), overlap=_overlap(search))
+    if chance >= POOR:
+        return ""
+    return (
+        f"Non-closure: in {far} of {len(found)} windows the predictions of fit and template are "
+        f"more than two standard deviations apart (chance p = {p_text(chance)}), the farthest "
+        f"{np.max(np.abs(found)):.1f}."
+    )
+
+
+def _fits_above_templates(search: Search) -> str:
+    """A common offset of all windows, as scores of events that a density was fitted on make."""
+    found = pulls(search)
+    if not len(found):
+        return ""
+    mean, error = float(np.mean(found)), np.sqrt(_overlap(search) / len(found))
+    if abs(mean) <= 3 * error:
+        return ""
+    rows = [row for row in search["windows"] if pull(row) is not None]
+    ratio = sum(row["n_expected"] for row in rows) / sum(
+        row["template"]["n_expected"] for row in rows
+    )
+    return (
+        f"The predictions of the fits are on average {ratio:.2f} times those of the templates "
+        f"(mean pull {with_error(mean, error)} over {len(found)} windows): events beside a window "
+        "pass its cut at another rate than background inside, as happens where sideband events "
+        "are scored by the density that was fitted on them."
+    )
+
+
+def _poor_fits(search: Search) -> str:
+    rows = [row for row in search["windows"] if row["fit"] is not None]
+    poor = [row for row in rows if row["fit"]["p_value"] < POOR]
+    chance = chance_of(len(poor), len(rows), POOR, overlap=_overlap(search))
+    if chance >= POOR:
+        return ""
+    worst = min(poor, key=lambda row: row["fit"]["p_value"])
+    return (
+        f"Poor spectrum fits: {len(poor)} of {len(rows)} have p < {POOR} (chance "
+        f"p = {p_text(chance)}); the worst is {window_of(worst)}, "
+        f"p = {p_text(worst['fit']['p_value'])}."
+    )
+
+
+def _untested(search: Search) -> str:
+    rows = [row for row in search["windows"] if not row["tested"]]
+    if not rows:
+        return ""
+    windows = sorted({(row["low"], row["high"]) for row in rows})
+    n_template = sum(row["expected_from"] == "template" for row in rows)
+    reasons = _joined(row["reason"] for row in rows)
+    return (
+        f"{len(windows)} windows between {mass_range(windows[0][0], windows[-1][1])} do not "
+        f"compete for the largest excess ({len(rows)} counts, {n_template} with the template's "
+        f"expectation): {reasons}."
+    )
+
+
+def _skipped(search: Search) -> str:
+    skipped = search["skipped"]
+    if not skipped:
+        return ""
+    low, high = min(w["low"] for w in skipped), max(w["high"] for w in skipped)
+    return (
+        f"{len(skipped)} windows between {mass_range(low, high)} were skipped and say nothing: "
+        f"{_joined(window['reason'] for window in skipped)}."
+    )
+
+
+def _dropped(search: Search) -> str:
+    n_dropped, n_events = search["n_dropped"], search["n_events"]
+    if not n_dropped:
+        return ""
+    return (
+        f"{n_dropped:,} of {n_dropped + n_events:,} events "
+        f"({n_dropped / (n_dropped + n_events):.2%}) could not be used and are in no count."
+    )
+
+
+def not_calibrated(calibration: Mapping[str, Any]) -> str:
+    """p-values of background alone that are not uniform."""
+    n, parts = calibration["n"], []
+    for level in ("0.05", "0.01"):
+        fraction, error = calibration[f"fraction_below_{level}"], calibration[f"error_{level}"]
+        expected = float(level)
+        least = np.sqrt(expected * (1 - expected) / max(n, 1))
+        if abs(fraction - expected) > 2 * max(error, least):
+            parts.append(f"{with_error(fraction, error)} below {level}")
+    if calibration["ks_p_value"] < POOR:
+        parts.append(f"Kolmogorov-Smirnov p = {p_text(calibration['ks_p_value'])}")
+    if not parts:
+        return ""
+    return (
+        f"The p-values of this method are not uniform where there is no signal: of {n:,}, "
+        f"{', '.join(parts)}."
+    )
+
+
+def _joined(reasons: Iterable[str | None]) -> str:
+    """Different reasons, in the order they came, without final stops."""
+    known = [str(reason).rstrip(".") for reason in reasons if reason]
+    return "; ".join(dict.fromkeys(known)) or "no reason given"
+
+
+OF_ALL: dict[str, Callable[[Search], str]] = {
+    "sculpting overall": _sculpted_overall,
+    "non-closure": _not_closed,
+    "sideband scores": _fits_above_templates,
+    "poor fits": _poor_fits,
+    "not tested": _untested,
+    "skipped": _skipped,
+    "dropped": _dropped,
+}
+"""What is judged over all windows: a sentence, or nothing."""

@@ -1,0 +1,316 @@
+"""Finished searches as ``scripts/search.py`` leaves them, with made-up but consistent numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from anode import io
+from anode.seeding import stream
+
+EFFICIENCIES = (0.1, 0.01, 0.001)
+EDGES = np.arange(2800.0, 8000.0 + 1, 50.0)
+PEAK, WIDTH = 3500.0, 110.0
+TRIALS = 25.0
+"""Independent tests that the made-up global p-values stand for."""
+
+
+def background(edges: np.ndarray = EDGES) -> np.ndarray:
+    """(B,) events expected, a falling di-jet spectrum of about 400k events."""
+    x = (edges[1:] + edges[:-1]) / 2 / 13000
+    shape = (1 - x) ** 9 * x**-5.0
+    return np.asarray(4e5 * shape / shape.sum())
+
+
+def make_search(
+    *, n_signal: float = 130.0, seed: int = 1, start: float = 3000.0
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Content of ``search.json`` and ``spectra.h5``: a bump of ``n_signal`` events at 3.5 TeV.
+
+    Windows below 3.1 TeV have no fit. Without signal every count is what is expected, to half a
+    standard deviation, and below it at the tighter cuts.
+    """
+    rng = stream(seed, "synthetic search")
+    lows = np.arange(start, 5600 + 1, 100.0)
+    efficiencies = (1.0, *EFFICIENCIES)
+    every = background()
+    signal = n_signal * np.diff(stats.norm.cdf(EDGES, PEAK, WIDTH))
+    kept = {1.0: 1.0, 0.1: 0.8, 0.01: 0.55, 0.001: 0.3}
+    shape = (len(lows), len(efficiencies), len(EDGES) - 1)
+    counts, expected = np.zeros(shape), np.zeros(shape)
+    used = np.ones((len(lows), len(EDGES) - 1), dtype=bool)
+    rows = []
+    inclusive = rng.poisson(every + signal).astype(float)
+    for w, low in enumerate(lows):
+        inside = (EDGES[:-1] >= low) & (EDGES[1:] <= low + 400)
+        used[w] = ~inside
+        for e, efficiency in enumerate(efficiencies):
+            mean = efficiency * every
+            counts[w, e] = rng.poisson(mean + kept[efficiency] * signal)
+            if efficiency == 1:
+                counts[w, e] = inclusive
+            expected[w, e] = mean * (1 + 0.3 * rng.normal() / np.sqrt(mean.sum()))
+            rows.append(
+                _row(
+                    rng,
+                    float(low),
+                    efficiency,
+                    counts[w, e],
+                    expected[w, e],
+                    inside,
+                    inclusive,
+                    n_signal,
+                )
+            )
+            counts[w, e][inside] = _with_sum(counts[w, e][inside], rows[-1]["n_observed"])
+    search = _search(rows, lows, start, seed, int(inclusive.sum()), n_signal)
+    spectra = {
+        "edges": EDGES,
+        "inclusive": inclusive,
+        "counts": counts,
+        "expected": expected,
+        "used": used,
+        "low": lows,
+        "high": lows + 400,
+        "efficiency": np.array(efficiencies),
+    }
+    return search, spectra
+
+
+def write_search(run_dir: Path, *, top_events: bool = True, **settings: Any) -> dict[str, Any]:
+    """Write the run directory of a synthetic search; gives the content of ``search.json``."""
+    search, spectra = make_search(**settings)
+    io.write_json(run_dir / "search.json", search)
+    io.write_hdf5(run_dir / "spectra.h5", spectra)
+    io.write_json(run_dir / "manifest.json", MANIFEST)
+    if top_events:
+        best = search["best"]
+        io.write_json(run_dir / "top_events.json", make_top_events(best["low"], best["high"]))
+    return search
+
+
+MANIFEST = {
+    "command": "scripts/search.py method=anode run_dir=results/search/anode",
+    "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    "git_dirty": False,
+    "python": "3.11.9",
+    "packages": {"torch": "2.13.0", "numpy": "2.4.6"},
+}
+
+
+def make_top_events(low: float, high: float, n: int = 10) -> dict[str, Any]:
+    """Content of ``top_events.json``."""
+    rng = stream(1, "top events")
+    names = ("mj1", "mj2", "pt_1", "pt_2", "tau21_1", "tau21_2", "delta_r", "delta_eta")
+    centers = (95, 490, 1650, 1620, 0.2, 0.25, 3.1, 0.4)
+
+    def one(event: int, mass: float, rank: int) -> dict[str, Any]:
+        values = {k: float(v * rng.uniform(0.9, 1.1)) for k, v in zip(names, centers, strict=True)}
+        return {
+            "event_id": event,
+            "mass": mass,
+            "score": 9.0 - 0.31 * rank,
+            "window": [low, high],
+            "log10_efficiency": -5.2 + 0.15 * rank,
+            "features": values,
+        }
+
+    return {
+        "units": dict(zip(names, ("GeV", "GeV", "GeV", "GeV", "", "", "", ""), strict=True)),
+        "overall": [one(70001 + 37 * i, float(rng.uniform(3000, 6000)), i) for i in range(n)],
+        "hotspot": [one(90001 + 53 * i, float(rng.uniform(low, high)), i) for i in range(n)],
+    }
+
+
+def _row(
+    rng: np.random.Generator,
+    low: float,
+    efficiency: float,
+    counts: np.ndarray,
+    expected: np.ndarray,
+    inside: np.ndarray,
+    inclusive: np.ndarray,
+    n_signal: float,
+) -> dict[str, Any]:
+    n_expected, error = (
+        float(expected[inside].sum()),
+        float(0.25 * np.sqrt(expected[inside].sum())),
+    )
+    observed = float(counts[inside].sum())
+    if not n_signal:
+        observed = float(np.round(n_expected + rng.uniform(-0.5, 0.5) * np.sqrt(n_expected)))
+        if efficiency < 0.1:
+            observed = float(np.floor(n_expected))
+    z, p = _significance(observed, n_expected, error)
+    from_fit = bool(low >= 3100 or n_signal == 0)
+    template = None
+    if efficiency < 1:
+        other = n_expected + float(np.clip(rng.normal(), -1, 1)) * error
+        z_template, p_template = _significance(observed, other, 1.4 * error)
+        template = {
+            "efficiency": efficiency * 1.01,
+            "efficiency_error": 0.03 * efficiency,
+            "n_expected": other,
+            "n_expected_error": 1.4 * error,
+            "p_local": p_template,
+            "z_local": z_template,
+        }
+    spread = float(np.hypot(np.sqrt(n_expected), error))
+    median = 1.96 * spread
+    return {
+        "low": low,
+        "high": low + 400,
+        "efficiency": efficiency,
+        "n_observed": observed,
+        "n_expected": n_expected,
+        "n_expected_error": error,
+        "p_local": p,
+        "z_local": z,
+        "n_total": float(inclusive[inside].sum()),
+        "threshold": None if efficiency == 1 else -float(np.log10(efficiency)) + 0.4,
+        "expected_from": "fit" if from_fit else "template",
+        "tested": from_fit,
+        "reason": None if from_fit else "fewer than 6 bins below the window can be fitted",
+        "significance_from": "toys" if n_expected < 25 else "asymptotic",
+        "fit": {
+            "n_parameters": 4,
+            "deviance": 98.0,
+            "ndf": 92,
+            "p_value": float(rng.uniform(0.05, 1)),
+            "f_tests": {"3->4": 0.01, "4->5": 0.4},
+        }
+        if from_fit
+        else None,
+        "template": template,
+        "strength": {
+            "n_signal": observed - n_expected,
+            "error_low": spread,
+            "error_high": 1.05 * spread,
+        },
+        "limit": {
+            "observed": max(observed - n_expected, -0.7 * spread) + median,
+            "expected": [median * factor for factor in (0.53, 0.72, 1.0, 1.39, 1.86)],
+        },
+    }
+
+
+def _search(
+    rows: Sequence[dict[str, Any]],
+    lows: np.ndarray,
+    start: float,
+    seed: int,
+    n_events: int,
+    n_signal: float,
+) -> dict[str, Any]:
+    tested = [row for row in rows if row["tested"]]
+    cut = max((row for row in tested if row["efficiency"] < 1), key=lambda row: row["z_local"])
+    uncut = max((row for row in tested if row["efficiency"] == 1), key=lambda row: row["z_local"])
+    rng = stream(seed, "tests of a search")
+    flat = [(low, e) for low in lows for e in EFFICIENCIES]
+    return {
+        "method": "anode",
+        "title": "ANODE",
+        "seed": seed,
+        "data": {
+            "source": "events.h5",
+            "files": ["events.h5"],
+            "sha256": "ab" * 32,
+            "n_data": n_events,
+        },
+        "n_events": n_events,
+        "n_dropped": 0,
+        "scan": {"start": start, "stop": 6000.0, "width": 400.0, "step": 100.0},
+        "fit_range": [2800.0, 8000.0],
+        "bin_width": 50.0,
+        "efficiencies": list(EFFICIENCIES),
+        "windows": list(rows),
+        "skipped": [],
+        "best": _global(cut),
+        "best_inclusive": _global(uncut),
+        "resonance": {
+            "mass": 3507.3,
+            "mass_error": 14.6,
+            "width": 104.2,
+            "width_error": 13.3,
+            "n_signal": 44.2,
+            "n_signal_error": 11.3,
+            "p_value": 2.1e-5,
+            "z": 4.1,
+        }
+        if n_signal
+        else None,
+        "global": {"n_toys": 1000, "n_tests": len(tested), "levels": _levels()},
+        "bump_hunter": {
+            "inclusive": {"low": 3300.0, "high": 3700.0, "p_global": 0.2, "z_global": 0.84},
+            "selected": {"low": 3350.0, "high": 3650.0, "p_global": 0.001, "z_global": 3.1},
+        },
+        "independence": [
+            {
+                "low": float(low),
+                "high": float(low) + 400,
+                "pearson": 0.004,
+                "pass_rate_chi2": 8.1,
+                "ndf": 9,
+                "p_value": float(rng.uniform(0.05, 1)),
+            }
+            for low in lows
+        ],
+        "sculpting": [
+            {
+                "low": float(low),
+                "high": float(low) + 400,
+                "efficiency": e,
+                "chi2": 41.0,
+                "ndf": 39,
+                "p_value": float(rng.uniform(0.05, 1)),
+                "jensen_shannon": 0.001,
+                "rate_low": e,
+                "rate_high": e,
+            }
+            for low, e in flat
+        ],
+        "seconds": 754.2,
+        "cpu_seconds": 1406.0,
+    }
+
+
+def _global(row: dict[str, Any]) -> dict[str, Any]:
+    p = float(-np.expm1(TRIALS * np.log1p(-min(row["p_local"], 1 - 1e-9))))
+    few = p * 1000 < 3
+    error = 0.3 * p if few else float(np.sqrt(p * (1 - p) / 1000))
+    z = float(stats.norm.isf(p))
+    return {
+        **row,
+        "p_global": p,
+        "p_global_error": error,
+        "z_global": z,
+        "z_global_error": error / float(stats.norm.pdf(z)),
+        "p_global_from": "extrapolated" if few else "toys",
+    }
+
+
+def _levels() -> dict[str, float]:
+    p = stats.norm.sf([1, 2, 3])
+    needed = stats.norm.isf(-np.expm1(np.log1p(-p) / TRIALS))
+    return {str(k + 1): float(z) for k, z in enumerate(needed)}
+
+
+def _significance(observed: float, expected: float, error: float) -> tuple[float, float]:
+    z = (observed - expected) / np.hypot(np.sqrt(expected), error)
+    return float(z), float(stats.norm.sf(z))
+
+
+def _with_sum(counts: np.ndarray, total: float) -> np.ndarray:
+    """The same counts with a remainder put into, or taken from, the fullest bins."""
+    counts = counts.copy()
+    missing = total - counts.sum()
+    if missing > 0:
+        counts[np.argmax(counts)] += missing
+    while missing < 0:
+        fullest = np.argmax(counts)
+        taken = min(-missing, counts[fullest])
+        counts[fullest] -= taken
+        missing += taken
+    return counts
