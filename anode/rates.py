@@ -24,7 +24,8 @@ class PassRate(NamedTuple):
         mean: pass fraction of all bins together.
         chi2, ndf, p_value: against one rate for all bins, neighbours merged until at least five
             events are expected to pass and five to fail in each.
-        lowest, highest: rate among the merged bins; NaN without events.
+        lowest, highest: rate among the merged bins, where five events expected make an error of
+            almost a half; NaN without events.
     """
 
     edges: np.ndarray

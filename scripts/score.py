@@ -3,6 +3,8 @@
 python scripts/score.py run_dir=results/anode/mine
 python scripts/score.py run_dir=DIR ensemble.mode=best output=OTHER_DIR
 python scripts/score.py run_dir=DIR data=lhco_features data.path=FILE output=FILE
+
+run_dir may also be that of a scan: every event is scored by the window nearest to its mass.
 """
 
 import hydra

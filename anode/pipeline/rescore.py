@@ -12,6 +12,7 @@ from anode.pipeline import stages, stream
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import InjectionConfig, RunConfig, build, load_run, resolve
 from anode.pipeline.data_config import BlackboxConfig, DataConfig
+from anode.pipeline.score_scan import is_scan, score_scan
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,15 @@ def parse_score(raw: DictConfig) -> ScoreConfig:
 
 
 def score(asked: ScoreConfig) -> None:
-    """Score the run's own events (again), or those of another file.
+    """Score the run's own events (again), or those of another file; or a file by a scan.
 
     Raises:
-        ConfigError: something else than the run's own scores is asked for without ``output``.
+        ConfigError: something else than the run's own scores is asked for without ``output``, or
+            of a scan something else than scores of a file.
     """
+    if is_scan(asked.run_dir):
+        _score_by_scan(asked)
+        return
     directory = RunDirectory(asked.run_dir)
     own = load_run(directory.config)
     ensemble = dataclasses.replace(
@@ -68,19 +73,44 @@ def score(asked: ScoreConfig) -> None:
         return
     if asked.output is None:
         raise ConfigError("other data or another ensemble needs output=PATH for its scores")
-    if isinstance(asked.data, BlackboxConfig) and asked.data.key is not None:
-        raise ConfigError(
-            "data.key is for judging, which score.py does not do for other data; leave it out"
-        )
-    if asked.data is not None and asked.data.extra:
-        raise ConfigError("data.extra serves a run's test; to score a file give it as data.path")
     if asked.data is not None:
         config = dataclasses.replace(
-            config, data=asked.data, injection=InjectionConfig(None, None)
+            config, data=_to_score(asked.data), injection=InjectionConfig(None, None)
         )
         stream.score_file(config, directory, Path(asked.output))
     else:
         score_ensemble(config, directory, Path(asked.output))
+
+
+def _score_by_scan(asked: ScoreConfig) -> None:
+    if asked.data is None or asked.output is None:
+        raise ConfigError(
+            f"{asked.run_dir} is a scan: to score a file by it give data=..., data.path=FILE and "
+            "output=PATH; its own events have their scores in its windows"
+        )
+    if asked.ensemble != OtherEnsemble(None, None):
+        raise ConfigError(
+            "the thresholds of a scan belong to its own ensemble; leave out ensemble.mode and "
+            "ensemble.size"
+        )
+    score_scan(
+        Path(asked.run_dir),
+        _to_score(asked.data),
+        Path(asked.output),
+        n_jobs=asked.n_jobs,
+        threads=asked.threads,
+    )
+
+
+def _to_score(data: DataConfig) -> DataConfig:
+    """The data, without keys that scoring has no use for."""
+    if isinstance(data, BlackboxConfig) and data.key is not None:
+        raise ConfigError(
+            "data.key is for judging, which score.py does not do for other data; leave it out"
+        )
+    if data.extra:
+        raise ConfigError("data.extra serves a run's test; to score a file give it as data.path")
+    return data
 
 
 def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> None:
