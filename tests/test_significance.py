@@ -176,15 +176,15 @@ def test_asymptotic_p_values_are_uniform_under_background(b: float, sigma: float
 
 @pytest.mark.parametrize(("b", "sigma"), [(4.0, 1.0), (15.0, 2.0)])
 def test_exact_p_values_are_uniform_under_background(b: float, sigma: float) -> None:
-    # 1000 toys, 3 binomial errors at 5% and at 50%; the bootstrap is at the fitted background,
+    # 500 toys, 3 binomial errors at 5% and at 50%; the bootstrap is at the fitted background,
     # not at the true one, and the p-value still a little discrete: 1% more.
     rng = np.random.default_rng(3)
-    n, measured = rng.poisson(b, 1000), np.abs(b + sigma * rng.normal(size=1000))
+    n, measured = rng.poisson(b, 500), np.abs(b + sigma * rng.normal(size=500))
     p = np.array(
         [local_significance(*row, sigma).p_local for row in zip(n, measured, strict=True)]
     )
     for level in (0.05, 0.5):
-        allowed = 3 * np.sqrt(level * (1 - level) / 1000) + 0.01
+        allowed = 3 * np.sqrt(level * (1 - level) / 500) + 0.01
         assert abs(np.mean(p < level) - level) < allowed
 
 

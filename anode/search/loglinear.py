@@ -8,6 +8,8 @@ method (for this link the same as Fisher's scoring) finds it for many data sets 
 import numpy as np
 from scipy import linalg
 
+from anode.errors import DataError
+
 _MAX_LOG = 700.0  # exp of it is still finite
 _NOTHING = -23.0  # ln of 1e-10 expected events
 _MAX_STEPS = 200
@@ -83,9 +85,19 @@ def maximise(
 
 
 def fitted_counts(counts: np.ndarray, columns: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """(B,) expected events of one data set (B,) at the highest likelihood, from any columns."""
+    """(B,) expected events of one data set (B,) at the highest likelihood, from any columns.
+
+    Raises:
+        DataError: the maximum is not found, which needs columns that depend on each other.
+    """
     weight = counts + 0.5
     basis = columns @ orthonormal(columns, weight)
     start = project(np.log(weight) - offset, basis, weight)
     theta = maximise(counts[None], basis, offset, start[None])[0]
+    if not np.isfinite(theta).all():
+        raise DataError(
+            f"a fit must converge within {_MAX_STEPS} steps, got none of {columns.shape[1]} "
+            f"parameters to {int(counts.sum())} events in {int((counts > 0).sum())} of "
+            f"{len(counts)} bins; use fewer parameters or a wider range of masses"
+        )
     return exponential(basis @ theta + offset)

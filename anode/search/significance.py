@@ -183,7 +183,7 @@ def _q0(n: np.ndarray, b: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 def _exact_log_p(n: float, b: float, sigma: float) -> float:
     truth = float(_profiled(np.array(n), np.array(b), np.array(sigma)))
     largest = max(n, truth)
-    counts = np.arange(np.ceil(largest + _REACH * np.sqrt(largest) + 100))
+    counts = np.arange(np.ceil(largest + 40 * np.sqrt(largest) + 50))
     if sigma == 0:
         return float(special.logsumexp(stats.poisson.logpmf(counts[int(n) :], truth)))
     observed = _q0(np.array(n), np.array(b), np.array(sigma))

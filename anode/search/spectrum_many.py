@@ -79,43 +79,45 @@ def predict_many(
     log_width = np.log(np.diff(edges))
     seen = counts[:, used]
     most = most_parameters(seen)
-    parameters = tuple(n for n in parameters if n <= most.max(initial=0))
+    fitted = np.empty_like(seen)  # by the function chosen so far
     nothing = np.full(len(counts), np.nan)
     result = Predictions(nothing, nothing.copy(), np.zeros(len(counts), dtype=np.int64))
-    if not parameters:
-        return result
-    toys = np.flatnonzero(most >= parameters[0])
-    every = columns(edges, parameters[-1])
-    mean = fitted_counts(seen[toys].mean(axis=0), every[used], log_width[used])
-    basis = every @ orthonormal(every[used], mean)
-    start = _scaled_start(seen, mean, basis[used], log_width[used])
-    fitted = np.empty_like(seen)  # by the function chosen so far
+    toys = np.arange(len(counts))  # those that the next function may improve
     for before, n in zip((0, *parameters), parameters, strict=False):
         toys = toys[most[toys] >= n]
-        theta = maximise(seen[toys], basis[used, :n], log_width[used], start[toys, :n])
+        if len(toys) == 0:
+            break
+        every = columns(edges, n)
+        transform, theta = _fit(seen[toys], every[used], log_width[used])
         found = np.isfinite(theta).all(axis=1)
-        toys, theta = toys[found], theta[found]
-        shape = exponential(theta @ basis[used, :n].T + log_width[used])
+        toys, theta, basis = toys[found], theta[found], every @ transform
+        shape = exponential(theta @ basis[used].T + log_width[used])
         if before:
             better = f_test(seen[toys], fitted[toys], shape, before, n) < alpha
             toys, theta, shape = toys[better], theta[better], shape[better]
         fitted[toys] = shape
         result.n_parameters[toys] = n
-        expected = exponential(theta @ basis[inside, :n].T + log_width[inside])
-        gradient = expected @ basis[inside, :n]
+        expected = exponential(theta @ basis[inside].T + log_width[inside])
+        gradient = expected @ basis[inside]
         result.n_expected[toys] = expected.sum(axis=1)
-        result.n_expected_error[toys] = _error(gradient, information(shape, basis[used, :n]))
+        result.n_expected_error[toys] = _error(gradient, information(shape, basis[used]))
     return result
 
 
-def _scaled_start(
-    counts: np.ndarray, mean: np.ndarray, basis: np.ndarray, log_width: np.ndarray
-) -> np.ndarray:
-    """(T, P) parameters of the mean of all toys, scaled to the number of events in each."""
+def _fit(
+    counts: np.ndarray, columns: np.ndarray, log_width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(P, P) transform to a basis for all toys, and the (T, P) fitted parameters in it.
+
+    Starts from the fit of the mean of all toys, scaled to the number of events in each.
+    """
+    mean = fitted_counts(counts.mean(axis=0), columns, log_width)
+    transform = orthonormal(columns, mean)
+    basis = columns @ transform
     start = np.tile(project(np.log(mean) - log_width, basis, mean), (len(counts), 1))
-    scale = np.maximum(counts.sum(axis=1), 1) / mean.sum()
+    scale = counts.sum(axis=1) / mean.sum()
     start[:, 0] += np.log(scale) / basis[0, 0]  # the first function is a constant
-    return start
+    return transform, maximise(counts, basis, log_width, start)
 
 
 def _error(gradient: np.ndarray, information: np.ndarray) -> np.ndarray:
