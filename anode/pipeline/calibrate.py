@@ -167,9 +167,7 @@ def _local(results: Sequence[dict[str, Any]], efficiency: float) -> np.ndarray:
     return np.array(p_values)
 
 
-def _signal(
-    experiments: Sequence[Experiment], window: Window, output: Path
-) -> dict[str, Any]:
+def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> dict[str, Any]:
     """Fitted against true signal in one window at each efficiency, and whether a search's largest
     excess lies there."""
     if not any(e.n_signal for e in experiments):

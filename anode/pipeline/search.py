@@ -123,9 +123,7 @@ def _found(mass: np.ndarray) -> str:
 def _everything(config: SearchConfig) -> Prepared:
     """The data sample at all masses, without labels."""
     everywhere = RegionsConfig([0.0, float(np.finfo(float).max)], [[None, 0.0]])
-    prepared = prepare(
-        dataclasses.replace(config.run, regions=everywhere), check_sidebands=False
-    )
+    prepared = prepare(dataclasses.replace(config.run, regions=everywhere), check_sidebands=False)
     return prepared._replace(data=prepared.data.without_label(), extra=None)
 
 

@@ -83,7 +83,11 @@ def conclude(
     tests, expected = _test_all(config, spectra, finished)
     io.write_hdf5(
         directory.path / "spectra.h5",
-        {**spectra._asdict(), "inclusive": np.histogram(data.mass, edges)[0], "expected": expected},
+        {
+            **spectra._asdict(),
+            "inclusive": np.histogram(data.mass, edges)[0],
+            "expected": expected,
+        },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
     best, toys = _largest(config, spectra, tests, _selected_cells(spectra, tests, finished, data))

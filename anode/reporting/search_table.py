@@ -27,13 +27,15 @@ def search_table(search: Mapping[str, Any]) -> str:
         n_signal = with_error(resonance["n_signal"], resonance["n_signal_error"])
         rows.append(("fitted resonance", f"{mass} GeV, {n_signal} events"))
     rows.append(("time", f"{rounded(search['seconds'])} s"))
-    return table(["quantity", "value"], rows)
+    return table(["quantity", "value"], rows, markdown=False)
 
 
 def _excess(name: str, best: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if best is None:
         return [(name, MISSING)]
-    cut = "" if best["efficiency"] >= 1 else f" at efficiency {efficiency_text(best['efficiency'])}"
+    cut = (
+        "" if best["efficiency"] >= 1 else f" at efficiency {efficiency_text(best['efficiency'])}"
+    )
     expected = with_error(best["n_expected"], best["n_expected_error"])
     local = f"p = {p_text(best['p_local'])}, Z = {z_text(best['z_local'])}"
     p_global = with_error(best["p_global"], best["p_global_error"])

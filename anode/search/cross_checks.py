@@ -65,9 +65,7 @@ def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
         used = spectra.used[window]
         edges = spectra.edges
         for cut in range(1, len(spectra.efficiency)):
-            before, after = (
-                (spectra.counts[window, c] * used).astype(int) for c in (0, cut)
-            )
+            before, after = ((spectra.counts[window, c] * used).astype(int) for c in (0, cut))
             if not before.sum():
                 continue
             result = mass_sculpting_of_counts(before, after, edges, seed=seed)

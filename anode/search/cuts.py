@@ -16,7 +16,7 @@ class Cut(NamedTuple):
     Attributes:
         nominal: share of background that was asked for.
         threshold: the score.
-        efficiency: share of the template that passes, below the nominal one where scores are equal.
+        efficiency: share of the template that passes; below the nominal one if scores are equal.
         error: its binomial error, at least that of one event.
     """
 

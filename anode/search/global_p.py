@@ -70,9 +70,7 @@ def inclusive_cells(
     """Cells of the spectrum without a cut: all windows count the same (B,) ``counts``."""
     n_cells = len(used)
     identity = sparse.identity(len(counts), format="csr")
-    return Cells(
-        counts, sparse.vstack([identity] * n_cells, format="csr"), edges, used, inside
-    )
+    return Cells(counts, sparse.vstack([identity] * n_cells, format="csr"), edges, used, inside)
 
 
 def selected_cells(
@@ -102,9 +100,7 @@ def selected_cells(
     return Cells(np.ones(len(kept)), sparse.csr_matrix(entries, shape=shape), edges, used, inside)
 
 
-def largest_excess_of_toys(
-    cells: Cells, *, n_toys: int, rng: np.random.Generator
-) -> np.ndarray:
+def largest_excess_of_toys(cells: Cells, *, n_toys: int, rng: np.random.Generator) -> np.ndarray:
     """(n_toys,) largest Z of any cell in scans without signal."""
     cells, weights = without_excess(cells)
     n_cells, n_bins = cells.used.shape
@@ -168,7 +164,9 @@ def without_excess(cells: Cells) -> tuple[Cells, np.ndarray]:
     members = [np.unique(row.indices) for row in rows]
     for _ in range(ROUNDS):
         spectra = (cells.membership @ (cells.counts * weights)).reshape(n_cells, 1, n_bins)
-        wanted = np.array([_predicted(spectra[cell], cells, cell)[0][0] for cell in range(n_cells)])
+        wanted = np.array(
+            [_predicted(spectra[cell], cells, cell)[0][0] for cell in range(n_cells)]
+        )
         for _ in range(SWEEPS):
             for kinds, target in zip(members, wanted, strict=True):
                 if np.isfinite(target):

@@ -115,7 +115,10 @@ class WindowCuts(NamedTuple):
 
 
 def count(
-    mass: np.ndarray, windows: Sequence[WindowCuts], efficiencies: Sequence[float], edges: np.ndarray
+    mass: np.ndarray,
+    windows: Sequence[WindowCuts],
+    efficiencies: Sequence[float],
+    edges: np.ndarray,
 ) -> Spectra:
     """Spectra of all windows and cuts.
 
@@ -131,9 +134,7 @@ def count(
     for window in windows:
         passing = [window.mass[window.level > i] for i in range(len(efficiencies))]
         counts.append([inclusive, *(np.histogram(m, edges)[0] for m in passing)])
-        n_inside.append(
-            [np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)]
-        )
+        n_inside.append([np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)])
     lower, upper = edges[:-1], edges[1:]
     inside = (lower >= low[:, None]) & (upper <= high[:, None])
     left_out = (upper > (low - strip)[:, None]) & (lower < (high + strip)[:, None])
