@@ -39,7 +39,7 @@ CAPTIONS = {
 
 
 class Section(NamedTuple):
-    """A part of the report: text, then tables, then figures.
+    """A part of the report: text, then figures, then tables.
 
     Attributes:
         title: its heading.
@@ -169,7 +169,7 @@ def _scanned(search: Search, figures: Sequence[str]) -> Section:
     best = search["best"]
     shown = best["efficiency"] if best is not None else min(search["efficiencies"])
     text = (
-        f"{scan['width']:.0f} GeV wide windows every {scan['step']:.0f} GeV from "
+        f"{scan['width']:.0f} GeV wide windows every {scan['step']:.0f} GeV over "
         f"{mass_range(scan['start'], scan['stop'])}; the expectation comes from a fit to the "
         f"selected spectrum outside the window. Below, efficiency {efficiency_text(shown)}; "
         "all others are in the appendix."

@@ -80,7 +80,7 @@ def summary_lines(search: Search) -> list[Line]:
         )
     test = independence_of(search, best)
     if test is not None:
-        lines.append(("score independent of mass", independence_text(test)))
+        lines.append(("score against mass", independence_text(test)))
     return lines
 
 
@@ -111,7 +111,9 @@ def global_text(row: Row) -> str:
     p = p_text(row["p_global"])
     if row["p_global_error"]:
         p = f"{p} (error {p_text(row['p_global_error'])})"
-    z = with_error(row["z_global"], row["z_global_error"]) if row["z_global_error"] else None
+    z = None
+    if row["z_global_error"]:
+        z = with_error(row["z_global"], row["z_global_error"], digits=1)
     where = "from toys" if row["p_global_from"] == "toys" else "extrapolated beyond the toys"
     return f"p = {p}, Z = {z or z_text(row['z_global'])}, {where}"
 
@@ -125,7 +127,7 @@ def strength_text(row: Row) -> str:
 def independence_text(test: Mapping[str, Any]) -> str:
     """Test of a pass rate that is flat in the mass inside the window."""
     return (
-        f"pass rate flat in the mass: chi2/ndf = {test['pass_rate_chi2']:.1f}/{test['ndf']}, "
+        f"flat pass rate inside: chi2/ndf = {test['pass_rate_chi2']:.1f}/{test['ndf']}, "
         f"p = {p_text(test['p_value'])}; Pearson {test['pearson']:+.3f}"
     )
 
