@@ -16,7 +16,6 @@ from anode.reporting.style import (
     MASS_LABEL,
     PALETTE,
     REFERENCE_LINE,
-    SIGNAL,
     annotate,
     new_figure,
     notice_figure,
@@ -222,7 +221,7 @@ def _draw_residuals(axes: Axes, spectrum: CutSpectrum, color: str = BACKGROUND) 
     low, high = spectrum.window
     edges = spectrum.edges
     within = (edges[:-1] >= low) & (edges[1:] <= high)
-    for shown, face in ((spectrum.used, color), (within & ~spectrum.used, SIGNAL)):
+    for shown, face in ((spectrum.used, color), (within & ~spectrum.used, DATA)):
         values = np.where(shown, residual, 0.0)
         axes.stairs(values, edges / GEV_PER_TEV, fill=True, color=face, alpha=0.75)
     drawn = residual[spectrum.used | within]
