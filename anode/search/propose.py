@@ -118,7 +118,7 @@ def propose(
     found = find_fit_range(spectrum, width=width, first=first)
     turn_on = float(edges[peak(spectrum)])
     in_fit = spectrum.counts * (np.arange(len(edges) - 1) >= found.start)
-    begin = step * floor(turn_on / step) if start is None else start
+    begin = step * floor(turn_on / step) if start is None else float(start)
     end = float(edges[-1]) if stop is None else stop
     windows: list[ProposedWindow] = []
     while (window_low := begin + len(windows) * step) + width <= end:
@@ -187,9 +187,12 @@ def _few_bins(side: str, low: float, high: float, got: int, needed: int) -> str:
 
 
 def _check_mass(mass: np.ndarray) -> None:
-    finite = mass[np.isfinite(mass)] if mass.ndim == 1 else mass.ravel()
-    if mass.ndim != 1 or len(finite) < len(mass):
-        return  # make_spectrum names the row
+    wrong = ~np.isfinite(mass)
+    if mass.ndim != 1 or wrong.any():
+        got = f"{mass[wrong][0]} in row {int(wrong.argmax())}" if mass.ndim == 1 else mass.shape
+        raise DataError(
+            f"masses must be a list of finite numbers in GeV, got {got}; drop broken events before"
+        )
     if len(mass) < 2 or mass.min() == mass.max():
         what = f"{len(mass)} event(s)" if len(mass) < 2 else f"{len(mass)} events at one mass"
         raise DataError(
@@ -223,13 +226,13 @@ def _check_range(
     low, high = float(edges[0]), float(edges[-1])
     begin = low if start is None else start
     end = high if stop is None else stop
-    if not begin < end:
-        raise ConfigError(f"start must be below stop, got start={begin:g} and stop={end:g} GeV")
     if begin >= high or end <= low or (fit_low is not None and not low <= fit_low < high):
         raise ConfigError(
             f"windows and fit must lie where the events are, [{low:g}, {high:g}) GeV, got "
             f"start={start}, stop={stop}, fit_low={fit_low}; masses are in GeV"
         )
+    if not begin < end:
+        raise ConfigError(f"start must be below stop, got start={begin:g} and stop={end:g} GeV")
 
 
 def _nothing_usable(windows: list[ProposedWindow], begin: float, end: float, width: float) -> str:
