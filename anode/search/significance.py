@@ -138,6 +138,8 @@ def randomised_p_values(
     (b / sigma)^2 events in a control region tau = b / sigma^2 times as rich. Given n + n_off, n
     is binomial with probability 1 / (1 + tau), whatever the background, and the tail is exact
     [Cousins, Linnemann and Tucker physics/0702156, sec. 4]. With sigma = 0 it is Poisson.
+    Where b is Gaussian with one sigma for every toy instead, p is uniform for sigma / b below
+    about 0.1 and too large in the tail above (0.5% of toys below 0.05 at 15 +- 6).
 
     Arguments and errors as ``q0``, counts whole.
     """
