@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -100,7 +100,8 @@ def which_windows(config: SearchConfig, data: EventTable) -> tuple[list[Window],
 def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | None:
     least = config.scan.min_events
     sidebands = config.of_window(window).regions.sidebands
-    places = [("in it", window), *zip(("below it", "above it"), map(_as_window, sidebands))]
+    below, above = map(_as_window, sidebands)
+    places = [("in it", window), ("below it", below), ("above it", above)]
     for place, part in places:
         n_events = int(part.contains(mass).sum())
         if n_events < least:

@@ -9,22 +9,22 @@ from tqdm import tqdm
 
 from anode import io
 from anode.errors import DataError
+from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.prepare import Prepared
 from anode.pipeline.search_config import SearchConfig
+from anode.search.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.search.global_p import (
     Cells,
+    correlation_roots,
     global_p,
-    inclusive_cells,
     largest_excess_of_toys,
     local_z_for,
-    selected_cells,
 )
 from anode.search.propose import propose
 from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
 from anode.search.significance import z_values
-from anode.search.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.seeding import stream
 
 LEVELS = (1, 2, 3)
@@ -90,8 +90,8 @@ def conclude(
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
-    best, toys = _largest(config, spectra, tests, _selected_cells(spectra, tests, finished, data))
-    inclusive, _ = _largest(config, spectra, tests, _inclusive_cells(spectra, tests))
+    best, toys = _largest(config, tests, _selected(spectra, tests, expected, finished, data))
+    inclusive, _ = _largest(config, tests, _inclusive(spectra, tests, expected))
     return {
         "method": config.run.method.name,
         "title": METHODS[config.run.method.name].method.title,
@@ -163,16 +163,21 @@ def _test_all(
 
 
 class _Competitors(NamedTuple):
-    """Windows and cuts that compete, the events they count, and a name for random streams."""
+    """Windows and cuts that compete, what their toys need, and a name for random streams."""
 
     places: list[tuple[int, int]]
     cells: Cells
     name: str
 
 
-def _selected_cells(
-    spectra: Spectra, tests: list[list[WindowTest]], finished: list[FinishedWindow], data: Any
+def _selected(
+    spectra: Spectra,
+    tests: list[list[WindowTest]],
+    expected: np.ndarray,
+    finished: list[FinishedWindow],
+    data: EventTable,
 ) -> _Competitors:
+    """Windows at cuts; the events they share say how their counts move together."""
     n_cuts = len(spectra.efficiency)
     places = [(w, c) for w in range(len(tests)) for c in range(1, n_cuts) if tests[w][c].tested]
     order = np.argsort(data.event_id)
@@ -182,26 +187,35 @@ def _selected_cells(
     passing = [rows[w][finished[w].cuts.level >= c] for w, c in places]
     bins = np.searchsorted(spectra.edges, data.mass, side="right") - 1
     bins[bins >= len(spectra.edges) - 1] = -1
-    index = [w for w, _ in places]
-    cells = selected_cells(
-        bins, passing, spectra.edges, spectra.used[index], spectra.inside[index]
-    )
-    return _Competitors(places, cells, "selected")
+    n_bins = len(spectra.edges) - 1
+    roots = correlation_roots(bins, passing, n_bins) if places else np.empty((n_bins, 0, 0))
+    return _Competitors(places, _cells(spectra, expected, places, roots), "selected")
 
 
-def _inclusive_cells(spectra: Spectra, tests: list[list[WindowTest]]) -> _Competitors:
+def _inclusive(
+    spectra: Spectra, tests: list[list[WindowTest]], expected: np.ndarray
+) -> _Competitors:
+    """Windows without a cut, which count the same events."""
     places = [(w, 0) for w in range(len(tests)) if tests[w][0].tested]
-    index = [w for w, _ in places]
-    counts = spectra.counts[0, 0]
-    cells = inclusive_cells(counts, spectra.edges, spectra.used[index], spectra.inside[index])
-    return _Competitors(places, cells, "inclusive")
+    roots = np.ones((len(spectra.edges) - 1, len(places), 1))
+    return _Competitors(places, _cells(spectra, expected, places, roots), "inclusive")
+
+
+def _cells(
+    spectra: Spectra, expected: np.ndarray, places: list[tuple[int, int]], roots: np.ndarray
+) -> Cells:
+    windows, cuts = [w for w, _ in places], [c for _, c in places]
+    return Cells(
+        spectra.edges,
+        spectra.used[windows],
+        spectra.inside[windows],
+        expected[windows, cuts],
+        roots,
+    )
 
 
 def _largest(
-    config: SearchConfig,
-    spectra: Spectra,
-    tests: list[list[WindowTest]],
-    competitors: _Competitors,
+    config: SearchConfig, tests: list[list[WindowTest]], competitors: _Competitors
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """The largest excess with its global p-value, and what the toys say; None without tests."""
     if not competitors.places:

@@ -3,8 +3,8 @@
 Events of the window are scored by fits that have not seen them. Events elsewhere are scored by the
 window's model too, so that a smooth spectrum of them predicts how many background events pass in
 the window. A score that hangs on the mass is taken at the window's centre for all of them: at each
-event's own mass, ANODE's pass rate for background dips inside the window and jumps at its edges, by
-a quarter at a 10% cut; at one mass it is smooth.
+event's own mass, ANODE's pass rate for background dips inside the window and jumps at its edges,
+by a quarter at a 10% cut; at one mass it is smooth.
 """
 
 import dataclasses

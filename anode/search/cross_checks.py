@@ -1,4 +1,4 @@
-"""What do independent looks at the largest excess say: a fitted resonance, pyBumpHunter, sculpting?"""
+"""What do independent looks say: a fitted resonance, pyBumpHunter, the shapes that cuts change?"""
 
 from typing import Any
 

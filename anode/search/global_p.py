@@ -1,11 +1,11 @@
 """How often would a scan without signal find as large an excess anywhere?
 
-A toy is a bootstrap of the events: each counts as often as a Poisson number with mean f says. The
-weights f, near one, are such that no window has an excess: in every window and at every cut, the
-weighted events are as many as the fit of the weighted spectrum outside predicts. So a window's
-count is Poisson distributed about its prediction, and windows that share events move together, as
-those of the scan do. In every toy, every window and cut is counted and its spectrum fitted again;
-the largest Z of each is what the scan's is compared with.
+A toy of the scan has, for every window at every cut, a spectrum of Poisson counts whose means are
+the di-jet function that the scan has fitted outside the window. Windows share events, so their
+counts move together: two Poisson counts of n_i and n_j events with n_ij in common have the
+correlation n_ij / sqrt(n_i n_j), which a Gaussian copula gives the toys, bin by bin. In every toy
+every window and cut is fitted and tested again, as in the scan; its largest Z is what that of the
+scan is compared with.
 
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
@@ -13,37 +13,36 @@ Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
     p_global(z) = p_local(z) + N(z0) exp(-(z^2 - z0^2) / 2),    N(z0) = p_global(z0) - p_local(z0).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, stats
 
 from anode.search.significance import p_of_z, z_of_p, z_values
 from anode.search.spectrum_many import predict_many
 
-BATCH = 100  # toys held as events at once
 MIN_TOYS = 10  # beyond the observed Z, for a probability that is not extrapolated
-ROUNDS = 8  # of weights and predictions
-SWEEPS = 20  # over all cells, in each round
+MIN_EVENTS = 500  # of which a correlation is taken; bins with fewer share that of their neighbours
 TAIL = 0.05  # share of toys above z0
 
 
 class Cells(NamedTuple):
-    """K windows at cuts that compete for the largest excess, and the events they count.
+    """K windows at cuts that compete for the largest excess.
 
     Attributes:
-        counts: (U,) events alike; U kinds.
-        membership: (K B, U) 0 or 1, which kinds are counted in which bin of which cell; sparse.
         edges: (B+1,) [GeV].
         used: (K, B) bins of each cell's fit.
         inside: (K, B) bins of each cell's window.
+        mean: (K, B) background expected in all bins.
+        roots: (B, K, R) with roots @ roots^T the correlation of the cells' counts in a bin.
     """
 
-    counts: np.ndarray
-    membership: sparse.csr_matrix
     edges: np.ndarray
     used: np.ndarray
     inside: np.ndarray
+    mean: np.ndarray
+    roots: np.ndarray
 
 
 class GlobalP(NamedTuple):
@@ -64,57 +63,59 @@ class GlobalP(NamedTuple):
     n_toys: int
 
 
-def inclusive_cells(
-    counts: np.ndarray, edges: np.ndarray, used: np.ndarray, inside: np.ndarray
-) -> Cells:
-    """Cells of the spectrum without a cut: all windows count the same (B,) ``counts``."""
-    n_cells = len(used)
-    identity = sparse.identity(len(counts), format="csr")
-    return Cells(counts, sparse.vstack([identity] * n_cells, format="csr"), edges, used, inside)
-
-
-def selected_cells(
-    bins: np.ndarray,
-    passing: list[np.ndarray],
-    edges: np.ndarray,
-    used: np.ndarray,
-    inside: np.ndarray,
-) -> Cells:
-    """Cells of events that pass cuts.
+def correlation_roots(bins: np.ndarray, passing: Sequence[np.ndarray], n_bins: int) -> np.ndarray:
+    """(B, K, K) square roots of the correlation between K counts in each bin.
 
     Args:
         bins: (N,) of the events, -1 where they lie in none.
-        passing: for each of K cells, the rows of the events it counts.
-        edges, used, inside: as ``Cells`` has them.
+        passing: for each of the K cells, the rows of the events it counts.
+        n_bins: B.
     """
-    n_bins = len(edges) - 1
-    rows, columns = [], []
-    for cell, index in enumerate(passing):
-        index = index[bins[index] >= 0]
-        rows.append(cell * n_bins + bins[index])
-        columns.append(index)
-    # An event that no cell counts is no kind.
-    kept, kinds = np.unique(np.concatenate(columns), return_inverse=True)
-    shape = (len(passing) * n_bins, len(kept))
-    entries = (np.ones(len(kinds)), (np.concatenate(rows), kinds))
-    return Cells(np.ones(len(kept)), sparse.csr_matrix(entries, shape=shape), edges, used, inside)
+    n_cells = len(passing)
+    rows = np.concatenate([np.asarray(index) for index in passing])
+    cells = np.repeat(np.arange(n_cells), [len(index) for index in passing])
+    shape = (len(bins), n_cells)
+    member = sparse.csr_matrix((np.ones(len(rows)), (rows, cells)), shape=shape)
+    counted = np.flatnonzero(np.diff(member.indptr) > 0)
+    member, bins = member[counted], bins[counted]
+    roots = np.empty((n_bins, n_cells, n_cells))
+    for group in _groups(np.bincount(bins[bins >= 0], minlength=n_bins)):
+        inside = (bins >= group.start) & (bins < group.stop)
+        common = (member[inside].T @ member[inside]).toarray()
+        size = np.sqrt(np.diag(common))
+        correlation = common / np.where(size > 0, np.outer(size, size), 1.0)
+        np.fill_diagonal(correlation, 1.0)
+        values, vectors = np.linalg.eigh(correlation)
+        roots[group.start : group.stop] = vectors * np.sqrt(np.maximum(values, 0))
+    return roots
+
+
+def _groups(counts: np.ndarray) -> list[range]:
+    """Neighbouring bins that together hold enough events; the last group takes the rest."""
+    groups, start, held = [], 0, 0
+    for place, count in enumerate(counts):
+        held += count
+        if held >= MIN_EVENTS:
+            groups.append(range(start, place + 1))
+            start, held = place + 1, 0
+    if not groups:
+        return [range(len(counts))]
+    groups[-1] = range(groups[-1].start, len(counts)) if start < len(counts) else groups[-1]
+    return groups
 
 
 def largest_excess_of_toys(cells: Cells, *, n_toys: int, rng: np.random.Generator) -> np.ndarray:
     """(n_toys,) largest Z of any cell in scans without signal."""
-    cells, weights = without_excess(cells)
-    n_cells, n_bins = cells.used.shape
+    n_cells, n_bins = cells.mean.shape
     spectra = np.empty((n_cells, n_toys, n_bins), dtype=np.float32)
-    mean = cells.counts * weights
-    for start in range(0, n_toys, BATCH):
-        n = min(BATCH, n_toys - start)
-        drawn = rng.poisson(mean, size=(n, len(mean))).T.astype(np.float32)
-        counted = (cells.membership @ drawn).reshape(n_cells, n_bins, n)
-        spectra[:, start : start + n] = counted.transpose(0, 2, 1)
+    for place in range(n_bins):
+        normal = rng.normal(size=(n_toys, cells.roots.shape[2]))
+        uniform = stats.norm.cdf(cells.roots[place] @ normal.T)
+        mean = cells.mean[:, place, None]
+        spectra[:, :, place] = stats.poisson.ppf(np.clip(uniform, 1e-15, 1 - 1e-15), mean)
     largest = np.full(n_toys, -np.inf)
     for cell in range(n_cells):
-        z = _z(spectra[cell].astype(float), cells, cell)
-        largest = np.fmax(largest, z)
+        largest = np.fmax(largest, _z(spectra[cell].astype(float), cells, cell))
     return largest
 
 
@@ -151,61 +152,15 @@ def local_z_for(z_global: float, z_toys: np.ndarray) -> float:
     return high
 
 
-def without_excess(cells: Cells) -> tuple[Cells, np.ndarray]:
-    """Weights (U,) of the kinds of events with which no cell has an excess; and the cells, with a
-    kind of its own for each that counts no event, of which a toy may have some."""
-    cells = _with_empty(cells)
-    weights = np.ones(len(cells.counts))
-    n_cells, n_bins = cells.used.shape
-    rows = [
-        cells.membership[cell * n_bins : (cell + 1) * n_bins][cells.inside[cell]]
-        for cell in range(n_cells)
-    ]
-    members = [np.unique(row.indices) for row in rows]
-    for _ in range(ROUNDS):
-        spectra = (cells.membership @ (cells.counts * weights)).reshape(n_cells, 1, n_bins)
-        wanted = np.array(
-            [_predicted(spectra[cell], cells, cell)[0][0] for cell in range(n_cells)]
-        )
-        for _ in range(SWEEPS):
-            for kinds, target in zip(members, wanted, strict=True):
-                if np.isfinite(target):
-                    total = np.sum(cells.counts[kinds] * weights[kinds])
-                    weights[kinds] *= target / total
-    return cells, weights
-
-
-def _with_empty(cells: Cells) -> Cells:
-    """An event of weight next to nothing in the middle of each window that counts none."""
-    n_cells, n_bins = cells.used.shape
-    counted = (cells.membership @ cells.counts).reshape(n_cells, n_bins)
-    empty = np.flatnonzero(np.sum(counted * cells.inside, axis=1) == 0)
-    if not len(empty):
-        return cells
-    middles = [int(np.median(np.flatnonzero(cells.inside[cell]))) for cell in empty]
-    rows = empty * n_bins + np.array(middles)
-    entries = (np.ones(len(empty)), (rows, np.arange(len(empty))))
-    more = sparse.csr_matrix(entries, shape=(n_cells * n_bins, len(empty)))
-    return cells._replace(
-        counts=np.concatenate([cells.counts, np.full(len(empty), 1e-6)]),
-        membership=sparse.hstack([cells.membership, more], format="csr"),
-    )
-
-
-def _predicted(spectra: np.ndarray, cells: Cells, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    predictions = predict_many(
-        spectra, cells.edges, cells.used[cell], cells.inside[cell], expectations=True
-    )
-    return predictions.n_expected, predictions.n_expected_error
-
-
 def _z(spectra: np.ndarray, cells: Cells, cell: int) -> np.ndarray:
     """(T,) Z of one cell in each toy; where its spectrum cannot be fitted, none is claimed."""
-    n_expected, error = _predicted(spectra, cells, cell)
+    found = predict_many(spectra, cells.edges, cells.used[cell], cells.inside[cell])
+    fitted = np.isfinite(found.n_expected)
     n_observed = spectra[:, cells.inside[cell]].sum(axis=1)
-    fitted = np.isfinite(n_expected)
     z = np.full(len(spectra), -np.inf)
-    z[fitted] = z_values(n_observed[fitted], n_expected[fitted], error[fitted])
+    z[fitted] = z_values(
+        n_observed[fitted], found.n_expected[fitted], found.n_expected_error[fitted]
+    )
     return z
 
 
