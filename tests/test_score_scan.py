@@ -13,9 +13,11 @@ from anode import io
 from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
 from anode.events.lhco import BUNDLED_PATH
 from anode.pipeline import config as configuration
-from anode.pipeline import rescore, stages, stream
+from anode.pipeline import rescore, score_scan, stages, stream
+from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.data_config import DataConfig
 from anode.pipeline.score_scan import assign
+from anode.pipeline.window import search_scores
 from anode.regions.windows import Window
 
 # Two that overlap, a gap from 3600 to 4000, and one more.
@@ -58,27 +60,33 @@ def files(tmp_path_factory) -> tuple[Path, Path]:
     return own, bundled_part(folder / "other.h5", slice(9000, 13_000))
 
 
-@pytest.fixture(scope="module")
-def scan(tmp_path_factory, files) -> Path:
-    """The directory of a scan, made of a run a window."""
-    path = tmp_path_factory.mktemp("scans") / "scan"
-    for window in WINDOWS:
+def fit_scan(path: Path, file: Path, overrides: list[str], windows: list[Window]) -> Path:
+    """Make the directory of a scan, a run a window; returns the last run's."""
+    for window in windows:
         low, high = int(window.low), int(window.high)
         run_dir = path / "windows" / f"{low}_{high}"
         regions = [
             f"regions.signal=[{low},{high}]",
             f"regions.sidebands=[[null,{low}],[{high},null]]",
         ]
+        asked = [*overrides, *regions, f"data.path={file}", f"run_dir={run_dir}"]
         with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
-            raw = compose("run", [*QUICK, *regions, f"data.path={files[0]}", f"run_dir={run_dir}"])
+            raw = compose("run", [*QUICK, *asked])
         stages.train(configuration.from_mapping(configuration.resolve(raw)))
         io.write_json(
             run_dir / "window.json", {"low": low, "high": high, "thresholds": THRESHOLDS}
         )
     manifest = io.read_json(run_dir / "manifest.json")
     io.write_json(path / "manifest.json", {"data": manifest["data"]})
-    rows = [{"low": window.low, "high": window.high} for window in WINDOWS]
+    rows = [{"low": window.low, "high": window.high} for window in windows]
     io.write_json(path / "search.json", {"data": manifest["data"], "windows": rows})
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory, files) -> Path:
+    path: Path = tmp_path_factory.mktemp("scans") / "scan"
+    fit_scan(path, files[0], [], WINDOWS)
     return path
 
 
@@ -127,21 +135,33 @@ def test_every_event_of_a_window_is_scored_once_by_the_nearest(scored, files):
     assert {"score", "label", "log_p_data", "log_p_background", "outside"} <= set(scored)
 
 
-def test_scores_are_those_of_the_window_alone(scored, scan, files, tmp_path):
+def test_scores_are_those_of_the_window_alone_at_its_centre(scored, scan, files, tmp_path):
     """To the bit for the same events, and to rounding if others are scored beside them."""
     for window in WINDOWS:
-        run_dir = scan / "windows" / f"{window.low:g}_{window.high:g}"
+        directory = RunDirectory(scan / "windows" / f"{window.low:g}_{window.high:g}")
+        config = stream.for_new_events(configuration.load_run(directory.config))
+        method = stages.method_of(config, directory)
+        events = stream.read_bundled(files[1], config.features)
+        new = np.zeros(len(events), dtype=bool)
         mine = scored["window_low"] == window.low
-        alone = scored_by(run_dir, data_of(files[1]), tmp_path / "alone.h5")
-        place = np.searchsorted(alone["event_id"], scored["event_id"][mine])
-        assert np.array_equal(alone["event_id"][place], scored["event_id"][mine])
-        np.testing.assert_allclose(alone["score"][place], scored["score"][mine], atol=1e-5)
-        with io.open_hdf5(files[1]) as file:
-            chosen = np.isin(file["event_id"][:], scored["event_id"][mine])
-            io.write_hdf5(tmp_path / "part.h5", {name: file[name][:][chosen] for name in file})
-        part = scored_by(run_dir, data_of(tmp_path / "part.h5"), tmp_path / "part_scores.h5")
-        for name, values in part.items():
-            assert np.array_equal(values, scored[name][mine]), name
+        chosen = np.isin(events.event_id, scored["event_id"][mine])
+        alone = search_scores(method, events[chosen], window, new[chosen])
+        assert np.array_equal(alone, scored["score"][mine])
+        beside = search_scores(method, events, window, new)[chosen]
+        np.testing.assert_allclose(beside, scored["score"][mine], atol=1e-5)
+        difference = scored["log_p_data"] - scored["log_p_background"]
+        assert np.array_equal(difference, scored["score"])
+
+
+def test_a_score_that_is_not_bound_to_the_mass_is_that_of_the_run(scan, files, tmp_path):
+    """Such as that of trees: the scan writes what the window's run does, to the bit."""
+    path = tmp_path / "scan"
+    own = fit_scan(path, files[0], ["method=isolation_forest", "method.trees=20"], WINDOWS[2:])
+    found = scored_by(path, data_of(files[1]), tmp_path / "scan.h5")
+    alone = scored_by(own, data_of(files[1]), tmp_path / "alone.h5")
+    assert len(alone["score"]) > 100
+    for name, values in alone.items():
+        assert np.array_equal(values, found[name]), name
 
 
 def test_passed_is_the_tightest_cut_of_the_window(scored, scan, files, tmp_path):
@@ -171,7 +191,7 @@ def test_blocks_and_processes_change_no_score(scored, scan, files, tmp_path, mon
     with io.open_hdf5(heavy) as file:
         columns = {name: file[name][:][order] for name in file}
     io.write_hdf5(heavy, columns)  # by mass, so that whole blocks lie outside all windows
-    monkeypatch.setattr(stream, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(score_scan, "ROWS", 300)
     with caplog.at_level("INFO"):
         blocks = scored_by(scan, data_of(heavy), tmp_path / "blocks.h5", n_jobs=2)
     n_scored = len(scored["score"])

@@ -15,10 +15,13 @@ from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import InjectionConfig, RegionsConfig, RunConfig, load_run
 from anode.pipeline.data_config import DataConfig
 from anode.pipeline.scores import attributes
+from anode.pipeline.window import as_scored
 from anode.regions.windows import Window
 
 SUMMARY, WINDOWS, WINDOW = "search.json", "windows", "window.json"
 """What a scan leaves: its results, the folder of its windows, and what each says of itself."""
+
+ROWS = 500_000  # of a block: each loads the fits of all windows anew
 
 _ATTRIBUTES = {
     "window_low": "GeV; the window that scored the event: of those that contain its mass, the one "
@@ -60,7 +63,8 @@ def is_scan(path: Path | str) -> bool:
 def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threads: int) -> None:
     """Score the events of another file that lie in some window of a scan.
 
-    The scores are those of the window's own run; see ``stream.score_file``.
+    The scores are those that the window's thresholds were made for: of fits that are averaged, as
+    ``stream.score_file``, and at the window's centre, as ``window.search_scores``.
 
     Args:
         path: the directory of the scan.
@@ -91,7 +95,7 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
         *(stream.hashes(RunDirectory(each.directory)) for each in windows),
     )
     fitted = stream.Fitted(known, str(path / WINDOWS))
-    blocks, n_events = stream.in_blocks(config, RunDirectory(path), fitted, n_jobs)
+    blocks, n_events = stream.in_blocks(config, RunDirectory(path), fitted, n_jobs, rows=ROWS)
     method = stages.method_of(windows[0].config, RunDirectory(windows[0].directory))
     stream.write_blocks(
         output,
@@ -170,12 +174,15 @@ def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
 
 
 def _score_in(each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
-    datasets = stream.score_events(each.config, each.directory, events)
+    method = stages.method_of(each.config, RunDirectory(each.directory))
+    seen = as_scored(method, events, each.window)
+    datasets = stream.score_events(each.config, each.directory, seen)
     passed = np.ones(len(events))
     for efficiency, threshold in each.thresholds.items():
         passed[datasets["score"] > threshold] = efficiency
     return {
         **datasets,
+        "mass": events.mass,
         "window_low": np.full(len(events), each.window.low),
         "window_high": np.full(len(events), each.window.high),
         "passed": passed,

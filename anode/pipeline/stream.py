@@ -185,9 +185,14 @@ def hashes(directory: RunDirectory) -> frozenset[str]:
 
 
 def in_blocks(
-    config: RunConfig, directory: RunDirectory, fitted: Fitted, n_jobs: int
+    config: RunConfig,
+    directory: RunDirectory,
+    fitted: Fitted,
+    n_jobs: int,
+    *,
+    rows: int | None = None,
 ) -> tuple[Iterator[Block], int]:
-    """The file in blocks, and its number of events.
+    """The file in blocks of so many rows, and its number of events.
 
     Raises:
         DataError: fits have seen the file.
@@ -200,10 +205,11 @@ def in_blocks(
         path, bundled = data_path(source.data), source.data.reader == "bundled"
         n_events = count_events(path, bundled=bundled)
         plain = dataclasses.replace(config, data=source.data)
-        return _cut(plain, directory, None, n_events, source.blind), n_events
+        return _cut(plain, directory, None, n_events, source.blind, rows), n_events
     prepared = prepare(config, check_sidebands=False)
     _refuse_own(fitted, prepared.files)
-    return _cut(config, directory, prepared.data, len(prepared.data), False), len(prepared.data)
+    n_events = len(prepared.data)
+    return _cut(config, directory, prepared.data, n_events, False, rows), n_events
 
 
 def _cut(
@@ -212,9 +218,11 @@ def _cut(
     table: EventTable | None,
     n_events: int,
     blind: bool,
+    size: int | None,
 ) -> Iterator[Block]:
-    for start in range(0, n_events, BLOCK_ROWS):
-        rows = (start, min(start + BLOCK_ROWS, n_events))
+    size = size or BLOCK_ROWS
+    for start in range(0, n_events, size):
+        rows = (start, min(start + size, n_events))
         part = None if table is None else table[slice(*rows)]
         yield Block(config, directory.path, part, rows, blind)
 

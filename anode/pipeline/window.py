@@ -99,10 +99,7 @@ def search_scores(
     Raises:
         DataError: a score is not finite.
     """
-    if method.mass_bound:
-        centre = np.full(len(events), (window.low + window.high) / 2)
-        events = dataclasses.replace(events, mass=centre)
-    score = method.score(events, fitted).score
+    score = method.score(as_scored(method, events, window), fitted).score
     bad = np.flatnonzero(~np.isfinite(score))
     if bad.size:
         raise DataError(
@@ -110,6 +107,13 @@ def search_scores(
             f"{events.event_id[bad[0]]}"
         )
     return score
+
+
+def as_scored(method: AnomalyMethod, events: EventTable, window: Window) -> EventTable:
+    """Events at the mass at which a window's method scores them: its centre, or their own."""
+    if not method.mass_bound:
+        return events
+    return dataclasses.replace(events, mass=np.full(len(events), (window.low + window.high) / 2))
 
 
 def _template(
