@@ -165,7 +165,7 @@ def _selection(row: Row) -> str:
 
 
 def _local_text(row: Row) -> str:
-    how = ", from toys" if row["significance_from"] == "toys" else ""
+    how = {"toys": ", from toys", "exact": ", exact"}.get(row["significance_from"], "")
     return f"p = {p_text(row['p_local'])}, Z = {z_text(row['z_local'])}{how}"
 
 
