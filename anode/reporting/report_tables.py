@@ -168,8 +168,8 @@ def _notes(row: Row, best: bool) -> str:
         notes.append("template")
     if not row["tested"]:
         notes.append("not tested")
-    if row["significance_from"] == "toys":
-        notes.append("toys")
+    if row["significance_from"] != "asymptotic":
+        notes.append(row["significance_from"])
     return ", ".join(notes)
 
 

@@ -22,12 +22,12 @@ Line = tuple[str, str]
 """A quantity and its value."""
 
 _VERDICTS = (
-    (2.0, "none", "compatible with background"),
-    (3.0, "watch", "worth watching, no evidence"),
-    (5.0, "evidence", "evidence for a localised excess"),
-    (np.inf, "excess", "an excess that background alone does not explain"),
+    (5.0, "excess", "an excess that background alone does not explain"),
+    (3.0, "evidence", "evidence for a localised excess"),
+    (2.0, "watch", "worth watching, no evidence"),
+    (-np.inf, "none", "compatible with background"),
 )
-"""Below which global Z, how it is called, and what it means."""
+"""From which global Z on, how it is called, and what it means."""
 
 
 def verdict_level(search: Search) -> str:
@@ -35,8 +35,7 @@ def verdict_level(search: Search) -> str:
     best = search["best"]
     if best is None:
         return "untested"
-    z = _global_z(best)
-    return next(level for below, level, _ in _VERDICTS if z < below)
+    return _meaning(best)[0]
 
 
 def verdict(search: Search, raised: Sequence[SearchWarning]) -> str:
@@ -44,8 +43,7 @@ def verdict(search: Search, raised: Sequence[SearchWarning]) -> str:
     best = search["best"]
     if best is None:
         return "No window could be tested, so nothing is said about an excess; see the warnings."
-    z = _global_z(best)
-    meaning = next(text for below, _, text in _VERDICTS if z < below)
+    meaning = _meaning(best)[1]
     n_tests = search["global"]["n_tests"]
     sentence = (
         f"The largest of {n_tests:,} tested counts, {window_of(best)}, has a global significance "
@@ -167,7 +165,7 @@ def _selection(row: Row) -> str:
 
 
 def _local_text(row: Row) -> str:
-    how = ", from toys" if row["significance_from"] == "toys" else ""
+    how = {"toys": ", from toys", "exact": ", exact"}.get(row["significance_from"], "")
     return f"p = {p_text(row['p_local'])}, Z = {z_text(row['z_local'])}{how}"
 
 
@@ -182,6 +180,7 @@ def _resonance_mass(search: Search) -> str:
     return f", fitted mass {with_error(found['mass'], found['mass_error'])} GeV"
 
 
-def _global_z(row: Row) -> float:
-    """Infinite where the p-value is too small to have one."""
-    return np.inf if row["z_global"] is None else float(row["z_global"])
+def _meaning(row: Row) -> tuple[str, str]:
+    """Level and words; no global Z means a p-value too small to have one."""
+    z = np.inf if row["z_global"] is None else row["z_global"]
+    return next((level, text) for above, level, text in _VERDICTS if z >= above)

@@ -168,8 +168,10 @@ def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None
     for place, (sigma, z) in enumerate(ordered):
         high = float(stats.norm.sf(z))
         low = float(stats.norm.sf(ordered[place + 1][1])) if place + 1 < len(ordered) else bottom
-        axes.axhspan(low, high, color=str(0.95 - 0.06 * place), lw=0, zorder=0)
+        shade = str(0.95 - 0.06 * place)
+        axes.axhspan(low, high, color=shade, lw=0, zorder=0)
         axes.axhline(high, color="0.6", lw=0.8, zorder=0.4)
         at = axes.get_yaxis_transform()
         text = rf"global {sigma}$\sigma$"
-        axes.text(0.985, high * 0.9, text, transform=at, ha="right", va="top", fontsize=8)
+        name = axes.text(0.985, high * 0.85, text, transform=at, ha="right", va="top", fontsize=8)
+        name.set_bbox({"facecolor": shade, "edgecolor": "none", "pad": 1.0})

@@ -64,18 +64,19 @@ def _fits_above_templates(search: Search) -> str:
     found = pulls(search)
     if not len(found):
         return ""
-    mean, error = float(np.mean(found)), np.sqrt(_overlap(search) / len(found))
-    if abs(mean) <= 3 * error:
+    middle = float(np.median(found))  # a single excess moves a mean
+    error = np.sqrt(np.pi / 2 * _overlap(search) / len(found))
+    if abs(middle) <= 3 * error:
         return ""
     rows = [row for row in search["windows"] if pull(row) is not None]
     ratio = sum(row["n_expected"] for row in rows) / sum(
         row["template"]["n_expected"] for row in rows
     )
     return (
-        f"The predictions of the fits are on average {ratio:.2f} times those of the templates "
-        f"(mean pull {with_error(mean, error)} over {len(found)} windows): events beside a window "
-        "pass its cut at another rate than background inside, as happens where sideband events "
-        "are scored by the density that was fitted on them."
+        f"The predictions of the fits are in total {ratio:.2f} times those of the templates "
+        f"(median pull {with_error(middle, error)} over {len(found)} windows): events beside a "
+        "window pass its cut at another rate than background inside, as happens where sideband "
+        "events are scored by the density that was fitted on them."
     )
 
 

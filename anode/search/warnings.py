@@ -57,10 +57,10 @@ def warnings(search: Search, calibration: Mapping[str, Any] | None = None) -> li
 
 
 def _low_counts(_: Search, best: Row) -> str:
-    if best["n_expected"] >= FEW and best["significance_from"] != "toys":
+    if best["n_expected"] >= FEW and best["significance_from"] == "asymptotic":
         return ""
     expected = with_error(best["n_expected"], best["n_expected_error"])
-    how = "toys" if best["significance_from"] == "toys" else "the asymptotic formula"
+    how = _SOURCES[best["significance_from"]]
     return (
         f"Low counts: the best window has {best['n_observed']:,.0f} events where {expected} are "
         f"expected; its local p-value comes from {how}, and a handful of events decides it."
@@ -175,6 +175,13 @@ def _at_the_edge(search: Search, best: Row) -> str:
         "its sideband there is short."
     )
 
+
+_SOURCES = {
+    "asymptotic": "the asymptotic formula",
+    "exact": "exact Poisson probabilities",
+    "toys": "toys",
+}
+"""Where a local significance comes from, in words."""
 
 _OF_THE_BEST: dict[str, Callable[[Search, Row], str]] = {
     "look-elsewhere": _look_elsewhere,
