@@ -1,5 +1,6 @@
 """Which class is the method that a configuration names?"""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from anode.methods.combination import Combination, CombinationConfig
 from anode.methods.cwola import Cwola, CwolaConfig
 from anode.methods.isolation import Isolation, IsolationConfig
 from anode.methods.r_anode import RAnode, RAnodeConfig
+from anode.methods.sideband_folds import SidebandFolds
 from anode.methods.two_samples import TwoSampleMethod
 
 
@@ -40,6 +42,13 @@ def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -
     Raises:
         ConfigError: settings do not go together.
     """
+    if settings.split.sideband_folds > 1:
+        once = dataclasses.replace(
+            settings, split=dataclasses.replace(settings.split, sideband_folds=1)
+        )
+        return SidebandFolds(
+            directory, settings, lambda folder: build_method(folder, once, config)
+        )
     if isinstance(config, CombinationConfig):
         members = {
             name: build_method(directory / name, settings, member)

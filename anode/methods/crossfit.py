@@ -22,6 +22,8 @@ class SplitConfig:
         extra: in "kfold", events outside the data sample are scored by "one_fold", picked by their
             id as for the data, so that all test events are scored alike; or by the "average" over
             folds, which is smoother than what the data's own events get.
+        sideband_folds: of the sidebands, each left out of one fit of the whole method, so that
+            their events too can be scored by fits that have not seen them; 1, all fits see all.
     """
 
     mode: str
@@ -29,6 +31,7 @@ class SplitConfig:
     validation: float
     test: float
     extra: str
+    sideband_folds: int = 1  # unknown to former versions
 
     def __post_init__(self) -> None:
         if self.mode not in ("kfold", "holdout"):
@@ -37,6 +40,10 @@ class SplitConfig:
             raise ConfigError(f"split.folds must be at least 2, got {self.folds}")
         if self.extra not in ("one_fold", "average"):
             raise ConfigError(f"split.extra must be 'one_fold' or 'average', got {self.extra!r}")
+        if self.sideband_folds < 1:
+            raise ConfigError(
+                f"split.sideband_folds must be at least 1, got {self.sideband_folds}"
+            )
         for key in ("validation", "test"):
             if not 0 < getattr(self, key) < 1:
                 raise ConfigError(f"split.{key} must lie in (0, 1), got {getattr(self, key)}")

@@ -5,7 +5,7 @@ import dataclasses
 import logging
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,10 +18,13 @@ from anode.parallel import cpu_seconds, stream_jobs
 from anode.pipeline.artifacts import RunDirectory, describe_data
 from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
+from anode.pipeline.report import write_report
 from anode.pipeline.search_config import SearchConfig, load_search, window_dir
-from anode.pipeline.search_result import conclude, read_window
+from anode.pipeline.search_result import FinishedWindow, conclude, read_window
+from anode.pipeline.top_events import WindowScores, top_events
 from anode.pipeline.window import WindowJob, search_window
 from anode.regions.windows import Window
+from anode.reporting.search_table import search_table
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ def search(config: SearchConfig) -> None:
             finished = [read_window(window_dir(directory.path, window)) for window in wanted]
             result = conclude(config, directory, prepared, finished)
             result["skipped"] = [window._asdict() for window in skipped]
+            io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
             result["seconds"] = round(time.perf_counter() - started[0], 1)
             result["cpu_seconds"] = round(cpu_seconds() - started[1], 1)
             io.write_json(directory.result, result)
@@ -157,9 +161,26 @@ def _job(config: SearchConfig, window: Window, n_jobs: int) -> WindowJob:
     return WindowJob(run, config.efficiencies, config.template)
 
 
-def announce(directory: SearchDirectory) -> None:
-    """The result in a few lines."""
-    from anode.reporting.search_table import search_table
+def _top_events(
+    config: SearchConfig, finished: list[FinishedWindow], best: dict[str, Any] | None
+) -> dict[str, Any]:
+    windows = [
+        WindowScores(
+            window.cuts.low,
+            window.cuts.high,
+            window.event_id,
+            window.cuts.mass,
+            window.score,
+            dict(zip(config.efficiencies, window.cuts.thresholds.tolist(), strict=True)),
+        )
+        for window in finished
+    ]
+    bounds = None if best is None else (best["low"], best["high"])
+    return top_events(windows, bounds, config.run.data, n_jobs=config.run.n_jobs)
 
+
+def announce(directory: SearchDirectory) -> None:
+    """The result in a few lines, and its report."""
+    made = write_report(directory.path)
     print(search_table(io.read_json(directory.result)))
-    print(f"results: {directory.path}")
+    print(f"{made.verdict}\nresults and report: {directory.path}")

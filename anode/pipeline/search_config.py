@@ -87,8 +87,6 @@ class SpectrumConfig:
         bin_width: [GeV]; window edges fall on bin edges.
         alpha: of the F-test that chooses 3, 4 or 5 parameters.
         min_bins: needed on either side of the window.
-        sidebands: "shared", their events are scored by the density that was fitted on them; None,
-            they are not scored, there is no fit, and the template alone predicts.
     """
 
     low: float | None
@@ -96,7 +94,6 @@ class SpectrumConfig:
     bin_width: float
     alpha: float
     min_bins: int
-    sidebands: str | None
 
     def __post_init__(self) -> None:
         if not self.bin_width > 0:
@@ -105,10 +102,6 @@ class SpectrumConfig:
             raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
         if self.min_bins < 1:
             raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
-        if self.sidebands not in (None, "shared"):
-            raise ConfigError(
-                f"spectrum.sidebands must be 'shared' or null, got {self.sidebands!r}"
-            )
 
 
 @dataclass(frozen=True)

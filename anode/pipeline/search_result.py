@@ -11,6 +11,7 @@ from anode import io
 from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods.build import METHODS
+from anode.parallel import stream_jobs
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.prepare import Prepared
 from anode.pipeline.search_config import SearchConfig
@@ -36,12 +37,13 @@ class FinishedWindow(NamedTuple):
 
     Attributes:
         cuts: for the spectra.
-        event_id: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
+        event_id, score: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
         described: the content of ``window.json``.
     """
 
     cuts: WindowCuts
     event_id: np.ndarray
+    score: np.ndarray
     described: dict[str, Any]
 
 
@@ -65,7 +67,7 @@ def read_window(directory: Path) -> FinishedWindow:
         mass,
         (score[:, None] > thresholds).sum(axis=1),
     )
-    return FinishedWindow(cuts, event_id, described)
+    return FinishedWindow(cuts, event_id, score, described)
 
 
 def conclude(
@@ -78,8 +80,6 @@ def conclude(
     data = prepared.data
     edges = fit_edges(config, data.mass)
     spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
-    if config.spectrum.sidebands is None:
-        spectra = spectra._replace(used=np.zeros_like(spectra.used))
     tests, expected = _test_all(config, spectra, finished)
     io.write_hdf5(
         directory.path / "spectra.h5",
@@ -104,7 +104,7 @@ def conclude(
         "bin_width": config.spectrum.bin_width,
         "efficiencies": config.efficiencies,
         "template_source": finished[0].described["template"]["source"],
-        "sidebands": config.spectrum.sidebands,
+        "sideband_folds": config.run.split.sideband_folds,
         "windows": [dataclasses.asdict(test) for row in tests for test in row],
         "best": best,
         "best_inclusive": inclusive,
@@ -113,11 +113,23 @@ def conclude(
         "bump_hunter": second_opinion(
             spectra, expected, best, seed=config.run.seed, n_toys=BUMP_TOYS
         ),
-        "independence": [
-            {"low": w.cuts.low, "high": w.cuts.high, **w.described["independence"]}
-            for w in finished
-        ],
+        "independence": [_independence(w) for w in finished],
         "sculpting": sculpting_of(spectra, seed=config.run.seed),
+    }
+
+
+def _independence(window: FinishedWindow) -> dict[str, Any]:
+    """Score against mass within a window: correlation, and flatness at a 10% cut."""
+    found = window.described["independence"]
+    flat = found["rates"]["0.1"]
+    return {
+        "low": window.cuts.low,
+        "high": window.cuts.high,
+        "pearson": found["pearson"],
+        "pearson_error": found["pearson_error"],
+        "pass_rate_chi2": flat["chi2"],
+        "ndf": flat["ndf"],
+        "p_value": flat["p_value"],
     }
 
 
@@ -137,29 +149,41 @@ def fit_edges(config: SearchConfig, mass: np.ndarray) -> np.ndarray:
     return edges
 
 
+class _TestJob(NamedTuple):
+    """All cuts of one window."""
+
+    spectra: Spectra
+    window: int
+    model: WindowCuts
+    min_bins: int
+    alpha: float
+
+
 def _test_all(
     config: SearchConfig, spectra: Spectra, finished: list[FinishedWindow]
 ) -> tuple[list[list[WindowTest]], np.ndarray]:
     """Every window at every cut; and (W, C, B) the background expected in all bins."""
-    n_cuts = len(spectra.efficiency)
-    expected = np.full(spectra.counts.shape, np.nan)
-    tests: list[list[WindowTest]] = []
-    total = len(finished) * n_cuts
-    with tqdm(total=total, desc="fits", unit=" fits", disable=None) as bar:
-        for w, window in enumerate(finished):
-            tests.append([])
-            for cut in range(n_cuts):
-                test, expected[w, cut] = test_window(
-                    spectra,
-                    w,
-                    cut,
-                    window.cuts,
-                    min_bins=config.spectrum.min_bins,
-                    alpha=config.spectrum.alpha,
-                )
-                tests[-1].append(test)
-                bar.update()
-    return tests, expected
+    wanted = config.spectrum
+    jobs = [
+        _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha)
+        for w, window in enumerate(finished)
+    ]
+    found = []
+    with tqdm(total=len(jobs), desc="tests", unit=" windows", disable=None) as bar:
+        for result in stream_jobs(_test, jobs, n_jobs=config.run.n_jobs, threads=1):
+            found.append(result)
+            bar.update()
+    tests = [[test for test, _ in row] for row in found]
+    return tests, np.array([[expected for _, expected in row] for row in found])
+
+
+def _test(job: _TestJob) -> list[tuple[WindowTest, np.ndarray]]:
+    return [
+        test_window(
+            job.spectra, job.window, cut, job.model, min_bins=job.min_bins, alpha=job.alpha
+        )
+        for cut in range(len(job.spectra.efficiency))
+    ]
 
 
 class _Competitors(NamedTuple):

@@ -38,11 +38,15 @@ def _excess(name: str, best: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     )
     expected = with_error(best["n_expected"], best["n_expected_error"])
     local = f"p = {p_text(best['p_local'])}, Z = {z_text(best['z_local'])}"
-    p_global = with_error(best["p_global"], best["p_global_error"])
-    extrapolated = ", extrapolated" if best["p_global_from"] == "extrapolated" else ""
+    extrapolated = best["p_global_from"] == "extrapolated"
+    p_global = (
+        f"{p_text(best['p_global'])} (extrapolated)"
+        if extrapolated
+        else with_error(best["p_global"], best["p_global_error"])
+    )
     return [
         (name, f"{mass_range(best['low'], best['high'])}{cut}"),
         ("  observed, expected", f"{best['n_observed']:,}, {expected}"),
         ("  local", local),
-        ("  global", f"p = {p_global}, Z = {z_text(best['z_global'])}{extrapolated}"),
+        ("  global", f"p = {p_global}, Z = {z_text(best['z_global'])}"),
     ]

@@ -1,0 +1,70 @@
+"""How is an event of the sidebands scored by fits that have not seen it?
+
+The method is fitted several times, each time without one fold of the sidebands. An event, wherever
+its mass, is scored by the fit without its own fold: a search compares the events of its window
+with those beside it, and both must be new to what scores them. Of events that p_bg was fitted on,
+5% fewer pass a 10% cut of ANODE than of others (half the bundled sidebands, next to a window).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anode.density.physical import PhysicalDensity
+from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
+from anode.regions.splits import uniform_of
+
+Make = Callable[[Path], AnomalyMethod]
+
+
+class SidebandFolds(AnomalyMethod):
+    """A method for each fold of the sidebands, in folders of their own.
+
+    Args:
+        directory: of all.
+        settings: how to fit; ``split.sideband_folds`` says how many.
+        make: the method in a folder.
+    """
+
+    def __init__(self, directory: Path, settings: FitSettings, make: Make) -> None:
+        super().__init__(directory, settings)
+        n_folds = settings.split.sideband_folds
+        self.members = [make(directory / f"sidebands{k}") for k in range(n_folds)]
+        first = self.members[0]
+        # Of the instance, where other methods have them of their class.
+        self.title, self.meaning = first.title, first.meaning  # type: ignore[misc]
+        self.mass_bound, self.uses_truth = first.mass_bound, first.uses_truth  # type: ignore[misc]
+
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
+        """Each event by the member that was fitted without its fold."""
+        fold = self._fold(events)
+        n = len(events)
+        score, outside = np.empty(n), np.zeros(n, dtype=bool)
+        parts: dict[str, np.ndarray] = {}
+        for number, member in enumerate(self.members):
+            rows = np.flatnonzero(fold == number)
+            scores = member.score(events[rows], fitted[rows])
+            score[rows], outside[rows] = scores.score, scores.outside
+            for name, values in scores.parts.items():
+                parts.setdefault(name, np.empty(n))[rows] = values
+        return Scores(events.event_id, events.mass, score, parts, outside)
+
+    def background_density(self) -> PhysicalDensity | None:
+        """p_bg(x|m) of the first member."""
+        return self.members[0].background_density()
+
+    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+        """Those of the first member, of events of all."""
+        return self.members[0].findings(parts, in_data)
+
+    def _fit(self, events: RegionEvents) -> None:
+        fold = self._fold(events.sidebands)
+        for number, member in enumerate(self.members):
+            member.fit(events._replace(sidebands=events.sidebands[fold != number]))
+
+    def _fold(self, events: EventTable) -> np.ndarray:
+        share = uniform_of(events.event_id, self.settings.seed, "split", "sideband folds")
+        return np.floor(share * len(self.members)).astype(np.int64)
