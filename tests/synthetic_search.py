@@ -265,12 +265,14 @@ def _search(
                 "chi2": 41.0,
                 "ndf": 39,
                 "p_value": float(rng.uniform(0.05, 1)),
+                "smooth_p_value": float(rng.uniform(0.05, 1)),
                 "jensen_shannon": 0.001,
                 "rate_low": e,
                 "rate_high": e,
             }
             for low, e in flat
         ],
+        "sideband_folds": 1,
         "seconds": 754.2,
         "cpu_seconds": 1406.0,
     }

@@ -79,19 +79,19 @@ def test_failed_tests_of_the_best_window():
         test["p_value"] = 0.0004 if test["low"] == search["best"]["low"] else 0.5
     for test in search["sculpting"]:
         same = test["low"] == search["best"]["low"] and test["efficiency"] == 0.01
-        test["p_value"] = 0.0003 if same else 0.5
+        test["smooth_p_value"] = 0.0003 if same else 0.5
     assert kinds(search) == {"poor fit", "score and mass", "sculpting"}
 
 
 def test_one_failure_elsewhere_is_chance_and_many_are_not():
     search = copy.deepcopy(CLEAN)
     elsewhere = [test for test in search["sculpting"] if test["low"] != search["best"]["low"]]
-    elsewhere[0]["p_value"] = 0.002
+    elsewhere[0]["smooth_p_value"] = 0.002
     rows = [row for row in search["windows"] if row["low"] != search["best"]["low"]]
     rows[0]["fit"]["p_value"] = 0.002
     assert kinds(search) == set()
     for test in elsewhere[:20]:
-        test["p_value"] = 0.002
+        test["smooth_p_value"] = 0.002
     for row in rows[:20]:
         row["fit"]["p_value"] = 0.002
     assert kinds(search) == {"sculpting overall", "poor fits"}

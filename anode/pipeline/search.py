@@ -24,7 +24,10 @@ from anode.pipeline.search_result import FinishedWindow, conclude, read_window
 from anode.pipeline.top_events import WindowScores, top_events
 from anode.pipeline.window import WindowJob, search_window
 from anode.regions.windows import Window
+from anode.reporting.proposal_figure import proposal_figure
 from anode.reporting.search_table import search_table
+from anode.reporting.style import save_figure
+from anode.search.propose import propose
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,10 @@ def search(config: SearchConfig) -> None:
             or broken file is refused with.
     """
     directory = SearchDirectory(config.run.run_dir)
-    directory.path.mkdir(parents=True, exist_ok=True)
     prepared = _everything(config)
+    if config.propose:
+        _propose(config, prepared.data.mass, directory)
+        return
     wanted, skipped = which_windows(config, prepared.data)
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
@@ -77,6 +82,29 @@ def search(config: SearchConfig) -> None:
             result["cpu_seconds"] = round(cpu_seconds() - started[1], 1)
             io.write_json(directory.result, result)
     announce(directory)
+
+
+def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory) -> None:
+    """The windows that the spectrum allows, with reasons and a figure; fits nothing."""
+    found = propose(
+        mass,
+        width=config.scan.width,
+        step=config.scan.step,
+        start=config.scan.start,
+        stop=config.scan.stop,
+        bin_width=config.spectrum.bin_width,
+        fit_low=config.spectrum.low,
+        min_events=config.scan.min_events,
+        min_sideband_bins=config.spectrum.min_bins,
+    )
+    save_figure(proposal_figure(found), directory.path / "proposal")
+    for window in found.windows:
+        print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")
+    print(
+        f"The trigger turn-on ends at {found.fit_low:g} GeV, where the fit of the spectrum may "
+        f"start; a scan may run from scan.start={found.start:g} to scan.stop={found.stop:g}.\n"
+        f"figure: {directory.path / 'proposal.png'}"
+    )
 
 
 def which_windows(config: SearchConfig, data: EventTable) -> tuple[list[Window], list[Skipped]]:

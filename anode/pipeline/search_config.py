@@ -115,6 +115,7 @@ class SearchConfig:
         template: on which the cuts are fixed.
         spectrum: the fit outside the window.
         n_toys: of the whole scan.
+        propose: only say which windows the spectrum allows.
     """
 
     run: RunConfig
@@ -123,6 +124,7 @@ class SearchConfig:
     template: TemplateConfig
     spectrum: SpectrumConfig
     n_toys: int
+    propose: bool = False
 
     def __post_init__(self) -> None:
         cuts = self.efficiencies
@@ -164,6 +166,7 @@ class SearchConfig:
         """The nested configuration without what cannot change a result."""
         content = dataclasses.asdict(self)
         content["scan"].pop("window")
+        del content["propose"]
         content["run"] = self.run.identity
         del content["run"]["regions"]
         return content

@@ -3,9 +3,12 @@
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from anode.errors import DataError
 from anode.search.bump_hunter import bump_hunter
+from anode.search.dijet import merged_deviance
+from anode.search.loglinear import exponential, maximise, orthonormal, project
 from anode.search.resonance import fit_resonance
 from anode.search.scan import Spectra
 from anode.search.sculpting import mass_sculpting_of_counts
@@ -77,12 +80,43 @@ def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
                     "chi2": float(result.rate.chi2),
                     "ndf": int(result.rate.ndf),
                     "p_value": float(result.rate.p_value),
+                    "smooth_p_value": smooth_p_value(before, after, edges),
                     "jensen_shannon": result.jensen_shannon,
                     "rate_low": float(result.rate.lowest),
                     "rate_high": float(result.rate.highest),
                 }
             )
     return found
+
+
+def smooth_p_value(before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> float:
+    """Does a smooth function of the mass describe the share that passes?
+
+    ln(rate) = a + b ln m + c ln^2 m, fitted by the Poisson likelihood of ``after``; the p-value is
+    of its deviance, neighbouring bins merged until each expects five events. A slope passes this
+    test and fails that of one rate; a bump fails both.
+
+    Args:
+        before: (B,) events.
+        after: (B,) those of them that pass.
+        edges: (B+1,) [GeV].
+    """
+    some = before > 0
+    log_mass = np.log((edges[1:] + edges[:-1]) / 2)[some]
+    every = np.stack([np.ones_like(log_mass), log_mass, log_mass**2], axis=1)
+    counts, offset = after[some].astype(float), np.log(before[some].astype(float))
+    if np.count_nonzero(counts) <= every.shape[1]:
+        return 1.0  # nothing to be seen
+    weight = np.exp(offset) * counts.sum() / np.exp(offset).sum()
+    basis = every @ orthonormal(every, weight)
+    start = project(np.log(weight) - offset, basis, weight)[None]
+    theta = maximise(counts[None], basis, offset, start)
+    if not np.isfinite(theta).all():
+        return 1.0
+    expected = exponential(theta @ basis.T + offset)
+    deviance, n_merged = merged_deviance(counts[None], expected)
+    ndf = int(n_merged[0]) - every.shape[1]
+    return float(stats.chi2.sf(deviance[0], ndf)) if ndf > 0 else 1.0
 
 
 def _place(spectra: Spectra, best: dict[str, Any]) -> tuple[int, int]:

@@ -34,15 +34,15 @@ def _overlap(search: Search) -> float:
 
 def _sculpted_overall(search: Search) -> str:
     tests = list(search["sculpting"])
-    failed = [test for test in tests if test["p_value"] < POOR]
+    failed = [test for test in tests if test["smooth_p_value"] < POOR]
     chance = chance_of(len(failed), len(tests), POOR, overlap=_overlap(search))
     if chance >= POOR:
         return ""
-    worst = min(failed, key=lambda test: test["p_value"])
+    worst = min(failed, key=lambda test: test["smooth_p_value"])
     return (
-        f"Sculpting over the scan: {len(failed)} of {len(tests)} tests of a flat pass rate have "
-        f"p < {POOR}, which chance makes with p = {p_text(chance)}; the worst is "
-        f"{window_of(worst)}, p = {p_text(worst['p_value'])}."
+        f"Sculpting over the scan: {len(failed)} of {len(tests)} pass rates are not smooth in the "
+        f"mass, p < {POOR}, which chance makes with p = {p_text(chance)}; the worst is "
+        f"{window_of(worst)}, p = {p_text(worst['smooth_p_value'])}."
     )
 
 
@@ -74,14 +74,25 @@ def _fits_above_templates(search: Search) -> str:
     )
     return (
         f"The predictions of the fits are in total {ratio:.2f} times those of the templates "
-        f"(median pull {with_error(middle, error)} over {len(found)} windows): events beside a "
-        "window pass its cut at another rate than background inside, as happens where sideband "
-        "events are scored by the density that was fitted on them."
+        f"(median pull {with_error(middle, error)} over {len(found)} windows): {_why(search)}."
+    )
+
+
+def _why(search: Search) -> str:
+    if search["sideband_folds"] == 1:
+        return (
+            "sideband events are scored by the density that was fitted on them, and so pass at "
+            "another rate than new background (set split.sideband_folds=2)"
+        )
+    return (
+        "the density that templates are drawn from is not quite that of the background in the "
+        "windows; the fits, which decide on an excess, do not depend on it"
     )
 
 
 def _poor_fits(search: Search) -> str:
     rows = [row for row in search["windows"] if row["fit"] is not None]
+    rows = [row for row in rows if row["fit"]["p_value"] is not None]
     poor = [row for row in rows if row["fit"]["p_value"] < POOR]
     chance = chance_of(len(poor), len(rows), POOR, overlap=_overlap(search))
     if chance >= POOR:

@@ -102,7 +102,7 @@ def _expectations_differ(_: Search, best: Row) -> str:
 
 def _best_fit_poor(_: Search, best: Row) -> str:
     fit = best["fit"]
-    if fit is None or fit["p_value"] >= POOR:
+    if fit is None or fit["p_value"] is None or fit["p_value"] >= POOR:
         return ""
     return (
         f"The fit that gives the best window's expectation describes the spectrum poorly: "
@@ -113,15 +113,14 @@ def _best_fit_poor(_: Search, best: Row) -> str:
 
 def _best_sculpted(search: Search, best: Row) -> str:
     tests = [test for test in search["sculpting"] if same_window(test, best)]
-    failed = [test for test in tests if test["p_value"] < POOR]
+    failed = [test for test in tests if test["smooth_p_value"] < POOR]
     if not failed:
         return ""
-    worst = min(failed, key=lambda test: test["p_value"])
+    worst = min(failed, key=lambda test: test["smooth_p_value"])
     return (
-        f"Sculpting: with the model of the best window the pass rate is not flat in the mass, at "
-        f"efficiency {efficiency_text(worst['efficiency'])} chi2/ndf = "
-        f"{worst['chi2']:.1f}/{worst['ndf']}, p = {p_text(worst['p_value'])} "
-        f"({len(failed)} of {len(tests)} cuts)."
+        f"Sculpting: with the model of the best window the pass rate outside it is not smooth in "
+        f"the mass, at efficiency {efficiency_text(worst['efficiency'])} "
+        f"p = {p_text(worst['smooth_p_value'])} ({len(failed)} of {len(tests)} cuts)."
     )
 
 
