@@ -4,9 +4,6 @@ Without signal, p-values must be uniform; with signal, the fitted number of even
 injected one. Samples are drawn by seed from the events of the configured file.
 """
 
-import contextlib
-import io as text_io
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from tqdm import tqdm
 from anode import io
 from anode.errors import ConfigError, DataError
 from anode.parallel import stream_jobs
+from anode.pipeline.command import quiet
 from anode.pipeline.config import CONFIG_DIR, build, resolve
 from anode.pipeline.prepare import prepare
 from anode.pipeline.search import SearchDirectory, search
@@ -31,8 +29,6 @@ from anode.reporting.style import save_figure
 from anode.search.calibration import injection_response, uniformity
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,11 +114,10 @@ def experiments_of(config: CalibrateConfig) -> list[Experiment]:
 
 
 def _search(experiment: Experiment) -> None:
-    """One search, in silence; its fits are deleted when it has ended, for room."""
+    """One search, in silence, unless it is finished."""
     directory = SearchDirectory(experiment.config.run.run_dir)
     if not directory.result.is_file():
-        logging.getLogger("anode").setLevel(logging.WARNING)
-        with contextlib.redirect_stdout(text_io.StringIO()):
+        with quiet():
             search(experiment.config)
 
 

@@ -1,8 +1,10 @@
 """How does a command meet the person who typed it? Errors in one line, progress on stderr."""
 
+import contextlib
+import io
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 
 from hydra.core.hydra_config import HydraConfig
@@ -35,6 +37,19 @@ def command(main: Main) -> Main:
             sys.exit(130)
 
     return wrapped
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what work inside has to say, warnings excepted: for many alike."""
+    logger = logging.getLogger("anode")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _log_to_stderr() -> None:

@@ -16,6 +16,7 @@ from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.parallel import cpu_seconds, stream_jobs
 from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.command import quiet
 from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
 from anode.pipeline.report import write_report
@@ -179,9 +180,14 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
     jobs = [_job(config, window, 1) for window in wanted]
     with tqdm(total=len(jobs), desc="windows", unit=" windows", disable=None) as bar:
         for _ in stream_jobs(
-            search_window, jobs, n_jobs=config.run.n_jobs, threads=config.run.threads
+            _in_silence, jobs, n_jobs=config.run.n_jobs, threads=config.run.threads
         ):
             bar.update()
+
+
+def _in_silence(job: WindowJob) -> None:
+    with quiet():
+        search_window(job)
 
 
 def _job(config: SearchConfig, window: Window, n_jobs: int) -> WindowJob:
