@@ -21,7 +21,7 @@ from anode.parallel import stream_jobs
 from anode.pipeline.command import quiet
 from anode.pipeline.config import CONFIG_DIR, build, resolve
 from anode.pipeline.prepare import prepare
-from anode.pipeline.search import SearchDirectory, search
+from anode.pipeline.search import SearchDirectory, find
 from anode.pipeline.search_config import SearchConfig, search_from_mapping, window_dir
 from anode.regions.windows import Window
 from anode.reporting.calibration_figures import injection_figure, p_value_figure
@@ -29,6 +29,9 @@ from anode.reporting.style import save_figure
 from anode.search.calibration import injection_response, uniformity
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
+
+
+_PLAIN = ("n_jobs=1", "extras=false", "run_dir=replaced")
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,12 @@ def experiments_of(config: CalibrateConfig) -> list[Experiment]:
         for n_signal in config.injections:
             for seed in range(1, config.n_experiments + 1):
                 run_dir = Path(config.runs) / f"signal={n_signal}" / f"seed={seed}"
-                own = [f"injection.n_signal={n_signal}", f"seed={seed}", "n_jobs=1"]
+                own = [
+                    f"injection.n_signal={n_signal}",
+                    f"seed={seed}",
+                    "n_jobs=1",
+                    "extras=false",
+                ]
                 raw = compose("search", [*config.overrides, *own, "run_dir=replaced"])
                 content = {**resolve(raw), "run_dir": str(run_dir)}
                 experiments.append(Experiment(n_signal, seed, search_from_mapping(content)))
@@ -118,7 +126,7 @@ def _search(experiment: Experiment) -> None:
     directory = SearchDirectory(experiment.config.run.run_dir)
     if not directory.result.is_file():
         with quiet():
-            search(experiment.config)
+            find(experiment.config)
 
 
 def _result(experiment: Experiment) -> dict[str, Any]:

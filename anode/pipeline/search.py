@@ -3,7 +3,6 @@ complete."""
 
 import dataclasses
 import logging
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from anode import io
 from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods.build import METHODS
-from anode.parallel import cpu_seconds, stream_jobs
+from anode.parallel import stream_jobs
 from anode.pipeline.artifacts import RunDirectory, describe_data
 from anode.pipeline.command import quiet
 from anode.pipeline.config import RegionsConfig
@@ -54,7 +53,17 @@ class Skipped(NamedTuple):
 
 
 def search(config: SearchConfig) -> None:
-    """Search all windows and conclude, or one window alone; what is finished is kept.
+    """Search all windows, conclude and report; or one window alone; or propose a scan.
+
+    Raises:
+        ConfigError, DataError, RunDirectoryError: as ``find``.
+    """
+    if find(config):
+        announce(SearchDirectory(config.run.run_dir))
+
+
+def find(config: SearchConfig) -> bool:
+    """The same without a report; whether there is a result. What is finished is kept.
 
     Raises:
         ConfigError, DataError, RunDirectoryError: before work starts; what an impossible window
@@ -64,25 +73,37 @@ def search(config: SearchConfig) -> None:
     prepared = _everything(config)
     if config.propose:
         _propose(config, prepared.data.mass, directory)
-        return
+        return False
     wanted, skipped = which_windows(config, prepared.data)
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
     if config.scan.window is not None:
         _one_window(config, wanted)
-        return
+        return False
     if not directory.result.is_file():
-        started = time.perf_counter(), cpu_seconds()
         with directory.locked():
-            _make_windows(config, wanted)
-            finished = [read_window(window_dir(directory.path, window)) for window in wanted]
-            result = conclude(config, directory, prepared, finished)
-            result["skipped"] = [window._asdict() for window in skipped]
-            io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
-            result["seconds"] = round(time.perf_counter() - started[0], 1)
-            result["cpu_seconds"] = round(cpu_seconds() - started[1], 1)
-            io.write_json(directory.result, result)
-    announce(directory)
+            _finish(config, directory, prepared, wanted, skipped)
+    return True
+
+
+def _finish(
+    config: SearchConfig,
+    directory: SearchDirectory,
+    prepared: Prepared,
+    wanted: list[Window],
+    skipped: list[Skipped],
+) -> None:
+    """Make what is missing; ``search.json`` last."""
+    with directory.timed("windows"):
+        _make_windows(config, wanted)
+    with directory.timed("result"):
+        finished = [read_window(window_dir(directory.path, window)) for window in wanted]
+        result = conclude(config, directory, prepared, finished)
+        io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
+    result["skipped"] = [window._asdict() for window in skipped]
+    for key in ("seconds", "cpu_seconds"):
+        result[key] = round(sum(directory.read_manifest()[key].values()), 1)
+    io.write_json(directory.result, result)
 
 
 def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory) -> None:

@@ -115,6 +115,7 @@ class SearchConfig:
         template: on which the cuts are fixed.
         spectrum: the fit outside the window.
         n_toys: of the whole scan.
+        extras: also upper limits, a fitted resonance and pyBumpHunter, which decide nothing.
         propose: only say which windows the spectrum allows.
     """
 
@@ -124,6 +125,7 @@ class SearchConfig:
     template: TemplateConfig
     spectrum: SpectrumConfig
     n_toys: int
+    extras: bool = True
     propose: bool = False
 
     def __post_init__(self) -> None:

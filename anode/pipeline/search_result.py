@@ -92,6 +92,7 @@ def conclude(
     )
     best, toys = _largest(config, tests, _selected(spectra, tests, expected, finished, data))
     inclusive, _ = _largest(config, tests, _inclusive(spectra, tests, expected))
+    looked_at = best if config.extras else None
     return {
         "method": config.run.method.name,
         "title": METHODS[config.run.method.name].method.title,
@@ -108,10 +109,10 @@ def conclude(
         "windows": [dataclasses.asdict(test) for row in tests for test in row],
         "best": best,
         "best_inclusive": inclusive,
-        "resonance": None if best is None else resonance_at(spectra, best),
+        "resonance": None if looked_at is None else resonance_at(spectra, looked_at),
         "global": toys,
         "bump_hunter": second_opinion(
-            spectra, expected, best, seed=config.run.seed, n_toys=BUMP_TOYS
+            spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
         ),
         "independence": [_independence(w) for w in finished],
         "sculpting": sculpting_of(spectra, seed=config.run.seed),
@@ -157,6 +158,7 @@ class _TestJob(NamedTuple):
     model: WindowCuts
     min_bins: int
     alpha: float
+    limits: bool
 
 
 def _test_all(
@@ -165,7 +167,7 @@ def _test_all(
     """Every window at every cut; and (W, C, B) the background expected in all bins."""
     wanted = config.spectrum
     jobs = [
-        _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha)
+        _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha, config.extras)
         for w, window in enumerate(finished)
     ]
     found = []
@@ -180,7 +182,13 @@ def _test_all(
 def _test(job: _TestJob) -> list[tuple[WindowTest, np.ndarray]]:
     return [
         test_window(
-            job.spectra, job.window, cut, job.model, min_bins=job.min_bins, alpha=job.alpha
+            job.spectra,
+            job.window,
+            cut,
+            job.model,
+            min_bins=job.min_bins,
+            alpha=job.alpha,
+            limits=job.limits,
         )
         for cut in range(len(job.spectra.efficiency))
     ]

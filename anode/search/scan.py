@@ -71,7 +71,7 @@ class WindowTest:
         fit: of the spectrum, or None.
         template: its independent prediction, or None without a cut.
         strength: signal events that pass.
-        limit: on them, at 95% CLs.
+        limit: on them, at 95% CLs, if asked for.
     """
 
     low: float
@@ -91,7 +91,7 @@ class WindowTest:
     fit: dict[str, Any] | None
     template: dict[str, Any] | None
     strength: dict[str, float]
-    limit: dict[str, Any]
+    limit: dict[str, Any] | None
 
 
 class WindowCuts(NamedTuple):
@@ -175,6 +175,7 @@ def test_window(
     *,
     min_bins: int,
     alpha: float,
+    limits: bool,
 ) -> tuple[WindowTest, np.ndarray]:
     """Test one window at one cut; also (B,) the background expected in all bins, NaN without fit.
 
@@ -184,6 +185,7 @@ def test_window(
         model: of the window.
         min_bins: of the fit, on either side of the window.
         alpha: of the F-test.
+        limits: whether to set upper limits, which take most of the time.
     """
     low, high = float(spectra.low[window]), float(spectra.high[window])
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
@@ -199,7 +201,7 @@ def test_window(
         predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
     local = local_significance(n_observed, *predicted)
     strength: Strength = signal_strength(n_observed, *predicted)
-    limit: Limit = upper_limit(n_observed, *predicted)
+    limit: Limit | None = upper_limit(n_observed, *predicted) if limits else None
     test = WindowTest(
         low=low,
         high=high,
@@ -218,7 +220,7 @@ def test_window(
         fit=None if chosen is None else _describe_fit(chosen),
         template=None if template is None else template._asdict(),
         strength={k: float(v) for k, v in strength._asdict().items()},
-        limit={"observed": float(limit.observed), "expected": [float(v) for v in limit.expected]},
+        limit=None if limit is None else _describe_limit(limit),
     )
     return test, expected
 
@@ -252,6 +254,10 @@ def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> Tem
     return Template(
         efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
     )
+
+
+def _describe_limit(limit: Limit) -> dict[str, Any]:
+    return {"observed": float(limit.observed), "expected": [float(v) for v in limit.expected]}
 
 
 def _describe_fit(chosen: ChosenFit) -> dict[str, Any]:
