@@ -1,6 +1,6 @@
 """Are the numbers of a search right? Many searches on samples of known truth, judged together.
 
-python scripts/calibrate.py calibration=null          # p-values without signal
+python scripts/calibrate.py calibration=no_signal     # p-values without signal
 python scripts/calibrate.py calibration=injection     # fitted against injected signal
 """
 
