@@ -41,10 +41,11 @@ def command(main: Main) -> Main:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out what work inside has to say, warnings excepted: for many alike."""
+    """Leave out what work inside has to say: for many pieces alike, of data whose flaws the caller
+    has reported."""
     logger = logging.getLogger("anode")
     level = logger.level
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield

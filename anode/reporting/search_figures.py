@@ -71,16 +71,20 @@ class LimitLine(NamedTuple):
 def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Figure:
     """Local p-value against the centre of the window, a line an efficiency, the inclusive grey.
 
-    Windows that do not compete are hollow, on a dotted line. Grey bands are where the largest
-    excess of the whole scan has a global significance of one, two, three standard deviations.
+    Windows that do not compete are hollow, on a dotted line, and triangles where they are below
+    the axis. Grey bands are where the largest excess of the whole scan has a global significance
+    of one, two, three standard deviations.
 
     Args:
         lines: an efficiency each.
         levels: global standard deviations -> local significance that they need.
     """
-    known = [p for line in lines for p in line.p_local[np.isfinite(line.p_local)]]
-    if not known:
+    finite = [p for line in lines for p in line.p_local[np.isfinite(line.p_local)]]
+    if not finite:
         return notice_figure("no window has a p-value")
+    # Windows that do not compete may be far off: those below the axis are drawn at its edge.
+    known = [p for line in lines for p in line.p_local[line.tested & np.isfinite(line.p_local)]]
+    known = known or finite
     needed = [float(stats.norm.sf(z)) for z in levels.values()]
     bottom = max(min(0.2 * min(known), 0.2 * min(needed, default=1), 3e-4), 1e-300)
     with style():
@@ -145,10 +149,17 @@ def _draw_limits(axes: Axes, line: LimitLine) -> None:
 def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
     """Full points where the window competes, hollow ones elsewhere."""
     center, p = line.center / GEV_PER_TEV, np.minimum(line.p_local, 1.0)
+    bottom = axes.get_ylim()[0]
+    below, p = p < bottom, np.maximum(p, 1.6 * bottom)
     axes.plot(center, p, color=color, lw=0.8, ls=":")
     axes.plot(center, np.where(line.tested, p, np.nan), color=color, lw=1.4)
-    for shown, face in ((line.tested, color), (~line.tested, "white")):
-        axes.plot(center[shown], p[shown], "o", ms=4, color=color, mfc=face)
+    hollow = ~line.tested & ~below
+    for shown, face, marker in (
+        (line.tested, color, "o"),
+        (hollow, "white", "o"),
+        (~line.tested & below, "white", "v"),
+    ):
+        axes.plot(center[shown], p[shown], marker, ms=4, color=color, mfc=face)
 
 
 def _draw_sigmas(axes: Axes, bottom: float) -> None:
@@ -168,7 +179,7 @@ def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None
     for place, (sigma, z) in enumerate(ordered):
         high = float(stats.norm.sf(z))
         low = float(stats.norm.sf(ordered[place + 1][1])) if place + 1 < len(ordered) else bottom
-        shade = str(0.95 - 0.06 * place)
+        shade = str(0.97 - 0.025 * place)
         axes.axhspan(low, high, color=shade, lw=0, zorder=0)
         axes.axhline(high, color="0.6", lw=0.8, zorder=0.4)
         at = axes.get_yaxis_transform()
