@@ -210,7 +210,7 @@ def test_the_command_prints_the_verdict_and_makes_the_same_page_again(bump, caps
         config = parse_report(compose("report", [f"run_dir={bump}"]))
         with pytest.raises(ConfigError, match="unknown key colour"):
             parse_report(compose("report", [f"run_dir={bump}", "+colour=red"]))
-    assert config == ReportConfig(str(bump))
+    assert config == ReportConfig(str(bump), None, None)
     report(config)
     assert "evidence for a localised excess" in capsys.readouterr().out
     assert (bump / "report.html").read_bytes() == before

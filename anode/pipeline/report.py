@@ -35,9 +35,15 @@ class ReportConfig:
 
     Attributes:
         run_dir: folder of a finished search.
+        output: where the report goes, with ``search.json`` and ``top_events.json`` beside it;
+            None for the folder of the search.
+        calibration: a ``calibration.json`` of the same method, whose findings are warned of; None
+            for the one in the folder of the search, if there is one.
     """
 
     run_dir: str
+    output: str | None
+    calibration: str | None
 
 
 def parse_report(raw: DictConfig) -> ReportConfig:
@@ -57,32 +63,48 @@ def report(config: ReportConfig) -> None:
         DataError: a file of it is broken.
     """
     folder = Path(config.run_dir)
-    made = write_report(folder)
+    output = folder if config.output is None else Path(config.output)
+    known = None if config.calibration is None else Path(config.calibration)
+    made = write_report(folder, output, known)
     print(made.verdict)
     for warning in made.warnings:
         print(f"- {warning.text}")
-    print(f"report: {folder / 'report.html'}")
+    print(f"report: {output / 'report.html'}")
 
 
-def write_report(folder: Path) -> Report:
+def write_report(
+    folder: Path, output: Path | None = None, calibration: Path | None = None
+) -> Report:
     """The same without a word; what it says.
+
+    Args:
+        folder: of the search.
+        output: for the report, if it is to stand elsewhere, with the numbers it is made of.
+        calibration: of the method, if it lies elsewhere.
 
     Raises:
         RunDirectoryError, DataError: as ``report``.
     """
     search = read_search(folder)
     spectra = _read_spectra(folder / "spectra.h5")
-    drawn = _draw(search, spectra, folder / "figures")
-    drawn += [name for name in CAPTIONS if name not in drawn and _is_there(folder, name)]
+    output = folder if output is None else output
+    drawn = _draw(search, spectra, output / "figures")
+    drawn += [name for name in CAPTIONS if name not in drawn and _is_there(output, name)]
+    calibrated = _optional(folder / "calibration.json")
+    if calibration is not None:
+        calibrated = io.read_json(calibration)
     made = make_report(
         search,
-        warnings(search, _optional(folder / "calibration.json")),
+        warnings(search, calibrated),
         figures=drawn,
         top_events=_optional(folder / "top_events.json"),
         manifest=_optional(folder / "manifest.json"),
     )
-    io.write_text(folder / "report.md", as_markdown(made))
-    io.write_text(folder / "report.html", as_html(made, folder / "figures"))
+    io.write_text(output / "report.md", as_markdown(made))
+    io.write_text(output / "report.html", as_html(made, output / "figures"))
+    if output != folder:
+        for name in ("search.json", "top_events.json"):
+            io.write_json(output / name, io.read_json(folder / name))
     return made
 
 

@@ -134,7 +134,7 @@ def events_table(events: Sequence[Mapping[str, Any]], units: Mapping[str, str]) 
             str(event["event_id"]),
             mass_range(*event["window"]),
             f"{event['score']:.2f}",
-            f"{event['log10_efficiency']:.1f}",
+            _rarity(event["log10_efficiency"]),
             f"{event['mass']:.0f}",
             *(_feature(event["features"][name], units.get(name, "")) for name in known),
         ]
@@ -179,3 +179,13 @@ def _named(name: str, unit: str) -> str:
 
 def _feature(value: float, unit: str) -> str:
     return f"{value:.0f}" if unit else f"{value:.2f}"
+
+
+def _rarity(log10_efficiency: float) -> str:
+    """Beyond what a template of some 1e5 events shows, only that it is rarer.
+
+    Example:
+        >>> _rarity(-3.52), _rarity(-41.2)
+        ('-3.5', '< -5')
+    """
+    return "< -5" if log10_efficiency < -5 else f"{log10_efficiency:.1f}"
