@@ -85,7 +85,7 @@ def conclude(
         directory.path / "spectra.h5",
         {
             **spectra._asdict(),
-            "inclusive": np.histogram(data.mass, edges)[0],
+            "inclusive": spectra.counts[0, 0],
             "expected": expected,
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
