@@ -134,7 +134,8 @@ def global_p(z_observed: float, z_toys: np.ndarray) -> GlobalP:
     if n_beyond >= MIN_TOYS:
         p = n_beyond / n_toys
         return _result(p, float(np.sqrt(p * (1 - p) / n_toys)), "toys", n_toys)
-    z0 = float(np.quantile(z_toys, 1 - max(TAIL, MIN_TOYS / n_toys)))
+    level = 1 - max(TAIL, MIN_TOYS / n_toys)
+    z0 = max(float(np.quantile(z_toys, level, method="higher")), 0.0)
     at_z0 = float(np.mean(z_toys >= z0))
     crossings = max(at_z0 - float(p_of_z(z0)), 0.0)
     damping = float(np.exp(-0.5 * (max(z_observed, z0) ** 2 - z0**2)))
