@@ -7,6 +7,7 @@ injected one. Samples are drawn by seed from the events of the configured file.
 import contextlib
 import io as text_io
 import logging
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from anode import io
 from anode.errors import ConfigError, DataError
 from anode.parallel import stream_jobs
+from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import CONFIG_DIR, build, resolve
 from anode.pipeline.prepare import prepare
 from anode.pipeline.search import SearchDirectory, search
@@ -119,11 +121,15 @@ def experiments_of(config: CalibrateConfig) -> list[Experiment]:
 
 def _search(experiment: Experiment) -> None:
     """One search, in silence; its fits are deleted when it has ended, for room."""
-    directory = SearchDirectory(experiment.config.run.run_dir)
+    config = experiment.config
+    directory = SearchDirectory(config.run.run_dir)
     if not directory.result.is_file():
         logging.getLogger("anode").setLevel(logging.WARNING)
         with contextlib.redirect_stdout(text_io.StringIO()):
-            search(experiment.config)
+            search(config)
+    for window in config.scan.windows:
+        checkpoints = RunDirectory(window_dir(directory.path, window)).checkpoints
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _result(experiment: Experiment) -> dict[str, Any]:
@@ -147,6 +153,8 @@ def _null(experiments: Sequence[Experiment], output: Path) -> dict[str, Any]:
     save_figure(p_value_figure(p_global, what="global p-value"), output / "figures/p_global")
     for efficiency in sorted({row["efficiency"] for r in results for row in r["windows"]}):
         p_local = _local(results, efficiency)
+        if len(p_local) < 2:  # hardly a window was tested
+            continue
         found["local"][f"{efficiency:g}"] = uniformity(p_local)._asdict()
         figure = p_value_figure(p_local, what=f"local p-value at efficiency {efficiency:g}")
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")
