@@ -12,7 +12,9 @@ from anode.errors import ConfigError
 from anode.pipeline import config as configuration
 
 CONFIGS = REPOSITORY / "configs"
-GROUPS = sorted(p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration"))
+GROUPS = sorted(
+    p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration")
+)
 CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
 
 

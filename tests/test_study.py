@@ -337,7 +337,7 @@ def parsed(*overrides: str) -> compare.CompareConfig:
 def test_reproduce_names_the_studies_it_knows():
     with initialize_config_dir(str(CONFIGS), version_base=None):
         raw = compose("reproduce", ["only=[full,half]"])
-    with pytest.raises(ConfigError, match=r"out of ablation, .*got \['half'\]"):
+    with pytest.raises(ConfigError, match=r"some of ablation, .*got \['half'\]"):
         reproduce.parse_reproduce(raw)
 
 

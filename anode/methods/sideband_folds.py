@@ -37,6 +37,7 @@ class SidebandFolds(AnomalyMethod):
         # Of the instance, where other methods have them of their class.
         self.title, self.meaning = first.title, first.meaning  # type: ignore[misc]
         self.mass_bound, self.uses_truth = first.mass_bound, first.uses_truth  # type: ignore[misc]
+        self.needs_sidebands = first.needs_sidebands  # type: ignore[misc]
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Each event by the member that was fitted without its fold."""

@@ -4,6 +4,7 @@ Without signal, p-values must be uniform; with signal, the fitted number of even
 injected one. Samples are drawn by seed from the events of the configured file.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from anode import io
 from anode.errors import ConfigError, DataError
 from anode.parallel import stream_jobs
+from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.command import quiet
 from anode.pipeline.config import CONFIG_DIR, build, resolve
 from anode.pipeline.prepare import prepare
@@ -121,11 +123,15 @@ def experiments_of(config: CalibrateConfig) -> list[Experiment]:
 
 
 def _search(experiment: Experiment) -> None:
-    """One search, in silence, unless it is finished."""
-    directory = SearchDirectory(experiment.config.run.run_dir)
+    """One search, in silence; its fits are deleted when it has ended, for room."""
+    config = experiment.config
+    directory = SearchDirectory(config.run.run_dir)
     if not directory.result.is_file():
         with quiet():
-            find(experiment.config)
+            find(config)
+    for window in config.scan.windows:
+        checkpoints = RunDirectory(window_dir(directory.path, window)).checkpoints
+        shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _result(experiment: Experiment) -> dict[str, Any]:
@@ -149,6 +155,8 @@ def _null(experiments: Sequence[Experiment], output: Path) -> dict[str, Any]:
     save_figure(p_value_figure(p_global, what="global p-value"), output / "figures/p_global")
     for efficiency in sorted({row["efficiency"] for r in results for row in r["windows"]}):
         p_local = _local(results, efficiency)
+        if len(p_local) < 2:  # hardly a window was tested
+            continue
         found["local"][f"{efficiency:g}"] = uniformity(p_local)._asdict()
         figure = p_value_figure(p_local, what=f"local p-value at efficiency {efficiency:g}")
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")

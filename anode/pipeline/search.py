@@ -20,7 +20,7 @@ from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
 from anode.pipeline.report import write_report
 from anode.pipeline.search_config import SearchConfig, load_search, window_dir
-from anode.pipeline.search_result import FinishedWindow, conclude, read_window
+from anode.pipeline.search_result import FinishedWindow, conclude, fit_edges, read_window
 from anode.pipeline.top_events import WindowScores, top_events
 from anode.pipeline.window import WindowJob, search_window
 from anode.regions.windows import Window
@@ -75,6 +75,7 @@ def find(config: SearchConfig) -> bool:
         _propose(config, prepared.data.mass, directory)
         return False
     wanted, skipped = which_windows(config, prepared.data)
+    fit_edges(config, prepared.data.mass)  # or it says why not, before anything is fitted
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
     if config.scan.window is not None:

@@ -11,7 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from anode.errors import ConfigError
+from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
+from anode.methods.combination import CombinationConfig
 from anode.pipeline.config import RegionsConfig, RunConfig, build, from_mapping, resolve
 from anode.regions.windows import Window
 from anode.search.windows import scan_windows
@@ -134,9 +136,10 @@ class SearchConfig:
             raise ConfigError(f"efficiencies must descend within (0, 1), got {cuts}")
         if self.n_toys < 100:
             raise ConfigError(f"n_toys must be at least 100, got {self.n_toys}")
-        if getattr(METHODS[self.run.method.name].method, "uses_truth", False):
+        truthful = [name for name in _names(self.run.method) if METHODS[name].method.uses_truth]
+        if truthful:
             raise ConfigError(
-                f"method={self.run.method.name} uses truth labels and cannot search; choose "
+                f"method={' and '.join(truthful)} uses truth labels and cannot search; choose "
                 "another method"
             )
         if self.run.split.mode != "kfold":
@@ -182,6 +185,12 @@ class SearchConfig:
 def window_dir(search_dir: Path, window: Window) -> Path:
     """The folder of one window's run."""
     return search_dir / "windows" / f"{window.low:g}_{window.high:g}"
+
+
+def _names(method: MethodConfig) -> list[str]:
+    """Of a method and its members."""
+    members = method.members.values() if isinstance(method, CombinationConfig) else ()
+    return [method.name, *(name for member in members for name in _names(member))]
 
 
 _OWN = tuple(f.name for f in dataclasses.fields(SearchConfig) if f.name != "run")

@@ -16,6 +16,7 @@ from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.prepare import Prepared
 from anode.pipeline.search_config import SearchConfig
 from anode.search.cross_checks import resonance_at, sculpting_of, second_opinion
+from anode.search.fit_range import find_fit_range
 from anode.search.global_p import (
     Cells,
     correlation_roots,
@@ -23,9 +24,9 @@ from anode.search.global_p import (
     largest_excess_of_toys,
     local_z_for,
 )
-from anode.search.propose import propose
 from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
 from anode.search.significance import z_values
+from anode.search.spectrum import make_spectrum
 from anode.seeding import stream
 
 LEVELS = (1, 2, 3)
@@ -85,7 +86,7 @@ def conclude(
         directory.path / "spectra.h5",
         {
             **spectra._asdict(),
-            "inclusive": np.histogram(data.mass, edges)[0],
+            "inclusive": spectra.counts[0, 0],
             "expected": expected,
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
@@ -135,11 +136,13 @@ def _independence(window: FinishedWindow) -> dict[str, Any]:
 
 
 def fit_edges(config: SearchConfig, mass: np.ndarray) -> np.ndarray:
-    """(B+1,) edges of the bins of the fit [GeV], on the grid of the windows."""
+    """(B+1,) edges of the bins of the fit [GeV], on the grid of the windows.
+
+    Raises:
+        DataError: the range is empty, or no smooth part of the spectrum is found.
+    """
     wanted, width = config.spectrum, config.spectrum.bin_width
-    low = wanted.low
-    if low is None:
-        low = propose(mass, bin_width=width).fit_low
+    low = wanted.low if wanted.low is not None else _smooth_from(config, mass)
     high = wanted.high if wanted.high is not None else float(mass.max())
     first, last = np.ceil(low / width), np.floor(high / width) + (wanted.high is None)
     if not last > first:
@@ -148,6 +151,18 @@ def fit_edges(config: SearchConfig, mass: np.ndarray) -> np.ndarray:
         )
     edges: np.ndarray = width * np.arange(first, last + 1)
     return edges
+
+
+def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
+    """Where the trigger turn-on ends [GeV]."""
+    width = config.spectrum.bin_width
+    first, last = np.floor(mass.min() / width), np.floor(mass.max() / width) + 1
+    spectrum = make_spectrum(mass, width * np.arange(max(first, 1), last + 1))
+    try:
+        found = find_fit_range(spectrum, width=config.scan.width)
+    except DataError as error:
+        raise DataError(f"{error}; here it is spectrum.low") from None
+    return float(spectrum.edges[found.start])
 
 
 class _TestJob(NamedTuple):

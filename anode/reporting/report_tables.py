@@ -148,7 +148,7 @@ def bump_hunter_table(search: Search) -> Table:
     rows = [
         (
             name,
-            mass_range(found["low"], found["high"]),
+            "none" if found["low"] is None else mass_range(found["low"], found["high"]),
             p_text(found.get("p_global")),
             z_text(found.get("z_global")),
         )

@@ -38,9 +38,9 @@ def resonance_at(spectra: Spectra, best: dict[str, Any]) -> dict[str, float] | N
 
 def second_opinion(
     spectra: Spectra, expected: np.ndarray, best: dict[str, Any] | None, *, seed: int, n_toys: int
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     """pyBumpHunter on the spectrum of the largest excess, without and with its cut, against the
-    background that the fit outside the window expects.
+    background that the fit outside the window expects. Edges are None where no bin has an excess.
 
     Args:
         spectra: of the scan.
@@ -57,7 +57,8 @@ def second_opinion(
         spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
         if np.isfinite(expected[window, cut]).all():
             hunt = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
-            found[name] = {k: float(v) for k, v in hunt._asdict().items()}
+            # Without an excess anywhere the bump has no edges.
+            found[name] = {k: None if np.isnan(v) else v for k, v in hunt._asdict().items()}
     return found
 
 

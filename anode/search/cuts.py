@@ -1,5 +1,6 @@
 """Which score does an event need to pass, if a given share of background shall pass?"""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ class Cut(NamedTuple):
     Attributes:
         nominal: share of background that was asked for.
         threshold: the score.
-        efficiency: share of the template that passes; below the nominal one if scores are equal.
+        efficiency: share of the template that passes, never above the nominal one; below it if
+            scores are equal.
         error: its binomial error, at least that of one event.
     """
 
@@ -40,7 +42,7 @@ def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
     n = len(ordered)
     cuts = []
     for nominal in efficiencies:
-        passing = round(nominal * n)
+        passing = math.floor(nominal * n + 1e-9)  # 0.29 * 100 is a little less than 29
         if passing < MIN_PASSING:
             raise DataError(
                 f"a cut that keeps {nominal:g} of background needs a template of which at least "

@@ -10,7 +10,9 @@ scan is compared with.
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
 
-    p_global(z) = p_local(z) + N(z0) exp(-(z^2 - z0^2) / 2),    N(z0) = p_global(z0) - p_local(z0).
+    p_global(z) = p_local(z) + N(z0) exp(-(z^2 - z0^2) / 2),    N(z0) = p_global(z0) - p_local(z0),
+
+and never above the smallest probability that toys give directly, so that it falls with z.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ from anode.search.spectrum_many import predict_many
 
 MIN_TOYS = 10  # beyond the observed Z, for a probability that is not extrapolated
 MIN_EVENTS = 500  # of which a correlation is taken; bins with fewer share that of their neighbours
-TAIL = 0.05  # share of toys above z0
+TAIL = 0.05  # share of toys above z0, or more for at least MIN_TOYS
 
 
 class Cells(NamedTuple):
@@ -132,13 +134,14 @@ def global_p(z_observed: float, z_toys: np.ndarray) -> GlobalP:
     if n_beyond >= MIN_TOYS:
         p = n_beyond / n_toys
         return _result(p, float(np.sqrt(p * (1 - p) / n_toys)), "toys", n_toys)
-    z0 = float(np.quantile(z_toys, 1 - TAIL))
+    level = 1 - max(TAIL, MIN_TOYS / n_toys)
+    z0 = max(float(np.quantile(z_toys, level, method="higher")), 0.0)
     at_z0 = float(np.mean(z_toys >= z0))
     crossings = max(at_z0 - float(p_of_z(z0)), 0.0)
     damping = float(np.exp(-0.5 * (max(z_observed, z0) ** 2 - z0**2)))
     p = float(p_of_z(z_observed)) + crossings * damping
     error = float(np.sqrt(at_z0 * (1 - at_z0) / n_toys)) * damping
-    return _result(min(p, 1.0), error, "extrapolated", n_toys)
+    return _result(min(p, MIN_TOYS / n_toys), error, "extrapolated", n_toys)
 
 
 def local_z_for(z_global: float, z_toys: np.ndarray) -> float:

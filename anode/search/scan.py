@@ -9,7 +9,7 @@ import numpy as np
 from anode.errors import DataError
 from anode.search.limits import Limit, Strength, signal_strength, upper_limit
 from anode.search.significance import local_significance
-from anode.search.spectrum import ChosenFit, Spectrum, choose_fit, predict
+from anode.search.spectrum import ChosenFit, Spectrum, choose_fit, make_spectrum, predict
 
 PARAMETERS = (3, 4, 5)
 MIN_FITTED = 100  # events; fits of fewer have heavy tails: with 30, a median error of 43%
@@ -128,13 +128,16 @@ def count(
         windows: W of them.
         efficiencies: (E,) nominal.
         edges: (B+1,) [GeV]; windows begin and end on edges, or below the first.
+
+    Raises:
+        DataError: a mass or the edges are refused, as by ``make_spectrum``.
     """
-    inclusive = np.histogram(mass, edges)[0]
+    inclusive = make_spectrum(mass, edges).counts
     low, high, strip = np.array([[w.low, w.high, w.strip] for w in windows]).T
     counts, n_inside = [], []
     for window in windows:
         passing = [window.mass[window.level > i] for i in range(len(efficiencies))]
-        counts.append([inclusive, *(np.histogram(m, edges)[0] for m in passing)])
+        counts.append([inclusive, *(make_spectrum(m, edges).counts for m in passing)])
         n_inside.append([np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)])
     lower, upper = edges[:-1], edges[1:]
     inside = (lower >= low[:, None]) & (upper <= high[:, None])
@@ -145,7 +148,7 @@ def count(
         high,
         strip,
         np.array([1.0, *efficiencies]),
-        np.array(counts, dtype=float),
+        np.array(counts),
         np.array(n_inside),
         ~left_out,
         inside,
@@ -248,8 +251,8 @@ def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> Tem
     efficiency, error = float(model.efficiency[cut]), float(model.efficiency_error[cut])
     n_expected = efficiency * n_total
     # n_total stands for its own expectation: it fluctuates with the events that pass, which it
-    # holds, so that their binomial spread is all that is left.
-    n_error = error * n_total
+    # holds, so that their binomial spread is all that is left. That of one event at least.
+    n_error = error * max(n_total, 1)
     local = local_significance(n_observed, n_expected, n_error)
     return Template(
         efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
