@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from anode.search.numbers import mass_range, p_text, with_error
+from anode.search.numbers import efficiency_text, mass_range, p_text, with_error
 from anode.search.rows import Search, pull, pulls, window_of
 
 POOR = 0.01
@@ -141,22 +141,36 @@ def _dropped(search: Search) -> str:
 
 
 def not_calibrated(calibration: Mapping[str, Any]) -> str:
-    """p-values of background alone that are not uniform."""
-    n, parts = calibration["n"], []
-    for level in ("0.05", "0.01"):
-        fraction, error = calibration[f"fraction_below_{level}"], calibration[f"error_{level}"]
-        expected = float(level)
-        least = np.sqrt(expected * (1 - expected) / max(n, 1))
-        if abs(fraction - expected) > 2 * max(error, least):
-            parts.append(f"{with_error(fraction, error)} below {level}")
-    if calibration["ks_p_value"] < POOR:
-        parts.append(f"Kolmogorov-Smirnov p = {p_text(calibration['ks_p_value'])}")
+    """p-values of background alone that are not uniform: global ones, and local ones by cut."""
+    parts = []
+    if failed := _not_uniform(calibration):
+        parts.append(f"of {calibration['n']:,} global ones {failed}")
+    for efficiency, found in calibration.get("local", {}).items():
+        flat = {f"fraction_below_{k}": v for k, v in found["fraction_below"].items()}
+        flat |= {f"error_{k}": v for k, v in found["error"].items()}
+        if failed := _not_uniform({**flat, "n": found["n"], "ks_p_value": found["ks_p_value"]}):
+            at = efficiency_text(float(efficiency))
+            parts.append(f"of {found['n']:,} local ones at efficiency {at} {failed}")
     if not parts:
         return ""
     return (
-        f"The p-values of this method are not uniform where there is no signal: of {n:,}, "
-        f"{', '.join(parts)}."
+        "Not calibrated: the p-values of this method are not uniform where there is no signal: "
+        f"{'; '.join(parts)}."
     )
+
+
+def _not_uniform(found: Mapping[str, Any]) -> str:
+    """What is wrong with p-values of background alone; nothing if they may be uniform."""
+    parts = []
+    for level in ("0.05", "0.01"):
+        fraction, error = found[f"fraction_below_{level}"], found[f"error_{level}"]
+        expected = float(level)
+        least = np.sqrt(expected * (1 - expected) / max(found["n"], 1))
+        if abs(fraction - expected) > 2 * max(error, least):
+            parts.append(f"{with_error(fraction, error)} are below {level}")
+    if found["ks_p_value"] < POOR:
+        parts.append(f"Kolmogorov-Smirnov p = {p_text(found['ks_p_value'])}")
+    return ", ".join(parts)
 
 
 def _joined(reasons: Iterable[str | None]) -> str:
