@@ -32,8 +32,6 @@ from anode.search.calibration import injection_response, uniformity
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
 
-_PLAIN = ("n_jobs=1", "extras=false", "run_dir=replaced")
-
 
 @dataclass(frozen=True)
 class CalibrateConfig:
