@@ -42,13 +42,19 @@ def window_cuts(
 
 
 def searched(
-    counts: np.ndarray, passing: np.ndarray, *, low: float = LOW, high: float = HIGH, cut: int = 1
+    counts: np.ndarray,
+    passing: np.ndarray,
+    *,
+    low: float = LOW,
+    high: float = HIGH,
+    cut: int = 1,
+    limits: bool = False,
 ) -> tuple[WindowTest, np.ndarray]:
     """The test of one window: all events, and those that pass the loosest cut."""
     mass = masses_of(passing)
     window = window_cuts(mass, np.ones(len(mass), dtype=int), low, high)
     spectra = scan.count(masses_of(counts), [window], EFFICIENCIES, EDGES)
-    return scan.test_window(spectra, 0, cut, window, min_bins=4, alpha=0.05)
+    return scan.test_window(spectra, 0, cut, window, min_bins=4, alpha=0.05, limits=limits)
 
 
 def test_windows_are_half_open_steps_that_end_at_the_stop_or_before():
@@ -141,7 +147,7 @@ def test_spectra_agree_with_a_plain_loop():
 def test_a_bump_is_found_with_about_its_significance():
     background, signal = falling(20_000), np.zeros(len(CENTRES))
     signal[INSIDE] = 25
-    test, expected = searched(background * 10, background + signal)
+    test, expected = searched(background * 10, background + signal, limits=True)
     n_background, n_signal = background[INSIDE].sum(), signal.sum()
     assert test.tested
     assert test.reason is None
@@ -158,6 +164,7 @@ def test_a_bump_is_found_with_about_its_significance():
     assert test.n_expected == pytest.approx(expected[INSIDE].sum(), rel=1e-9)
     quiet, _ = searched(background * 10, background)
     assert abs(quiet.z_local) < 0.3
+    assert quiet.limit is None
 
 
 def test_a_window_below_the_fit_is_predicted_by_the_template():
@@ -227,7 +234,7 @@ def test_a_window_without_events_and_a_spectrum_of_one_event():
     one = np.zeros(len(CENTRES))
     one[-1] = 1
     for cut, source in ((0, "observed"), (1, "template"), (2, "template")):
-        test, _ = searched(one, one, cut=cut)
+        test, _ = searched(one, one, cut=cut, limits=True)
         assert not test.tested
         assert test.expected_from == source
         assert test.z_local == 0
@@ -247,7 +254,7 @@ def test_counts_must_be_whole():
         INSIDE[None],
     )
     nothing = window_cuts(np.zeros(0), np.zeros(0, dtype=int))
-    test, _ = scan.test_window(spectra, 0, 1, nothing, min_bins=4, alpha=0.05)
+    test, _ = scan.test_window(spectra, 0, 1, nothing, min_bins=4, alpha=0.05, limits=True)
     assert not test.tested
     assert "whole" in test.reason
 
@@ -260,6 +267,6 @@ def test_masses_that_are_no_numbers_are_refused():
 
 def test_a_test_is_plain_numbers():
     counts = falling(20_000)
-    test, _ = searched(counts * 10, counts)
+    test, _ = searched(counts * 10, counts, limits=True)
     for value in dataclasses.asdict(test).values():
         assert value is None or type(value) in (bool, int, float, str, dict)

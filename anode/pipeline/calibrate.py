@@ -32,8 +32,6 @@ from anode.search.calibration import injection_response, uniformity
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
 
-_PLAIN = ("n_jobs=1", "extras=false", "run_dir=replaced")
-
 
 @dataclass(frozen=True)
 class CalibrateConfig:
@@ -87,6 +85,7 @@ def parse_calibrate(raw: DictConfig) -> CalibrateConfig:
 def calibrate(config: CalibrateConfig) -> None:
     """Make the searches that are missing, then judge them: ``calibration.json`` and figures."""
     experiments = experiments_of(config)
+    _check_window(config, experiments)
     with tqdm(total=len(experiments), desc="searches", unit=" searches", disable=None) as bar:
         for _ in stream_jobs(_search, experiments, n_jobs=config.n_jobs, threads=1):
             bar.update()
@@ -100,6 +99,15 @@ def calibrate(config: CalibrateConfig) -> None:
     }
     io.write_json(output / "calibration.json", found)
     print(f"calibration: {output}")
+
+
+def _check_window(config: CalibrateConfig, experiments: Sequence[Experiment]) -> None:
+    window = Window(*config.window)
+    if any(config.injections) and window not in experiments[0].config.scan.windows:
+        raise ConfigError(
+            f"injected signal is looked for in one window of the scan, got window={window} GeV; "
+            "choose scan.start, scan.width and scan.step so that it is one"
+        )
 
 
 def experiments_of(config: CalibrateConfig) -> list[Experiment]:

@@ -166,10 +166,9 @@ def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[
     levels = {int(k): float(z) for k, z in search["global"]["levels"].items() if z is not None}
     scan = [_scan_line(e, found) for e, found in rows.items() if found]
     limits = [_limit_line(e, found) for e, found in rows.items() if found]
-    drawn = {
-        "scan": figures.local_p_figure(scan, levels),
-        "limits": figures.limits_figure(limits),
-    }
+    drawn = {"scan": figures.local_p_figure(scan, levels)}
+    if any(len(line.observed) for line in limits):
+        drawn["limits"] = figures.limits_figure(limits)
     best = search["best"] or search["best_inclusive"]
     if best is not None:
         cuts = [cut for e in efficiencies if (cut := _cut(search, spectra, best, e)) is not None]

@@ -192,7 +192,9 @@ def _excess(search: Search, figures: Sequence[str]) -> Section | None:
     return Section("Largest excess", tables=shown, figures=drawn) if shown or drawn else None
 
 
-def _limited(search: Search, figures: Sequence[str]) -> Section:
+def _limited(search: Search, figures: Sequence[str]) -> Section | None:
+    if all(row["limit"] is None for row in search["windows"]):
+        return None
     best = search["best"]
     shown = best["efficiency"] if best is not None else min(search["efficiencies"])
     return Section(

@@ -68,7 +68,7 @@ def summary_lines(search: Search) -> list[Line]:
         ("excess factor", excess_text(best)),
         ("local", _local_text(best)),
         ("global", global_text(best)),
-        ("signal events", f"{strength_text(best)}, below {_limit(best)} at 95% CL"),
+        ("signal events", f"{strength_text(best)}{_limit(best)}"),
     ]
     template = best["template"]
     if template is not None:
@@ -170,7 +170,11 @@ def _local_text(row: Row) -> str:
 
 
 def _limit(row: Row) -> str:
-    return f"{rounded(row['limit']['observed'])} ({rounded(row['limit']['expected'][2])} expected)"
+    limit = row["limit"]
+    if limit is None:
+        return ""
+    observed, expected = rounded(limit["observed"]), rounded(limit["expected"][2])
+    return f", below {observed} ({expected} expected) at 95% CL"
 
 
 def _resonance_mass(search: Search) -> str:
