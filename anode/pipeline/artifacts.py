@@ -65,7 +65,9 @@ class RunDirectory:
                     "choose another run_dir, or delete this one"
                 )
             return
-        if self.path.is_dir() and any(not p.name.startswith(".") for p in self.path.iterdir()):
+        if self.path.is_dir() and any(
+            not p.name.startswith(".") and p.name != "multirun.yaml" for p in self.path.iterdir()
+        ):
             raise RunDirectoryError(
                 f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
                 "choose another run_dir"
@@ -88,12 +90,16 @@ class RunDirectory:
                     f"another process is running in {self.path}; wait for it, or choose another "
                     "run_dir"
                 ) from None
-            for leftover in list(self.path.rglob(".*.partial*")):  # of a killed process
+            for leftover in self._leftovers():
                 if leftover.is_dir():
                     shutil.rmtree(leftover)
                 else:
                     leftover.unlink(missing_ok=True)
             yield
+
+    def _leftovers(self) -> list[Path]:
+        """Half-written files of a killed process."""
+        return list(self.path.rglob(".*.partial*"))
 
     def check_data(self, description: Mapping[str, Any]) -> None:
         """Record the data a run is made of, or check that they have not changed since.

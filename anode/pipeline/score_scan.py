@@ -63,8 +63,8 @@ def is_scan(path: Path | str) -> bool:
 def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threads: int) -> None:
     """Score the events of another file that lie in some window of a scan.
 
-    The scores are those that the window's thresholds were made for: of fits that are averaged, as
-    ``stream.score_file``, and at the window's centre, as ``window.search_scores``.
+    The scores are those that the window's thresholds were made for: of the fits of one fold, which
+    an event's id picks (``split.extra``), and at the window's centre, as ``window.search_scores``.
 
     Args:
         path: the directory of the scan.
@@ -221,8 +221,8 @@ def _load(file: Path, threads: int) -> ScanWindow:
         raise RunDirectoryError(
             f"{file}: thresholds must be finite and rise as the efficiency falls, got {thresholds}"
         )
-    config = dataclasses.replace(config, run_dir=str(file.parent), threads=threads)
-    return ScanWindow(file.parent, window, stream.for_new_events(config), thresholds)
+    config = dataclasses.replace(config, run_dir=str(file.parent), threads=threads, n_jobs=1)
+    return ScanWindow(file.parent, window, config, thresholds)
 
 
 def _reading(config: RunConfig) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
-from anode.pipeline.artifacts import RunDirectory, describe_data
+from anode.pipeline.artifacts import RunDirectory, describe_data, provenance
 from anode.pipeline.command import quiet
 from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
@@ -28,6 +28,7 @@ from anode.reporting.proposal_figure import proposal_figure
 from anode.reporting.search_table import search_table
 from anode.reporting.style import save_figure
 from anode.search.propose import propose
+from anode.search.spectrum import make_spectrum
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class SearchDirectory(RunDirectory):
         self.result = self.path / "search.json"
         self.spectra = self.path / "spectra.h5"
         self.top_events = self.path / "top_events.json"
+
+    def _leftovers(self) -> list[Path]:
+        """Not those below windows, which jobs of their own may be writing."""
+        return [*self.path.glob(".*.partial*"), *self.figures.glob(".*.partial*")]
 
 
 class Skipped(NamedTuple):
@@ -75,16 +80,24 @@ def find(config: SearchConfig) -> bool:
         _propose(config, prepared.data.mass, directory)
         return False
     wanted, skipped = which_windows(config, prepared.data)
-    fit_edges(config, prepared.data.mass)  # or it says why not, before anything is fitted
+    mass = prepared.data.mass
+    make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
     if config.scan.window is not None:
         _one_window(config, wanted)
         return False
-    if not directory.result.is_file():
+    if not _is_concluded(config, directory):
         with directory.locked():
             _finish(config, directory, prepared, wanted, skipped)
     return True
+
+
+def _is_concluded(config: SearchConfig, directory: SearchDirectory) -> bool:
+    """Whether the result there is, is of these settings."""
+    if not directory.result.is_file():
+        return False
+    return bool(io.read_json(directory.result).get("conclusion") == config.conclusion)
 
 
 def _finish(
@@ -95,6 +108,9 @@ def _finish(
     skipped: list[Skipped],
 ) -> None:
     """Make what is missing; ``search.json`` last."""
+    directory.result.unlink(missing_ok=True)
+    io.write_text(directory.config, config.to_yaml())
+    directory.update_manifest(provenance())
     with directory.timed("windows"):
         _make_windows(config, wanted)
     with directory.timed("result"):
@@ -102,6 +118,7 @@ def _finish(
         result = conclude(config, directory, prepared, finished)
         io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
     result["skipped"] = [window._asdict() for window in skipped]
+    result["conclusion"] = config.conclusion
     for key in ("seconds", "cpu_seconds"):
         result[key] = round(sum(directory.read_manifest()[key].values()), 1)
     io.write_json(directory.result, result)
@@ -120,6 +137,7 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
         min_events=config.scan.min_events,
         min_sideband_bins=config.spectrum.min_bins,
     )
+    directory.claim(config)
     save_figure(proposal_figure(found), directory.path / "proposal")
     for window in found.windows:
         print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")

@@ -168,13 +168,20 @@ class SearchConfig:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The nested configuration without what cannot change a result."""
+        """The nested configuration of the windows, without what cannot change them."""
         content = dataclasses.asdict(self)
         content["scan"].pop("window")
-        del content["propose"]
+        for key in ("propose", *self.conclusion):
+            del content[key]
         content["run"] = self.run.identity
         del content["run"]["regions"]
         return content
+
+    @property
+    def conclusion(self) -> dict[str, Any]:
+        """What finished windows are put together with: it may change without fitting again."""
+        content = dataclasses.asdict(self)
+        return {key: content[key] for key in ("spectrum", "n_toys", "extras")}
 
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_search``."""

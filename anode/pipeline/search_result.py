@@ -24,7 +24,7 @@ from anode.search.global_p import (
     largest_excess_of_toys,
     local_z_for,
 )
-from anode.search.scan import Spectra, WindowCuts, WindowTest, count, test_window
+from anode.search.scan import Expected, Spectra, WindowCuts, WindowTest, count, test_window
 from anode.search.significance import z_values
 from anode.search.spectrum import make_spectrum
 from anode.seeding import stream
@@ -81,7 +81,7 @@ def conclude(
     data = prepared.data
     edges = fit_edges(config, data.mass)
     spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
-    tests, expected = _test_all(config, spectra, finished)
+    tests, expected, flexible = _test_all(config, spectra, finished)
     io.write_hdf5(
         directory.path / "spectra.h5",
         {
@@ -91,8 +91,10 @@ def conclude(
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
-    best, toys = _largest(config, tests, _selected(spectra, tests, expected, finished, data))
-    inclusive, _ = _largest(config, tests, _inclusive(spectra, tests, expected))
+    best, toys = _largest(
+        config, tests, _selected(config, spectra, tests, flexible, finished, data)
+    )
+    inclusive, _ = _largest(config, tests, _inclusive(config, spectra, tests, flexible))
     looked_at = best if config.extras else None
     return {
         "method": config.run.method.name,
@@ -107,7 +109,13 @@ def conclude(
         "efficiencies": config.efficiencies,
         "template_source": finished[0].described["template"]["source"],
         "sideband_folds": config.run.split.sideband_folds,
-        "windows": [dataclasses.asdict(test) for row in tests for test in row],
+        # Without a cut or a fit nothing predicts, and nothing is said.
+        "windows": [
+            dataclasses.asdict(test)
+            for row in tests
+            for test in row
+            if test.expected_from != "observed"
+        ],
         "best": best,
         "best_inclusive": inclusive,
         "resonance": None if looked_at is None else resonance_at(spectra, looked_at),
@@ -178,8 +186,9 @@ class _TestJob(NamedTuple):
 
 def _test_all(
     config: SearchConfig, spectra: Spectra, finished: list[FinishedWindow]
-) -> tuple[list[list[WindowTest]], np.ndarray]:
-    """Every window at every cut; and (W, C, B) the background expected in all bins."""
+) -> tuple[list[list[WindowTest]], np.ndarray, np.ndarray]:
+    """Every window at every cut; and (W, C, B) the background expected in all bins, of the chosen
+    and of the most flexible function."""
     wanted = config.spectrum
     jobs = [
         _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha, config.extras)
@@ -191,10 +200,11 @@ def _test_all(
             found.append(result)
             bar.update()
     tests = [[test for test, _ in row] for row in found]
-    return tests, np.array([[expected for _, expected in row] for row in found])
+    expected = np.array([[expected for _, expected in row] for row in found])
+    return tests, expected[:, :, 0], expected[:, :, 1]
 
 
-def _test(job: _TestJob) -> list[tuple[WindowTest, np.ndarray]]:
+def _test(job: _TestJob) -> list[tuple[WindowTest, Expected]]:
     return [
         test_window(
             job.spectra,
@@ -218,9 +228,10 @@ class _Competitors(NamedTuple):
 
 
 def _selected(
+    config: SearchConfig,
     spectra: Spectra,
     tests: list[list[WindowTest]],
-    expected: np.ndarray,
+    truth: np.ndarray,
     finished: list[FinishedWindow],
     data: EventTable,
 ) -> _Competitors:
@@ -236,28 +247,33 @@ def _selected(
     bins[bins >= len(spectra.edges) - 1] = -1
     n_bins = len(spectra.edges) - 1
     roots = correlation_roots(bins, passing, n_bins) if places else np.empty((n_bins, 0, 0))
-    return _Competitors(places, _cells(spectra, expected, places, roots), "selected")
+    return _Competitors(places, _cells(config, spectra, truth, places, roots), "selected")
 
 
 def _inclusive(
-    spectra: Spectra, tests: list[list[WindowTest]], expected: np.ndarray
+    config: SearchConfig, spectra: Spectra, tests: list[list[WindowTest]], truth: np.ndarray
 ) -> _Competitors:
     """Windows without a cut, which count the same events."""
     places = [(w, 0) for w in range(len(tests)) if tests[w][0].tested]
     roots = np.ones((len(spectra.edges) - 1, len(places), 1))
-    return _Competitors(places, _cells(spectra, expected, places, roots), "inclusive")
+    return _Competitors(places, _cells(config, spectra, truth, places, roots), "inclusive")
 
 
 def _cells(
-    spectra: Spectra, expected: np.ndarray, places: list[tuple[int, int]], roots: np.ndarray
+    config: SearchConfig,
+    spectra: Spectra,
+    truth: np.ndarray,
+    places: list[tuple[int, int]],
+    roots: np.ndarray,
 ) -> Cells:
     windows, cuts = [w for w, _ in places], [c for _, c in places]
     return Cells(
         spectra.edges,
         spectra.used[windows],
         spectra.inside[windows],
-        expected[windows, cuts],
+        truth[windows, cuts],
         roots,
+        config.spectrum.alpha,
     )
 
 

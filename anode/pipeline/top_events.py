@@ -142,10 +142,12 @@ def log10_efficiency(score: np.ndarray, thresholds: Mapping[float, float]) -> np
         >>> log10_efficiency(np.array([1.5, 3.0, 4.0]), {0.1: 1.0, 0.01: 2.0, 0.001: 3.0}).tolist()
         [-1.5, -3.0, -4.0]
     """
-    cuts = sorted(thresholds.items(), reverse=True)
+    # Equal scores may fix several cuts at once: the tightest of them counts.
+    cuts = sorted({needed: e for e, needed in sorted(thresholds.items(), reverse=True)}.items())
+    cuts = [(e, needed) for needed, e in cuts]
     x = np.array([needed for _, needed in cuts])
     y = np.log10([efficiency for efficiency, _ in cuts])
-    if not len(cuts) or not np.all(np.diff(x) > 0):
+    if not len(cuts) or not np.all(np.diff(x) >= 0):
         raise DataError(
             f"thresholds must rise from the loosest cut to the tightest, got {dict(cuts)}"
         )

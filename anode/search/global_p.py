@@ -1,11 +1,13 @@
 """How often would a scan without signal find as large an excess anywhere?
 
 A toy of the scan has, for every window at every cut, a spectrum of Poisson counts whose means are
-the di-jet function that the scan has fitted outside the window. Windows share events, so their
-counts move together: two Poisson counts of n_i and n_j events with n_ij in common have the
+the most flexible di-jet function, fitted outside the window. Windows share events, so their counts
+move together: two Poisson counts of n_i and n_j events with n_ij in common have the
 correlation n_ij / sqrt(n_i n_j), which a Gaussian copula gives the toys, bin by bin. In every toy
-every window and cut is fitted and tested again, as in the scan; its largest Z is what that of the
-scan is compared with.
+every window and cut is fitted and tested again, F-test included; its largest Z is what that of
+the scan is compared with. Where counts are small the copula gives a little less correlation, and
+so more trials. Densities, cuts and the range of the fit are those of the scan: whole scans of
+samples without signal (``scripts/calibrate.py``) say whether that is enough.
 
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
@@ -26,7 +28,7 @@ from anode.search.spectrum_many import predict_many
 
 MIN_TOYS = 10  # beyond the observed Z, for a probability that is not extrapolated
 MIN_EVENTS = 500  # of which a correlation is taken; bins with fewer share that of their neighbours
-TAIL = 0.05  # share of toys above z0, or more for at least MIN_TOYS
+TAILS = (0.05, 0.02, 0.1)  # shares of toys above z0; the first decides, the spread is an error
 
 
 class Cells(NamedTuple):
@@ -36,8 +38,9 @@ class Cells(NamedTuple):
         edges: (B+1,) [GeV].
         used: (K, B) bins of each cell's fit.
         inside: (K, B) bins of each cell's window.
-        mean: (K, B) background expected in all bins.
+        mean: (K, B) background in all bins, the truth of toys.
         roots: (B, K, R) with roots @ roots^T the correlation of the cells' counts in a bin.
+        alpha: of the F-test.
     """
 
     edges: np.ndarray
@@ -45,6 +48,7 @@ class Cells(NamedTuple):
     inside: np.ndarray
     mean: np.ndarray
     roots: np.ndarray
+    alpha: float
 
 
 class GlobalP(NamedTuple):
@@ -132,16 +136,28 @@ def global_p(z_observed: float, z_toys: np.ndarray) -> GlobalP:
     n_toys = len(z_toys)
     n_beyond = int(np.sum(z_toys >= z_observed))
     if n_beyond >= MIN_TOYS:
-        p = n_beyond / n_toys
+        p = (n_beyond + 1) / (n_toys + 1)  # the scan itself is one of them
         return _result(p, float(np.sqrt(p * (1 - p) / n_toys)), "toys", n_toys)
-    level = 1 - max(TAIL, MIN_TOYS / n_toys)
+    found = [_extrapolated(z_observed, z_toys, tail) for tail in TAILS]
+    p, error = found[0]
+    spread = max(abs(other - p) for other, _ in found[1:])
+    return _result(
+        min(p, MIN_TOYS / n_toys), float(np.hypot(error, spread)), "extrapolated", n_toys
+    )
+
+
+def _extrapolated(z_observed: float, z_toys: np.ndarray, tail: float) -> tuple[float, float]:
+    """Probability beyond ``z_observed`` and its error, from the level that ``tail`` of the toys
+    reach."""
+    n_toys = len(z_toys)
+    level = 1 - max(tail, MIN_TOYS / n_toys)
     z0 = max(float(np.quantile(z_toys, level, method="higher")), 0.0)
     at_z0 = float(np.mean(z_toys >= z0))
     crossings = max(at_z0 - float(p_of_z(z0)), 0.0)
     damping = float(np.exp(-0.5 * (max(z_observed, z0) ** 2 - z0**2)))
     p = float(p_of_z(z_observed)) + crossings * damping
     error = float(np.sqrt(at_z0 * (1 - at_z0) / n_toys)) * damping
-    return _result(min(p, MIN_TOYS / n_toys), error, "extrapolated", n_toys)
+    return p, error
 
 
 def local_z_for(z_global: float, z_toys: np.ndarray) -> float:
@@ -158,7 +174,9 @@ def local_z_for(z_global: float, z_toys: np.ndarray) -> float:
 
 def _z(spectra: np.ndarray, cells: Cells, cell: int) -> np.ndarray:
     """(T,) Z of one cell in each toy; where its spectrum cannot be fitted, none is claimed."""
-    found = predict_many(spectra, cells.edges, cells.used[cell], cells.inside[cell])
+    found = predict_many(
+        spectra, cells.edges, cells.used[cell], cells.inside[cell], alpha=cells.alpha
+    )
     fitted = np.isfinite(found.n_expected)
     n_observed = spectra[:, cells.inside[cell]].sum(axis=1)
     z = np.full(len(spectra), -np.inf)

@@ -9,9 +9,17 @@ import numpy as np
 from anode.errors import DataError
 from anode.search.limits import Limit, Strength, signal_strength, upper_limit
 from anode.search.significance import local_significance
-from anode.search.spectrum import ChosenFit, Spectrum, choose_fit, make_spectrum, predict
+from anode.search.spectrum import (
+    ChosenFit,
+    Spectrum,
+    SpectrumFit,
+    choose_fit,
+    make_spectrum,
+    predict_chosen,
+)
 
 PARAMETERS = (3, 4, 5)
+MIN_BESIDE = 10  # events of the fit on either side of a window
 MIN_FITTED = 100  # events; fits of fewer have heavy tails: with 30, a median error of 43%
 
 
@@ -92,6 +100,19 @@ class WindowTest:
     template: dict[str, Any] | None
     strength: dict[str, float]
     limit: dict[str, Any] | None
+
+
+class Expected(NamedTuple):
+    """Background in all bins, (B,) each; NaN without a fit.
+
+    Attributes:
+        chosen: of the function that the F-test chooses.
+        flexible: of the one with the most parameters, the truth of toys: so they hold what the
+            chosen one leaves out.
+    """
+
+    chosen: np.ndarray
+    flexible: np.ndarray
 
 
 class WindowCuts(NamedTuple):
@@ -179,8 +200,8 @@ def test_window(
     min_bins: int,
     alpha: float,
     limits: bool,
-) -> tuple[WindowTest, np.ndarray]:
-    """Test one window at one cut; also (B,) the background expected in all bins, NaN without fit.
+) -> tuple[WindowTest, Expected]:
+    """Test one window at one cut; also the background expected in all bins.
 
     Args:
         spectra: of the scan.
@@ -194,10 +215,10 @@ def test_window(
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
     template = None if cut == 0 else _template(n_observed, n_total, model, cut - 1)
     chosen, reason = _fit(spectra, window, cut, min_bins=min_bins, alpha=alpha)
-    expected = np.full(len(spectra.edges) - 1, np.nan)
+    expected = Expected(*np.full((2, len(spectra.edges) - 1), np.nan))
     if chosen is not None:
-        predicted = tuple(predict(chosen.fit, spectra.edges, spectra.inside[window]))
-        expected = chosen.fit.expected
+        predicted = tuple(predict_chosen(chosen, spectra.edges, spectra.inside[window]))
+        expected = Expected(chosen.fit.expected, _most_flexible(chosen).expected)
     elif template is not None:
         predicted = (template.n_expected, template.n_expected_error)
     else:  # nothing predicts the whole spectrum: no excess is claimed
@@ -236,14 +257,34 @@ def _fit(
     if reason is not None:
         return None, reason
     spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
-    n_fitted = int(spectrum.counts[spectra.used[window]].sum())
-    if n_fitted < MIN_FITTED:
-        return None, f"{n_fitted} events outside the window pass, a fit needs {MIN_FITTED}"
+    reason = _too_few(spectrum, spectra.used[window], spectra.low[window], spectra.high[window])
+    if reason is not None:
+        return None, reason
     try:
         chosen = choose_fit(spectrum, spectra.used[window], parameters=PARAMETERS, alpha=alpha)
     except DataError as error:
         return None, str(error)
     return (chosen, None) if chosen.fit.valid else (None, "the fit did not converge")
+
+
+def _too_few(spectrum: Spectrum, used: np.ndarray, low: float, high: float) -> str | None:
+    """Why so few events beside a window predict nothing; None if they are enough."""
+    lower, upper = spectrum.edges[:-1], spectrum.edges[1:]
+    places = (
+        ("outside", used, MIN_FITTED),
+        ("below", used & (upper <= low), MIN_BESIDE),
+        ("above", used & (lower >= high), MIN_BESIDE),
+    )
+    for place, bins, least in places:
+        n_events = int(spectrum.counts[bins].sum())
+        if n_events < least:
+            return f"{n_events} events {place} the window pass, a fit needs {least}"
+    return None
+
+
+def _most_flexible(chosen: ChosenFit) -> SpectrumFit:
+    fits = [fit for fit in chosen.fits.values() if fit.valid]
+    return max(fits, key=lambda fit: fit.n_parameters)
 
 
 def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> Template:

@@ -29,7 +29,7 @@ class Predictions(NamedTuple):
 
     Attributes:
         n_expected: (T,) expected events, NaN where the toy has too few bins with events.
-        n_expected_error: (T,) statistical error of the fit, NaN there too.
+        n_expected_error: (T,) of the fit and of the choice of its function, NaN there too.
         n_parameters: (T,) parameters of the chosen function, 0 there.
     """
 
@@ -48,7 +48,7 @@ def predict_many(
     alpha: float = 0.05,
     expectations: bool = False,
 ) -> Predictions:
-    """``choose_fit`` and ``predict`` for T toys of one binning at once.
+    """``choose_fit`` and ``predict_chosen`` for T toys of one binning at once.
 
     A di-jet function is log-linear in its parameters, so the Poisson likelihood is that of a
     generalised linear model: convex, solved by Newton's method (here equal to Fisher's scoring)
@@ -84,9 +84,10 @@ def predict_many(
     fitted = np.empty_like(seen)  # by the function chosen so far
     nothing = np.full(len(counts), np.nan)
     result = Predictions(nothing, nothing.copy(), np.zeros(len(counts), dtype=np.int64))
-    toys = np.arange(len(counts))  # those that the next function may improve
+    farthest = np.zeros(len(counts))  # of the functions above the chosen one
+    open_ = np.ones(len(counts), dtype=bool)  # toys that the next function may improve
     for before, n in zip((0, *parameters), parameters, strict=False):
-        toys = toys[most[toys] >= n]
+        toys = np.flatnonzero(most >= n)
         if len(toys) == 0:
             break
         every = columns(edges, n)
@@ -94,16 +95,25 @@ def predict_many(
         found = np.isfinite(theta).all(axis=1)
         toys, theta, basis = toys[found], theta[found], every @ transform
         shape = exponential(theta @ basis[used].T + log_width[used])
+        expected = exponential(theta @ basis[inside].T + log_width[inside])
+        total = expected.sum(axis=1)
         if before:
-            better = f_test(seen[toys], fitted[toys], shape, before, n) < alpha
-            toys, theta, shape = toys[better], theta[better], shape[better]
+            known = result.n_parameters[toys] > 0
+            p = np.zeros(len(toys))
+            p[known] = f_test(seen[toys[known]], fitted[toys[known]], shape[known], before, n)
+            better = open_[toys] & (p < alpha)
+            open_[toys[~better]] = False
+            distance = np.abs(total - result.n_expected[toys])
+            farthest[toys] = np.where(better, 0.0, np.fmax(farthest[toys], distance))
+            toys, theta, shape, expected, total = (
+                values[better] for values in (toys, theta, shape, expected, total)
+            )
         fitted[toys] = shape
         result.n_parameters[toys] = n
-        expected = exponential(theta @ basis[inside].T + log_width[inside])
         gradient = expected @ basis[inside]
-        result.n_expected[toys] = expected.sum(axis=1)
+        result.n_expected[toys] = total
         result.n_expected_error[toys] = _error(gradient, information(shape, basis[used]))
-    return result
+    return result._replace(n_expected_error=np.hypot(result.n_expected_error, farthest))
 
 
 def _fit(
