@@ -16,7 +16,7 @@ from anode.search.global_p import (
 )
 from anode.search.scan import WindowCuts
 from anode.search.significance import p_of_z, z_of_p, z_values
-from anode.search.spectrum import Spectrum, choose_fit, predict
+from anode.search.spectrum import Spectrum, choose_fit, predict_chosen
 from anode.search.spectrum_many import predict_many
 
 EDGES = np.arange(2500.0, 5001.0, 100.0)
@@ -38,7 +38,7 @@ def window(low: float, high: float) -> np.ndarray:
 def cells_of(windows: list[np.ndarray], mean: np.ndarray, roots: np.ndarray) -> Cells:
     """Cells of equal means (B,)."""
     inside = np.array(windows)
-    return Cells(EDGES, ~inside, inside, np.tile(mean, (len(windows), 1)), roots)
+    return Cells(EDGES, ~inside, inside, np.tile(mean, (len(windows), 1)), roots, 0.05)
 
 
 def independent(n_cells: int) -> np.ndarray:
@@ -120,13 +120,19 @@ def test_toys_count_as_poisson_does(monkeypatch):
     assert abs(np.corrcoef(spectra[0, :, 0], spectra[1, :, 1])[0, 1]) < 4.5 / np.sqrt(n_toys)
 
 
-def test_the_largest_of_independent_cells_follows_the_product():
-    """p_global = 1 - (1 - p)^4 for four cells that share no event."""
+def test_the_largest_of_independent_cells_is_that_of_cells_apart():
+    """Four cells that share no event: the largest Z of all is distributed as the largest of four
+    scans of one cell each, KS p-value above 0.001."""
     windows = [window(low, low + 400) for low in (2900, 3300, 3700, 4100)]
-    cells = cells_of(windows, 2e5 * shape(), independent(4))
-    z = largest_excess_of_toys(cells, n_toys=1500, rng=np.random.default_rng(5))
-    p = 1 - (1 - p_of_z(z)) ** 4
-    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    mean, rng = 2e5 * shape(), np.random.default_rng(5)
+    together = largest_excess_of_toys(
+        cells_of(windows, mean, independent(4)), n_toys=1500, rng=rng
+    )
+    apart = [
+        largest_excess_of_toys(cells_of([w], mean, independent(1)), n_toys=1500, rng=rng)
+        for w in windows
+    ]
+    assert stats.ks_2samp(together, np.max(apart, axis=0)).pvalue > 0.001
 
 
 def test_the_largest_of_equal_cells_is_that_of_one():
@@ -162,10 +168,12 @@ def largest_of(n_trials: int, n_toys: int, seed: int) -> np.ndarray:
 def test_global_p_counts_toys_where_there_are_enough():
     z_toys = np.arange(1000) / 100.0
     found = global_p(5.0, z_toys)
-    assert (found.p_global, found.source, found.n_toys) == (0.5, "toys", 1000)
-    assert found.p_global_error == pytest.approx(np.sqrt(0.25 / 1000))
-    assert found.z_global == pytest.approx(0, abs=1e-12)
-    assert found.z_global_error == pytest.approx(found.p_global_error * np.sqrt(2 * np.pi))
+    assert (found.p_global, found.source, found.n_toys) == (501 / 1001, "toys", 1000)
+    assert found.p_global_error == pytest.approx(np.sqrt(0.25 / 1000), rel=1e-5)
+    assert found.z_global == pytest.approx(0, abs=2e-3)
+    assert found.z_global_error == pytest.approx(
+        found.p_global_error * np.sqrt(2 * np.pi), rel=1e-5
+    )
     assert global_p(9.9, z_toys).source == "toys"
     assert global_p(9.901, z_toys).source == "extrapolated"
 
@@ -237,13 +245,13 @@ def pseudo_scan(rng: np.random.Generator) -> tuple[Cells, np.ndarray]:
     z, mean = [], []
     for w, used in enumerate(spectra.used):
         for c in (1, 2):
-            fit = choose_fit(Spectrum(spectra.counts[w, c], EDGES), used).fit
-            predicted = predict(fit, EDGES, spectra.inside[w])
+            chosen = choose_fit(Spectrum(spectra.counts[w, c], EDGES), used)
+            predicted = predict_chosen(chosen, EDGES, spectra.inside[w])
             z.append(float(z_values(spectra.n_inside[w, c], *predicted)))
-            mean.append(fit.expected)
+            mean.append(chosen.fits[max(chosen.fits)].expected)
     place = np.repeat(np.arange(4), 2)
     roots = correlation_roots(bins, passing, N_BINS)
-    cells = Cells(EDGES, spectra.used[place], spectra.inside[place], np.array(mean), roots)
+    cells = Cells(EDGES, spectra.used[place], spectra.inside[place], np.array(mean), roots, 0.05)
     return cells, np.array(z)
 
 

@@ -161,7 +161,7 @@ def test_a_bump_is_found_with_about_its_significance():
     assert test.z_local > 2.5
     assert test.strength["n_signal"] == pytest.approx(n_signal, abs=test.n_expected_error)
     assert test.limit["observed"] > n_signal
-    assert test.n_expected == pytest.approx(expected[INSIDE].sum(), rel=1e-9)
+    assert test.n_expected == pytest.approx(expected.chosen[INSIDE].sum(), rel=1e-9)
     quiet, _ = searched(background * 10, background)
     assert abs(quiet.z_local) < 0.3
     assert quiet.limit is None
@@ -174,7 +174,7 @@ def test_a_window_below_the_fit_is_predicted_by_the_template():
     assert test.expected_from == "template"
     assert "begins in the trigger turn-on, below 2500 GeV" in test.reason
     assert test.fit is None
-    assert np.isnan(expected).all()
+    assert np.isnan(expected.chosen).all()
     assert test.n_expected == test.template["n_expected"] == pytest.approx(0.1 * test.n_total)
     assert test.n_expected_error == pytest.approx(0.1 / 50 * test.n_total)
     inclusive, _ = searched(counts * 10, counts, low=2300.0, high=2700.0, cut=0)

@@ -15,6 +15,7 @@ from anode.search.spectrum import (
     fit_spectrum,
     make_spectrum,
     predict,
+    predict_chosen,
 )
 from anode.search.spectrum_many import predict_many
 
@@ -96,7 +97,7 @@ def test_toys_at_once_agree_with_minuit_one_by_one(n_events: float) -> None:
     many = predict_many(counts, EDGES, USED, INSIDE)
     for row, expected, error, n_parameters in zip(counts, *many, strict=True):
         chosen = choose_fit(Spectrum(row, EDGES), USED)
-        one = predict(chosen.fit, EDGES, INSIDE)
+        one = predict_chosen(chosen, EDGES, INSIDE)
         assert all(fit.valid for fit in chosen.fits.values())
         assert chosen.fit.n_parameters == n_parameters
         assert one.n_expected == pytest.approx(expected, rel=1e-6)

@@ -142,17 +142,17 @@ def log10_efficiency(score: np.ndarray, thresholds: Mapping[float, float]) -> np
         >>> log10_efficiency(np.array([1.5, 3.0, 4.0]), {0.1: 1.0, 0.01: 2.0, 0.001: 3.0}).tolist()
         [-1.5, -3.0, -4.0]
     """
-    # Equal scores may fix several cuts at once: the tightest of them counts.
-    cuts = sorted({needed: e for e, needed in sorted(thresholds.items(), reverse=True)}.items())
-    cuts = [(e, needed) for needed, e in cuts]
+    cuts = sorted(thresholds.items(), reverse=True)
     x = np.array([needed for _, needed in cuts])
     y = np.log10([efficiency for efficiency, _ in cuts])
-    if not len(cuts) or not np.all(np.diff(x) >= 0):
+    if not len(cuts) or np.any(np.diff(x) < 0):
         raise DataError(
             f"thresholds must rise from the loosest cut to the tightest, got {dict(cuts)}"
         )
-    slope = -1 / np.log(10) if len(cuts) == 1 else (y[-1] - y[-2]) / (x[-1] - x[-2])
-    first = slope if len(cuts) == 1 else (y[1] - y[0]) / (x[1] - x[0])
+    last = np.append(np.diff(x) > 0, True)  # where scores are equal, the tightest cut counts
+    x, y = x[last], y[last]
+    slope = -1 / np.log(10) if len(x) == 1 else (y[-1] - y[-2]) / (x[-1] - x[-2])
+    first = slope if len(x) == 1 else (y[1] - y[0]) / (x[1] - x[0])
     rarity = np.interp(score, x, y)
     rarity = np.where(score > x[-1], y[-1] + slope * (score - x[-1]), rarity)
     return np.asarray(np.where(score < x[0], y[0] + first * (score - x[0]), rarity))
