@@ -120,7 +120,7 @@ def test_a_search_without_an_excess_says_so_without_a_warning():
     made = make_report(search, warnings(search), figures=())
     for text in (Page(as_html(made, Path())).words, as_markdown(made)):
         assert "compatible with background" in text
-        assert "None: every check passed." in text
+        assert "None: no check failed." in text
         assert "Fitted resonance" not in text
 
 
@@ -142,6 +142,7 @@ def test_warnings_are_in_both_formats(bump):
 )
 def test_the_verdict_follows_the_global_significance(z, level, words):
     row = {"low": 3300.0, "high": 3700.0, "efficiency": 0.01, "z_global": z, "p_global": 0.01}
+    row["p_global_from"] = "toys"
     search = {"best": row, "global": {"n_tests": 96}}
     assert verdict_level(search) == level
     assert words in verdict(search, [])

@@ -76,7 +76,7 @@ def test_windows_that_do_not_compete_are_hollow():
     figure = local_p_figure(lines, {1: 2.1, 2: 3.0, 3: 3.8})
     (axes,) = figure.axes
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
-    assert [line.get_xdata().tolist() for line in hollow] == [[3.2], [3.2]]
+    assert [line.get_xdata().tolist() for line in hollow if len(line.get_xdata())] == [[3.2]] * 2
     text = "".join(entry.get_text() for entry in axes.texts)
     assert all(rf"global {sigma}$\sigma$" in text for sigma in (1, 2, 3))
     assert axes.get_ylim()[0] < stats.norm.sf(3.8)

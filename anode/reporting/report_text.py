@@ -45,9 +45,13 @@ def verdict(search: Search, raised: Sequence[SearchWarning]) -> str:
         return "No window could be tested, so nothing is said about an excess; see the warnings."
     meaning = _meaning(best)[1]
     n_tests = search["global"]["n_tests"]
+    about, from_ = "", ""
+    if best["p_global_from"] == "extrapolated":
+        about, from_ = "about ", f", extrapolated from {search['global']['n_toys']:,} toys"
     sentence = (
         f"The largest of {n_tests:,} tested counts, {window_of(best)}, has a global significance "
-        f"of Z = {z_text(best['z_global'])} (p = {p_text(best['p_global'])}): {meaning}"
+        f"of {about}Z = {z_text(best['z_global'])} (p = {p_text(best['p_global'])}{from_}): "
+        f"{meaning}"
     )
     limiting = [warning.kind for warning in raised if warning.kind != "look-elsewhere"]
     if not limiting:
