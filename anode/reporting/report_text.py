@@ -169,7 +169,7 @@ def _selection(row: Row) -> str:
 
 
 def _local_text(row: Row) -> str:
-    how = {"toys": ", from toys", "exact": ", exact"}.get(row["significance_from"], "")
+    how = ", exact" if row["significance_from"] == "exact" else ""
     return f"p = {p_text(row['p_local'])}, Z = {z_text(row['z_local'])}{how}"
 
 

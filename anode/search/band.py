@@ -2,8 +2,7 @@
 
 import numpy as np
 
-SQRT_S = 13_000.0
-"""Masses are divided by it [GeV], so that logarithms are of pure numbers."""
+from anode.search.dijet import columns
 
 
 def fit_error(
@@ -24,14 +23,11 @@ def fit_error(
     Returns:
         (B,) events; NaN where ``expected`` is not positive.
     """
-    x = (edges[1:] + edges[:-1]) / 2 / SQRT_S
-    log_x = np.log(x)
-    columns = [np.ones_like(x), np.log1p(-x), log_x, log_x**2, log_x**3][:n_parameters]
-    design = np.stack(columns, axis=1)
+    design = columns(edges, n_parameters)
     value = np.where(np.nan_to_num(expected) > 0, expected, np.nan)
     fitted = used & np.isfinite(value)
     if fitted.sum() < n_parameters:
-        return np.full(len(x), np.nan)
+        return np.full(len(design), np.nan)
     _, triangle = np.linalg.qr(np.sqrt(value[fitted])[:, None] * design[fitted])
     relative = np.linalg.norm(np.linalg.solve(triangle.T, design.T), axis=0)
     return np.asarray(value * relative)

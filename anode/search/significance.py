@@ -120,7 +120,7 @@ def local_significance(
     if n.ndim or b.ndim or sigma.ndim:
         raise DataError(
             "a local significance is of one window: three single numbers; got shapes "
-            f"{n.shape}, {b.shape} and {sigma.shape}; use local_p_values for many windows"
+            f"{n.shape}, {b.shape} and {sigma.shape}; use z_values for many windows"
         )
     _check_whole(n)
     z = float(_signed_root(_q0(n, b, sigma))) + 0.0  # no -0.0

@@ -178,7 +178,6 @@ def _at_the_edge(search: Search, best: Row) -> str:
 _SOURCES = {
     "asymptotic": "the asymptotic formula",
     "exact": "exact Poisson probabilities",
-    "toys": "toys",
 }
 """Where a local significance comes from, in words."""
 
