@@ -173,7 +173,7 @@ def _row(
         "expected_from": "fit" if from_fit else "template",
         "tested": from_fit,
         "reason": None if from_fit else "fewer than 6 bins below the window can be fitted",
-        "significance_from": "toys" if n_expected < 25 else "asymptotic",
+        "significance_from": "exact" if n_expected < 25 else "asymptotic",
         "fit": {
             "n_parameters": 4,
             "deviance": 98.0,

@@ -47,7 +47,7 @@ def test_a_clean_search_has_no_warning():
             {"n_expected": 4.2, "n_expected_error": 0.51, "template": None},
             "4.20 ± 0.51",
         ),
-        ("low counts", {"significance_from": "toys"}, "toys"),
+        ("low counts", {"significance_from": "exact"}, "exact"),
         ("low counts", {"significance_from": "exact"}, "exact Poisson"),
         ("extrapolated", {"p_global_from": "extrapolated", "p_global": 3.1e-7}, "3.1e-7"),
         ("look-elsewhere", {"z_local": 2.9, "z_global": 1.4}, "1.4"),
