@@ -20,6 +20,10 @@ _ONE_SIGMA = 0.158655
 _TWO_SIGMA = 0.02275
 
 
+MIN_SEARCHES = 3
+"""Of equal injection, for a median and a band to be drawn."""
+
+
 def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-value") -> Figure:
     """Histogram of p-values on background, and the fraction below alpha against alpha.
 
@@ -113,7 +117,9 @@ def injection_figure(
 
 def _draw_median(axes: Axes, injected: np.ndarray, values: np.ndarray) -> None:
     """Median and 68% band over equal injections."""
-    points = np.unique(injected)
+    points, counts = np.unique(injected, return_counts=True)
+    if np.any(counts < MIN_SEARCHES):
+        return  # numbers that pass a cut differ from search to search: points alone
     quantiles = np.array(
         [
             np.quantile(values[injected == point], (_ONE_SIGMA, 0.5, 1 - _ONE_SIGMA))
