@@ -227,7 +227,8 @@ def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> 
 def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
     """True signal events of the window that pass each cut, by labels that no search has read."""
     config = experiment.config
-    data = prepare(config.of_window(window)).data
+    with quiet():
+        data = prepare(config.of_window(window)).data
     assert data.label is not None  # or nothing could have been injected
     signal = data.event_id[(data.label == 1) & window.contains(data.mass)]
     directory = window_dir(Path(config.run.run_dir), window)
