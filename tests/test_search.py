@@ -236,13 +236,20 @@ def test_windows_made_one_by_one_give_the_same_result(forest, tmp_path, caplog):
 
 def test_a_folder_of_another_search_is_refused(forest):
     before = result_of(forest)
-    with pytest.raises(RunDirectoryError, match=r"n_toys: 100 there, 200 now"):
-        find(configuration(forest, *FOREST, "n_toys=200"))
     with pytest.raises(RunDirectoryError, match=r"scan\.step"):
         find(configuration(forest, *FOREST, "scan.step=100", "scan.window=1"))
     with pytest.raises(RunDirectoryError, match=r"run\.seed"):
         find(configuration(forest, *FOREST, "seed=2"))
     assert result_of(forest) == before
+
+
+def test_more_toys_need_no_new_fit(forest, tmp_path, monkeypatch):
+    shutil.copytree(forest, tmp_path / "again")
+    monkeypatch.setattr(stages, "train", None)
+    find(configuration(tmp_path / "again", *FOREST, "n_toys=200"))
+    found, before = result_of(tmp_path / "again"), result_of(forest)
+    assert (found["global"]["n_toys"], before["global"]["n_toys"]) == (200, 100)
+    assert found["windows"] == before["windows"]
 
 
 @pytest.mark.parametrize("label", ["flipped", "removed"])
@@ -380,12 +387,13 @@ def test_a_window_at_the_edge_has_a_template_and_no_test(forest, tmp_path):
     assert result["fit_range"][0] == 3300
     rows = {(row["low"], row["efficiency"]): row for row in result["windows"]}
     for low, reason in ((3200, "begins in the trigger turn-on"), (3400, "has 2 bins")):
-        for efficiency, source in ((1.0, "observed"), (0.1, "template"), (0.02, "template")):
+        assert (low, 1.0) not in rows  # nothing predicts it
+        for efficiency in (0.1, 0.02):
             row = rows[low, efficiency]
             assert not row["tested"]
             assert row["fit"] is None
             assert reason in row["reason"]
-            assert row["expected_from"] == source
+            assert row["expected_from"] == "template"
         row = rows[low, 0.1]
         assert row["n_expected"] == row["template"]["n_expected"]
     assert result["best"]["low"] == 3600
@@ -419,7 +427,7 @@ def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     overrides = ["propose=true", "spectrum.low=null", "spectrum.min_bins=1"]
     assert not find(configuration(tmp_path, *FOREST, *overrides))
     assert "a scan may run from scan.start=" in capsys.readouterr().out
-    assert {p.name for p in tmp_path.iterdir()} == {"proposal.png", "proposal.pdf"}
+    assert {p.name for p in tmp_path.iterdir()} == {"config.yaml", "proposal.png", "proposal.pdf"}
 
 
 def test_sidebands_are_the_template_of_a_method_without_a_density(forest):

@@ -23,7 +23,7 @@ from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.command import quiet
 from anode.pipeline.config import CONFIG_DIR, build, resolve
 from anode.pipeline.prepare import prepare
-from anode.pipeline.search import SearchDirectory, find
+from anode.pipeline.search import SearchDirectory, find, is_concluded
 from anode.pipeline.search_config import SearchConfig, search_from_mapping, window_dir
 from anode.regions.windows import Window
 from anode.reporting.calibration_figures import injection_figure, p_value_figure
@@ -134,7 +134,7 @@ def _search(experiment: Experiment) -> None:
     """One search, in silence; its fits are deleted when it has ended, for room."""
     config = experiment.config
     directory = SearchDirectory(config.run.run_dir)
-    if not directory.result.is_file():
+    if not is_concluded(config, directory):
         with quiet():
             find(config)
     for window in config.scan.windows:

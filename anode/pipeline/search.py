@@ -87,13 +87,13 @@ def find(config: SearchConfig) -> bool:
     if config.scan.window is not None:
         _one_window(config, wanted)
         return False
-    if not _is_concluded(config, directory):
+    if not is_concluded(config, directory):
         with directory.locked():
             _finish(config, directory, prepared, wanted, skipped)
     return True
 
 
-def _is_concluded(config: SearchConfig, directory: SearchDirectory) -> bool:
+def is_concluded(config: SearchConfig, directory: SearchDirectory) -> bool:
     """Whether the result there is, is of these settings."""
     if not directory.result.is_file():
         return False
