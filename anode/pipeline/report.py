@@ -37,13 +37,13 @@ class ReportConfig:
         run_dir: folder of a finished search.
         output: where the report goes, with ``search.json`` and ``top_events.json`` beside it;
             None for the folder of the search.
-        calibration: a ``calibration.json`` of the same method, whose findings are warned of; None
+        calibrated: a ``calibration.json`` of the same method, whose findings are warned of; None
             for the one in the folder of the search, if there is one.
     """
 
     run_dir: str
     output: str | None
-    calibration: str | None
+    calibrated: str | None
 
 
 def parse_report(raw: DictConfig) -> ReportConfig:
@@ -64,7 +64,7 @@ def report(config: ReportConfig) -> None:
     """
     folder = Path(config.run_dir)
     output = folder if config.output is None else Path(config.output)
-    known = None if config.calibration is None else Path(config.calibration)
+    known = None if config.calibrated is None else Path(config.calibrated)
     made = write_report(folder, output, known)
     print(made.verdict)
     for warning in made.warnings:

@@ -119,8 +119,13 @@ def _finish(
         io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
     result["skipped"] = [window._asdict() for window in skipped]
     result["conclusion"] = config.conclusion
-    for key in ("seconds", "cpu_seconds"):
-        result[key] = round(sum(directory.read_manifest()[key].values()), 1)
+    manifest = directory.read_manifest()
+    result["seconds"] = round(sum(manifest["seconds"].values()), 1)
+    # Windows may have been made by jobs of their own.
+    of_windows = (RunDirectory(window_dir(directory.path, w)).read_manifest() for w in wanted)
+    spent = [manifest["cpu_seconds"]["result"]]
+    spent += [sum(of_window["cpu_seconds"].values()) for of_window in of_windows]
+    result["cpu_seconds"] = round(sum(spent), 1)
     io.write_json(directory.result, result)
 
 

@@ -100,7 +100,7 @@ def conclude(
         "method": config.run.method.name,
         "title": METHODS[config.run.method.name].method.title,
         "seed": config.run.seed,
-        "data": directory.read_manifest().get("data"),
+        "data": _described(directory),
         "n_events": len(data),
         "n_dropped": prepared.n_dropped,
         "scan": {k: getattr(config.scan, k) for k in ("start", "stop", "width", "step")},
@@ -126,6 +126,12 @@ def conclude(
         "independence": [_independence(w) for w in finished],
         "sculpting": sculpting_of(spectra, seed=config.run.seed),
     }
+
+
+def _described(directory: RunDirectory) -> dict[str, Any]:
+    """The data, by name and hash: a result may go where their path says nothing."""
+    described: dict[str, Any] = directory.read_manifest()["data"]
+    return {**described, "source": Path(described["source"]).name}
 
 
 def _independence(window: FinishedWindow) -> dict[str, Any]:
