@@ -14,8 +14,8 @@ from anode.search.global_p import (
     largest_excess_of_toys,
     local_z_for,
 )
-from anode.search.scan import WindowCuts
 from anode.search.significance import p_of_z, z_of_p, z_values
+from anode.search.spectra import WindowCuts, count
 from anode.search.spectrum import Spectrum, choose_fit, predict_chosen
 from anode.search.spectrum_many import predict_many
 
@@ -241,7 +241,7 @@ def pseudo_scan(rng: np.random.Generator) -> tuple[Cells, np.ndarray]:
             )
         )
         passing += [rows, rows[level == 2]]
-    spectra = scan.count(mass, windows, efficiency.tolist(), EDGES)
+    spectra = count(mass, windows, efficiency.tolist(), EDGES)
     z, mean = [], []
     for w, used in enumerate(spectra.used):
         for c in (1, 2):
@@ -274,7 +274,7 @@ def test_toys_are_fitted_as_the_scan_is():
     mass = np.repeat(CENTRES, counts.astype(int))
     level, share = np.ones(len(mass), dtype=int), np.array([0.1])
     own = WindowCuts(3300.0, 3700.0, 0.0, np.zeros(1), share, share / 50, mass, level)
-    spectra = scan.count(mass, [own], share.tolist(), EDGES)
+    spectra = count(mass, [own], share.tolist(), EDGES)
     test, _ = scan.test_window(spectra, 0, 1, own, min_bins=4, alpha=0.05, limits=False)
     assert test.n_expected == pytest.approx(many.n_expected[0], rel=1e-5)
     assert test.n_expected_error == pytest.approx(many.n_expected_error[0], rel=1e-4)

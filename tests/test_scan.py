@@ -12,7 +12,8 @@ from anode.errors import ConfigError, DataError
 from anode.search import scan
 from anode.search.cuts import fix_cuts
 from anode.search.dijet import SQRT_S
-from anode.search.scan import Spectra, WindowCuts, WindowTest
+from anode.search.scan import WindowTest
+from anode.search.spectra import Spectra, WindowCuts, count
 from anode.search.windows import scan_windows
 
 EDGES = np.arange(2500.0, 6001.0, 50.0)
@@ -53,7 +54,7 @@ def searched(
     """The test of one window: all events, and those that pass the loosest cut."""
     mass = masses_of(passing)
     window = window_cuts(mass, np.ones(len(mass), dtype=int), low, high)
-    spectra = scan.count(masses_of(counts), [window], EFFICIENCIES, EDGES)
+    spectra = count(masses_of(counts), [window], EFFICIENCIES, EDGES)
     return scan.test_window(spectra, 0, cut, window, min_bins=4, alpha=0.05, limits=limits)
 
 
@@ -126,7 +127,7 @@ def test_spectra_agree_with_a_plain_loop():
         rows = np.r_[:4, rng.permutation(np.arange(4, 3000))[:500]]
         level = rng.integers(1, 3, len(rows))
         windows.append(window_cuts(mass[rows], level, low, low + 400, strip=60.0))
-    spectra = scan.count(mass, windows, EFFICIENCIES, EDGES)
+    spectra = count(mass, windows, EFFICIENCIES, EDGES)
     assert spectra.counts.shape == (3, 3, len(CENTRES))
     assert spectra.efficiency.tolist() == [1.0, 0.1, 0.01]
     for w, window in enumerate(windows):
@@ -262,7 +263,7 @@ def test_counts_must_be_whole():
 def test_masses_that_are_no_numbers_are_refused():
     window = window_cuts(np.zeros(0), np.zeros(0, dtype=int))
     with pytest.raises(DataError, match="finite"):
-        scan.count(np.array([3000.0, np.nan]), [window], EFFICIENCIES, EDGES)
+        count(np.array([3000.0, np.nan]), [window], EFFICIENCIES, EDGES)
 
 
 def test_a_test_is_plain_numbers():

@@ -186,15 +186,15 @@ def _local(results: Sequence[dict[str, Any]], efficiency: float) -> np.ndarray:
 
 
 def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> dict[str, Any]:
-    """Fitted against true signal in one window at each efficiency, and whether a search's largest
-    excess lies there."""
+    """Fitted against true signal in one window, at each efficiency at which it could be tested."""
     if not any(e.n_signal for e in experiments):
         return {}
     columns: dict[str, list[tuple[float, ...]]] = {}
     for experiment in experiments:
         passing = _true_signal(experiment, window)
         for row in _result(experiment)["windows"]:
-            if (row["low"], row["high"]) != (window.low, window.high):
+            # As in a scan, an excess over the template alone does not count.
+            if (row["low"], row["high"]) != (window.low, window.high) or not row["tested"]:
                 continue
             strength = row["strength"]
             true = passing[f"{row['efficiency']:g}"]
@@ -209,10 +209,12 @@ def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> 
                 )
             )
     if not columns:
-        raise DataError(f"no search of the calibration has the window {window} GeV")
+        raise DataError(f"no search of the calibration could test the window {window} GeV")
     found: dict[str, Any] = {}
     for efficiency, rows in columns.items():
         put_in, true, fitted, low, high, z = np.array(rows, dtype=float).T
+        if min(np.sum(put_in == amount) for amount in {e.n_signal for e in experiments}) < 2:
+            continue  # too few events pass for fits
         # Judged about the true number that passes, which differs from sample to sample.
         response = injection_response(put_in, put_in + fitted - true, low, high, z)
         found[efficiency] = {

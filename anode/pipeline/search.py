@@ -20,7 +20,8 @@ from anode.pipeline.config import RegionsConfig
 from anode.pipeline.prepare import Prepared, prepare
 from anode.pipeline.report import write_report
 from anode.pipeline.search_config import SearchConfig, load_search, window_dir
-from anode.pipeline.search_result import FinishedWindow, conclude, fit_edges, read_window
+from anode.pipeline.search_result import conclude, fit_edges
+from anode.pipeline.search_windows import FinishedWindow, read_window
 from anode.pipeline.top_events import WindowScores, top_events
 from anode.pipeline.window import WindowJob, search_window
 from anode.regions.windows import Window

@@ -9,66 +9,20 @@ from tqdm import tqdm
 
 from anode import io
 from anode.errors import DataError
-from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
 from anode.pipeline.artifacts import RunDirectory
+from anode.pipeline.largest_excess import inclusive, largest, selected
 from anode.pipeline.prepare import Prepared
 from anode.pipeline.search_config import SearchConfig
+from anode.pipeline.search_windows import FinishedWindow
 from anode.search.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.search.fit_range import find_fit_range
-from anode.search.global_p import (
-    Cells,
-    correlation_roots,
-    global_p,
-    largest_excess_of_toys,
-    local_z_for,
-)
-from anode.search.scan import Expected, Spectra, WindowCuts, WindowTest, count, test_window
-from anode.search.significance import z_values
+from anode.search.scan import Expected, WindowTest, test_window
+from anode.search.spectra import Spectra, WindowCuts, count
 from anode.search.spectrum import make_spectrum
-from anode.seeding import stream
 
-LEVELS = (1, 2, 3)
 BUMP_TOYS = 1000  # of pyBumpHunter
-
-
-class FinishedWindow(NamedTuple):
-    """What a window's process left.
-
-    Attributes:
-        cuts: for the spectra.
-        event_id, score: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
-        described: the content of ``window.json``.
-    """
-
-    cuts: WindowCuts
-    event_id: np.ndarray
-    score: np.ndarray
-    described: dict[str, Any]
-
-
-def read_window(directory: Path) -> FinishedWindow:
-    """The result of one window.
-
-    Raises:
-        DataError: a file is missing or broken.
-    """
-    described = io.read_json(directory / "window.json")
-    with io.open_hdf5(directory / "selected.h5") as file:
-        event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
-    thresholds = np.array(list(described["thresholds"].values()))
-    cuts = WindowCuts(
-        described["low"],
-        described["high"],
-        described["strip"],
-        thresholds,
-        np.array(described["template"]["efficiency"]),
-        np.array(described["template"]["efficiency_error"]),
-        mass,
-        (score[:, None] > thresholds).sum(axis=1),
-    )
-    return FinishedWindow(cuts, event_id, score, described)
 
 
 def conclude(
@@ -91,10 +45,8 @@ def conclude(
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
-    best, toys = _largest(
-        config, tests, _selected(config, spectra, tests, flexible, finished, data)
-    )
-    inclusive, _ = _largest(config, tests, _inclusive(config, spectra, tests, flexible))
+    best, toys = largest(config, tests, selected(config, spectra, tests, flexible, finished, data))
+    best_inclusive, _ = largest(config, tests, inclusive(config, spectra, tests, flexible))
     looked_at = best if config.extras else None
     return {
         "method": config.run.method.name,
@@ -117,7 +69,7 @@ def conclude(
             if test.expected_from != "observed"
         ],
         "best": best,
-        "best_inclusive": inclusive,
+        "best_inclusive": best_inclusive,
         "resonance": None if looked_at is None else resonance_at(spectra, looked_at),
         "global": toys,
         "bump_hunter": second_opinion(
@@ -223,92 +175,3 @@ def _test(job: _TestJob) -> list[tuple[WindowTest, Expected]]:
         )
         for cut in range(len(job.spectra.efficiency))
     ]
-
-
-class _Competitors(NamedTuple):
-    """Windows and cuts that compete, what their toys need, and a name for random streams."""
-
-    places: list[tuple[int, int]]
-    cells: Cells
-    name: str
-
-
-def _selected(
-    config: SearchConfig,
-    spectra: Spectra,
-    tests: list[list[WindowTest]],
-    truth: np.ndarray,
-    finished: list[FinishedWindow],
-    data: EventTable,
-) -> _Competitors:
-    """Windows at cuts; the events they share say how their counts move together."""
-    n_cuts = len(spectra.efficiency)
-    places = [(w, c) for w in range(len(tests)) for c in range(1, n_cuts) if tests[w][c].tested]
-    order = np.argsort(data.event_id)
-    rows = [
-        order[np.searchsorted(data.event_id, window.event_id, sorter=order)] for window in finished
-    ]
-    passing = [rows[w][finished[w].cuts.level >= c] for w, c in places]
-    bins = np.searchsorted(spectra.edges, data.mass, side="right") - 1
-    bins[bins >= len(spectra.edges) - 1] = -1
-    n_bins = len(spectra.edges) - 1
-    roots = correlation_roots(bins, passing, n_bins) if places else np.empty((n_bins, 0, 0))
-    return _Competitors(places, _cells(config, spectra, truth, places, roots), "selected")
-
-
-def _inclusive(
-    config: SearchConfig, spectra: Spectra, tests: list[list[WindowTest]], truth: np.ndarray
-) -> _Competitors:
-    """Windows without a cut, which count the same events."""
-    places = [(w, 0) for w in range(len(tests)) if tests[w][0].tested]
-    roots = np.ones((len(spectra.edges) - 1, len(places), 1))
-    return _Competitors(places, _cells(config, spectra, truth, places, roots), "inclusive")
-
-
-def _cells(
-    config: SearchConfig,
-    spectra: Spectra,
-    truth: np.ndarray,
-    places: list[tuple[int, int]],
-    roots: np.ndarray,
-) -> Cells:
-    windows, cuts = [w for w, _ in places], [c for _, c in places]
-    return Cells(
-        spectra.edges,
-        spectra.used[windows],
-        spectra.inside[windows],
-        truth[windows, cuts],
-        roots,
-        config.spectrum.alpha,
-    )
-
-
-def _largest(
-    config: SearchConfig, tests: list[list[WindowTest]], competitors: _Competitors
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """The largest excess with its global p-value, and what the toys say; None without tests."""
-    if not competitors.places:
-        return None, {"n_toys": 0, "n_tests": 0, "levels": {}}
-    rows = [tests[w][c] for w, c in competitors.places]
-    z = z_values(
-        np.array([row.n_observed for row in rows], dtype=float),
-        np.array([row.n_expected for row in rows]),
-        np.array([row.n_expected_error for row in rows]),
-    )
-    place = int(np.argmax(z))
-    toys = largest_excess_of_toys(
-        competitors.cells,
-        n_toys=config.n_toys,
-        rng=stream(config.run.seed, "global toys", competitors.name),
-    )
-    found = global_p(float(z[place]), toys)
-    best = dataclasses.asdict(rows[place])
-    best |= {
-        "p_global": found.p_global,
-        "p_global_error": found.p_global_error,
-        "z_global": found.z_global,
-        "z_global_error": found.z_global_error,
-        "p_global_from": found.source,
-    }
-    levels = {str(level): local_z_for(level, toys) for level in LEVELS}
-    return best, {"n_toys": found.n_toys, "n_tests": len(rows), "levels": levels}

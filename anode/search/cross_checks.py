@@ -10,8 +10,8 @@ from anode.search.bump_hunter import bump_hunter
 from anode.search.dijet import merged_deviance
 from anode.search.loglinear import exponential, maximise, orthonormal, project
 from anode.search.resonance import fit_resonance
-from anode.search.scan import Spectra
 from anode.search.sculpting import mass_sculpting_of_counts
+from anode.search.spectra import Spectra
 from anode.search.spectrum import Spectrum
 
 

@@ -1,7 +1,6 @@
 """Where do more events pass than background explains, and by how much?"""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,43 +8,18 @@ import numpy as np
 from anode.errors import DataError
 from anode.search.limits import Limit, Strength, signal_strength, upper_limit
 from anode.search.significance import local_significance
+from anode.search.spectra import Spectra, WindowCuts
 from anode.search.spectrum import (
     ChosenFit,
     Spectrum,
     SpectrumFit,
     choose_fit,
-    make_spectrum,
     predict_chosen,
 )
 
 PARAMETERS = (3, 4, 5)
 MIN_BESIDE = 10  # events of the fit on either side of a window
 MIN_FITTED = 100  # events; fits of fewer have heavy tails: with 30, a median error of 43%
-
-
-class Spectra(NamedTuple):
-    """Mass spectra of W windows at C cuts, the first of which is none.
-
-    Attributes:
-        edges: (B+1,) of the fit's bins [GeV].
-        low, high: (W,) of the windows [GeV].
-        strip: (W,) beside each window, how far bins are left out of the fit [GeV].
-        efficiency: (C,) nominal shares of background, 1 first.
-        counts: (W, C, B) events that pass.
-        n_inside: (W, C) events of the window that pass, in bins or below them.
-        used: (W, B) bins of each window's fit.
-        inside: (W, B) bins of each window.
-    """
-
-    edges: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    strip: np.ndarray
-    efficiency: np.ndarray
-    counts: np.ndarray
-    n_inside: np.ndarray
-    used: np.ndarray
-    inside: np.ndarray
 
 
 class Template(NamedTuple):
@@ -113,67 +87,6 @@ class Expected(NamedTuple):
 
     chosen: np.ndarray
     flexible: np.ndarray
-
-
-class WindowCuts(NamedTuple):
-    """What one window's model gives.
-
-    Attributes:
-        low, high, strip: [GeV].
-        thresholds: (E,) of the cuts.
-        efficiency, efficiency_error: (E,) of the template.
-        mass: (S,) of all data events that pass the loosest cut [GeV].
-        level: (S,) how many cuts each passes, 1 to E.
-    """
-
-    low: float
-    high: float
-    strip: float
-    thresholds: np.ndarray
-    efficiency: np.ndarray
-    efficiency_error: np.ndarray
-    mass: np.ndarray
-    level: np.ndarray
-
-
-def count(
-    mass: np.ndarray,
-    windows: Sequence[WindowCuts],
-    efficiencies: Sequence[float],
-    edges: np.ndarray,
-) -> Spectra:
-    """Spectra of all windows and cuts.
-
-    Args:
-        mass: (N,) of all data events [GeV].
-        windows: W of them.
-        efficiencies: (E,) nominal.
-        edges: (B+1,) [GeV]; windows begin and end on edges, or below the first.
-
-    Raises:
-        DataError: a mass or the edges are refused, as by ``make_spectrum``.
-    """
-    inclusive = make_spectrum(mass, edges).counts
-    low, high, strip = np.array([[w.low, w.high, w.strip] for w in windows]).T
-    counts, n_inside = [], []
-    for window in windows:
-        passing = [window.mass[window.level > i] for i in range(len(efficiencies))]
-        counts.append([inclusive, *(make_spectrum(m, edges).counts for m in passing)])
-        n_inside.append([np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)])
-    lower, upper = edges[:-1], edges[1:]
-    inside = (lower >= low[:, None]) & (upper <= high[:, None])
-    left_out = (upper > (low - strip)[:, None]) & (lower < (high + strip)[:, None])
-    return Spectra(
-        edges,
-        low,
-        high,
-        strip,
-        np.array([1.0, *efficiencies]),
-        np.array(counts),
-        np.array(n_inside),
-        ~left_out,
-        inside,
-    )
 
 
 def no_fit_reason(spectra: Spectra, window: int, *, min_bins: int) -> str | None:
