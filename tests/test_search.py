@@ -17,6 +17,7 @@ from test_score_scan import bundled_part
 from anode import io
 from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.events.toy import Toy
+from anode.methods.isolation import Isolation
 from anode.pipeline import search as pipeline
 from anode.pipeline import stages, window
 from anode.pipeline.artifacts import RunDirectory
@@ -437,6 +438,39 @@ def test_sidebands_are_the_template_of_a_method_without_a_density(forest):
     beside = ((mass >= 3000) & (mass < 3400)) | ((mass >= 3800) & (mass < 4200))
     assert described["template"]["n_events"] == beside.sum()
     assert (np.array(described["template"]["efficiency"]) <= [0.1, 0.02]).all()
+
+
+def test_cuts_that_a_small_template_cannot_fix_end_no_scan(tmp_path):
+    config = configuration(tmp_path, *FOREST, "efficiencies=[0.1,0.0001]")
+    search(config)
+    result = io.read_json(tmp_path / "search.json")
+    assert [cut["efficiency"] for cut in result["cuts_not_fixed"]] == [0.0001] * 3
+    assert {row["efficiency"] for row in result["windows"]} == {1.0, 0.1}
+    report = (tmp_path / "report.md").read_text()
+    assert "3 cuts at efficiency 1e-4 in windows between 3.2-4.0 TeV could not be fixed" in report
+
+
+def test_cuts_that_no_window_can_fix_leave_the_spectrum(tmp_path):
+    config = configuration(tmp_path, *FOREST, "efficiencies=[0.0001]")
+    search(config)
+    result = io.read_json(tmp_path / "search.json")
+    assert {row["efficiency"] for row in result["windows"]} == {1.0}
+    assert result["best"] is None
+    assert io.read_json(tmp_path / "top_events.json")["overall"] == []
+
+
+def test_one_score_for_all_events_ends_no_scan(tmp_path, monkeypatch):
+    def constant(self, events, fitted):
+        scores = scored(self, events, fitted)
+        return scores._replace(score=np.zeros(len(events)))
+
+    scored = Isolation.score
+    monkeypatch.setattr(Isolation, "score", constant)
+    search(configuration(tmp_path, *FOREST))
+    result = io.read_json(tmp_path / "search.json")
+    assert result["independence"] == []
+    assert result["best"] is None
+    assert all(row["n_observed"] == 0 for row in result["windows"] if row["efficiency"] < 1)
 
 
 def test_a_template_cannot_be_sampled_without_a_density(tmp_path):

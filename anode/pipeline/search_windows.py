@@ -1,5 +1,6 @@
 """What did a window's process leave?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,12 @@ class FinishedWindow(NamedTuple):
     described: dict[str, Any]
 
 
-def read_window(directory: Path) -> FinishedWindow:
+def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindow:
     """The result of one window.
+
+    Args:
+        directory: of the window.
+        efficiencies: (E,) of the search; no event passes a cut that the window could not fix.
 
     Raises:
         DataError: a file is missing or broken.
@@ -33,14 +38,20 @@ def read_window(directory: Path) -> FinishedWindow:
     described = io.read_json(directory / "window.json")
     with io.open_hdf5(directory / "selected.h5") as file:
         event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
-    thresholds = np.array(list(described["thresholds"].values()))
+    missing = len(efficiencies) - len(described["thresholds"])  # the tightest
+    thresholds = np.array([*described["thresholds"].values(), *[np.inf] * missing])
+    template = described["template"]
+    share, error = (
+        np.array([*template[key], *[np.nan] * missing])
+        for key in ("efficiency", "efficiency_error")
+    )
     cuts = WindowCuts(
         described["low"],
         described["high"],
         described["strip"],
         thresholds,
-        np.array(described["template"]["efficiency"]),
-        np.array(described["template"]["efficiency_error"]),
+        share,
+        error,
         mass,
         (score[:, None] > thresholds).sum(axis=1),
     )

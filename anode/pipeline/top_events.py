@@ -105,7 +105,7 @@ def rarest(windows: Sequence[WindowScores], n: int) -> Ranked:
         n: events at most.
     """
     centers = np.array([(window.low + window.high) / 2 for window in windows])
-    found = []
+    found = [Ranked(np.empty(0, dtype=np.int64), *[np.empty(0)] * 5)]  # of no window
     for place, window in enumerate(windows):
         inside = (window.mass >= window.low) & (window.mass < window.high)
         nearest = np.argmin(np.abs(window.mass[:, None] - centers), axis=1) == place

@@ -25,13 +25,27 @@ from anode.pipeline.prepare import Prepared, prepare
 from anode.pipeline.search_config import TemplateConfig
 from anode.regions.mass import sample_masses
 from anode.regions.windows import Window
-from anode.search.cuts import Cut, fix_cuts
-from anode.search.sculpting import Independence, independence
+from anode.search.cuts import fix_cuts
+from anode.search.sculpting import independence
 from anode.seeding import stream, stream_seed
 
 log = logging.getLogger(__name__)
 
 BANDWIDTH = 10.0  # GeV, of the kernel density estimate of a template's masses
+
+
+class Template(NamedTuple):
+    """Background that is not counted in the window.
+
+    Attributes:
+        score: (n,).
+        group: (n,) number of the density that each event was drawn from.
+        source: "sampled" or "sidebands".
+    """
+
+    score: np.ndarray
+    group: np.ndarray
+    source: str
 
 
 class WindowJob(NamedTuple):
@@ -71,8 +85,8 @@ def search_window(job: WindowJob) -> Path:
         inside = window.contains(data.mass)
         score = search_scores(method, data, window, inside)
         template = _template(method, prepared, score, job)
-        cuts = fix_cuts(template, job.efficiencies)
-        selected = score > cuts[0].threshold
+        cuts = fix_cuts(template.score, job.efficiencies, template.group)
+        selected = score > (cuts[0].threshold if cuts else np.inf)
         io.write_hdf5(
             directory.path / "selected.h5",
             {
@@ -82,11 +96,22 @@ def search_window(job: WindowJob) -> Path:
             },
             {"score": method.meaning, "mass_unit": "GeV"},
         )
-        described = _describe(job, method, window, cuts, len(template))
-        found = independence(data.mass, score, (window.low, window.high))
         io.write_json(
             result,
-            {**described, "n_total": int(inside.sum()), "independence": _independence(found)},
+            {
+                "low": window.low,
+                "high": window.high,
+                "strip": method.strip,
+                "thresholds": {f"{cut.nominal:g}": cut.threshold for cut in cuts},
+                "template": {
+                    "source": template.source,
+                    "n_events": len(template.score),
+                    "efficiency": [cut.efficiency for cut in cuts],
+                    "efficiency_error": [cut.error for cut in cuts],
+                },
+                "n_total": int(inside.sum()),
+                "independence": _independence(data.mass[inside], score[inside], window),
+            },
         )
     return directory.path
 
@@ -118,28 +143,37 @@ def as_scored(method: AnomalyMethod, events: EventTable, window: Window) -> Even
 
 def _template(
     method: AnomalyMethod, prepared: Prepared, score: np.ndarray, job: WindowJob
-) -> np.ndarray:
-    """(n,) scores of background that is not counted in the window."""
-    data, window, seed = prepared.data, prepared.regions.signal, job.config.seed
-    density = None if job.template.source == "sidebands" else method.background_density()
-    if density is None:
+) -> Template:
+    data, window = prepared.data, prepared.regions.signal
+    if job.template.source != "sidebands":
+        events = _drawn(method, prepared, job)
+        if events is not None:
+            drawn = search_scores(method, events, window, np.zeros(len(events), dtype=bool))
+            return Template(drawn, method.sideband_fold(events.event_id), "sampled")
         if job.template.source == "sampled":
             raise DataError(
                 f"template.source=sampled needs a method with p_bg, got {method.title}; use "
                 "sidebands"
             )
-        return score[_beside(data.mass, window, method.strip)]
+    beside = score[_beside(data.mass, window, method.strip)]
+    return Template(beside, np.zeros(len(beside), dtype=np.int64), "sidebands")
+
+
+def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:
+    """Events from p_bg at masses of the window; None if the method has none."""
+    data, window, seed = prepared.data, prepared.regions.signal, job.config.seed
     masses = sample_masses(
         data.mass[window.contains(data.mass)],
         job.template.n_events,
         bandwidth=BANDWIDTH,
         rng=stream(seed, "template", "masses"),
     )
-    features = density.generate(masses, stream_seed(seed, "template", "events"))
-    # Ids of their own: the fold that scores a generated event hangs on its id.
+    # Ids of their own: the folds that score a generated event hang on its id.
     ids = -1 - np.arange(len(masses))
-    events = EventTable(ids, masses, features, data.names, data.units, None, "template")
-    return search_scores(method, events, window, np.zeros(len(events), dtype=bool))
+    features = method.draw_background(ids, masses, stream_seed(seed, "template", "events"))
+    if features is None:
+        return None
+    return EventTable(ids, masses, features, data.names, data.units, None, "template")
 
 
 def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:
@@ -150,25 +184,11 @@ def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:
     return below | above
 
 
-def _describe(
-    job: WindowJob, method: AnomalyMethod, window: Window, cuts: list[Cut], n_template: int
-) -> dict[str, Any]:
-    sampled = job.template.source != "sidebands" and method.background_density() is not None
-    return {
-        "low": window.low,
-        "high": window.high,
-        "strip": method.strip,
-        "thresholds": {f"{cut.nominal:g}": cut.threshold for cut in cuts},
-        "template": {
-            "source": "sampled" if sampled else "sidebands",
-            "n_events": n_template,
-            "efficiency": [cut.efficiency for cut in cuts],
-            "efficiency_error": [cut.error for cut in cuts],
-        },
-    }
-
-
-def _independence(found: Independence) -> dict[str, Any]:
+def _independence(mass: np.ndarray, score: np.ndarray, window: Window) -> dict[str, Any] | None:
+    """Whether the score knows the mass within the window; None where all events have one score."""
+    if np.ptp(score) == 0:
+        return None
+    found = independence(mass, score, (window.low, window.high))
     rates = {
         share: {"chi2": float(rate.chi2), "ndf": int(rate.ndf), "p_value": float(rate.p_value)}
         for share, rate in found.rates.items()

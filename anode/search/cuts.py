@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anode.errors import DataError
-
 MIN_PASSING = 5
 
 
@@ -19,7 +17,8 @@ class Cut(NamedTuple):
         threshold: the score.
         efficiency: share of the template that passes, never above the nominal one; below it if
             scores are equal.
-        error: its binomial error, at least that of one event.
+        error: its standard error, at least that of one event: binomial, or that of the mean over
+            groups of the template if it is larger.
     """
 
     nominal: float
@@ -28,15 +27,18 @@ class Cut(NamedTuple):
     error: float
 
 
-def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
+def fix_cuts(
+    template: np.ndarray, efficiencies: Sequence[float], group: np.ndarray | None = None
+) -> list[Cut]:
     """Cuts that keep the given shares of a template of background.
+
+    Those that fewer than five events of the template would pass cannot be fixed and are left out.
 
     Args:
         template: (n,) scores of background none of which is counted.
         efficiencies: in (0, 1).
-
-    Raises:
-        DataError: fewer than five events of the template would pass a cut.
+        group: (n,) numbers of the densities that the events were drawn from; their spread says how
+            well a density is known. None for one.
     """
     ordered = np.sort(template)
     n = len(ordered)
@@ -44,13 +46,18 @@ def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
     for nominal in efficiencies:
         passing = math.floor(nominal * n + 1e-9)  # 0.29 * 100 is a little less than 29
         if passing < MIN_PASSING:
-            raise DataError(
-                f"a cut that keeps {nominal:g} of background needs a template of which at least "
-                f"{MIN_PASSING} events pass, but {nominal:g} of {n} are fewer; raise "
-                "template.n_events or leave out this efficiency"
-            )
+            continue
         threshold = float(ordered[n - passing - 1])
-        efficiency = float(np.mean(template > threshold))
+        passed = template > threshold
+        efficiency = float(np.mean(passed))
         error = float(np.sqrt(max(efficiency * (1 - efficiency), 1 / n) / n))
+        if group is not None:
+            error = max(error, _error_of_mean(passed, group))
         cuts.append(Cut(nominal, threshold, efficiency, error))
     return cuts
+
+
+def _error_of_mean(passed: np.ndarray, group: np.ndarray) -> float:
+    """Standard error of the mean of the groups' shares; 0 for a single group."""
+    shares = [float(np.mean(passed[group == number])) for number in np.unique(group)]
+    return float(np.std(shares, ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else 0.0

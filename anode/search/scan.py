@@ -126,7 +126,8 @@ def test_window(
     """
     low, high = float(spectra.low[window]), float(spectra.high[window])
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
-    template = None if cut == 0 else _template(n_observed, n_total, model, cut - 1)
+    fixed = cut > 0 and bool(np.isfinite(model.thresholds[cut - 1]))
+    template = _template(n_observed, n_total, model, cut - 1) if fixed else None
     chosen, reason = _fit(spectra, window, cut, min_bins=min_bins, alpha=alpha)
     expected = Expected(*np.full((2, len(spectra.edges) - 1), np.nan))
     if chosen is not None:
@@ -149,8 +150,8 @@ def test_window(
         p_local=float(local.p_local),
         z_local=float(local.z_local),
         n_total=n_total,
-        threshold=None if cut == 0 else float(model.thresholds[cut - 1]),
-        expected_from="fit" if chosen is not None else "template" if cut else "observed",
+        threshold=float(model.thresholds[cut - 1]) if fixed else None,
+        expected_from="fit" if chosen is not None else "template" if fixed else "observed",
         tested=chosen is not None,
         reason=reason,
         significance_from=local.source,

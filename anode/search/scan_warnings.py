@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from anode.search.cuts import MIN_PASSING
 from anode.search.numbers import efficiency_text, mass_range, p_text, with_error
 from anode.search.rows import Search, pull, pulls, window_of
 
@@ -130,6 +131,20 @@ def _skipped(search: Search) -> str:
     )
 
 
+def _not_fixed(search: Search) -> str:
+    cuts = search.get("cuts_not_fixed")
+    if not cuts:
+        return ""
+    low, high = min(cut["low"] for cut in cuts), max(cut["high"] for cut in cuts)
+    tightest = sorted({cut["efficiency"] for cut in cuts}, reverse=True)
+    at = ", ".join(map(efficiency_text, tightest))
+    return (
+        f"{len(cuts)} cuts at efficiency {at} in windows between {mass_range(low, high)} could "
+        f"not be fixed, and no event passes them: fewer than {MIN_PASSING} events of their "
+        f"templates, of {min(cut['n_template'] for cut in cuts):,} events or more, would."
+    )
+
+
 def _dropped(search: Search) -> str:
     n_dropped, n_events = search["n_dropped"], search["n_events"]
     if not n_dropped:
@@ -186,6 +201,7 @@ OF_ALL: dict[str, Callable[[Search], str]] = {
     "poor fits": _poor_fits,
     "not tested": _untested,
     "skipped": _skipped,
+    "cuts": _not_fixed,
     "dropped": _dropped,
 }
 """What is judged over all windows: a sentence, or nothing."""

@@ -38,8 +38,8 @@ class WindowCuts(NamedTuple):
 
     Attributes:
         low, high, strip: [GeV].
-        thresholds: (E,) of the cuts.
-        efficiency, efficiency_error: (E,) of the template.
+        thresholds: (E,) of the cuts; infinite where the template was too small to fix one.
+        efficiency, efficiency_error: (E,) of the template; NaN there.
         mass: (S,) of all data events that pass the loosest cut [GeV].
         level: (S,) how many cuts each passes, 1 to E.
     """
