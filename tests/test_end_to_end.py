@@ -99,6 +99,20 @@ def test_a_run_leaves_what_the_contract_promises(finished):
     assert manifest["packages"]["torch"]
 
 
+def test_figures_are_drawn_later_where_a_run_left_none(finished, tmp_path):
+    config = replace(config_of(finished), run_dir=str(tmp_path / "run"), figures=False)
+    stages.run(config)
+    assert not (tmp_path / "run" / "figures").exists()
+    assert comparable(tmp_path / "run") == comparable(finished)
+    before = (tmp_path / "run" / "scores.h5").read_bytes()
+    stages.run(config)
+    stages.run(replace(config, figures=True))
+    drawn = {p.name for p in (tmp_path / "run" / "figures").iterdir()}
+    assert drawn == {p.name for p in (finished / "figures").iterdir()}
+    assert (tmp_path / "run" / "scores.h5").read_bytes() == before
+    assert comparable(tmp_path / "run") == comparable(finished)
+
+
 def test_scores_are_the_difference_of_their_parts_and_have_every_event_once(finished):
     scored = read_scores(finished / "scores.h5")
     difference = scored.parts["log_p_data"] - scored.parts["log_p_background"]

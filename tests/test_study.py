@@ -73,7 +73,13 @@ def test_runs_lie_by_point_variant_and_seed_and_a_seed_is_made_by_one_process(tm
     assert len({cell.run_dir for cell in cells}) == 2 * 2 * 3
     assert [cell.seed for cell in cells] == [1] * 6 + [2] * 6
     assert cells[0].run_dir == tmp_path / "runs" / "a" / "default" / "seed=1"
-    assert cells[0].overrides == (*QUICK, "injection.n_signal=100", "seed=1", "n_jobs=1")
+    assert cells[0].overrides == (
+        "figures=false",
+        *QUICK,
+        "injection.n_signal=100",
+        "seed=1",
+        "n_jobs=1",
+    )
     assert [cell.variant for cell in cells[:3]] == ["default", "wide", "default-last-1"]
     assert cells[2].source == cells[0].run_dir
     flat = cells_of(dataclasses.replace(asked, points={}))

@@ -42,7 +42,7 @@ T = typing.TypeVar("T")
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 
 # What may differ between two invocations that share a run directory: it changes no result.
-NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker", "store")
+NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker", "store", "figures")
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ class RunConfig:
     classifier: ClassifierConfig | None = None
     store: str | None = None
     distortion: DistortionConfig = NONE
+    figures: bool = True
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):

@@ -43,8 +43,9 @@ def judge(
     directory.metrics.unlink(missing_ok=True)
     if result is not None:
         io.write_hdf5(directory.curves, result.sic._asdict(), {"method": config.method.name})
-    closed = _draw_closure(config, directory, prepared, method)
-    _draw(directory, prepared, method, scored, result, counts)
+    closed = _closure(config, directory, prepared, method)
+    if config.figures:
+        _draw(directory, prepared, method, scored, result, counts)
     events = prepared.for_fits()
     unlabelled = {"n_injected_sr": None, "s_over_b": None, "s_over_sqrt_b": None}
     io.write_json(
@@ -175,7 +176,7 @@ def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, lis
     return histories
 
 
-def _draw_closure(
+def _closure(
     config: RunConfig, directory: RunDirectory, prepared: Prepared, method: AnomalyMethod
 ) -> Closure | None:
     """Events drawn from p_bg at the masses of the signal region against the events there; None
@@ -195,6 +196,7 @@ def _draw_closure(
     seed = stream_seed(config.seed, "closure events")
     generated = background.generate(chosen, seed)
     result = closure(generated, reference.features, reference.names)
-    figure = closure_figure(result, generated, reference.features)
-    save_figure(figure, directory.figures / "closure")
+    if config.figures:
+        figure = closure_figure(result, generated, reference.features)
+        save_figure(figure, directory.figures / "closure")
     return result

@@ -28,7 +28,8 @@ def run(config: RunConfig) -> None:
     """All stages in one go; what an earlier, interrupted call finished is not done again."""
     directory = RunDirectory(config.run_dir)
     complete = directory.metrics.is_file() and directory.config.is_file()
-    if complete and not awaits_key(config.data, directory):
+    drawn = directory.figures.is_dir() or not config.figures
+    if complete and drawn and not awaits_key(config.data, directory):
         directory.claim(config)
         _announce(directory)
         return
