@@ -24,6 +24,7 @@ from test_methods import (
 )
 
 from anode.errors import ConfigError, DataError
+from anode.events.table import EventTable
 from anode.methods.combination import RAREST, CombinationConfig, knots_of, rarity
 from anode.methods.crossfit import CrossFit, SplitConfig, combine
 from anode.regions.mass import sample_masses
@@ -256,3 +257,28 @@ def test_shares_of_a_holdout_do_not_hang_on_other_events():
     (seen,) = cross_fit.fitted(table)
     assert not np.isin(seen.event_id, table.event_id[cross_fit.unseen(table)]).any()
     assert 0.15 < cross_fit.is_validation(seen).mean() < 0.25
+
+
+def test_cross_fitted_counts_are_unbiased_but_spread_more_than_poisson():
+    """A score that has learned nothing but fluctuations: the surplus of its training events in a
+    bin of the feature. Folds learn each other's, so that their counts rise and fall together."""
+    n_bins, per_bin, efficiency, n_samples = 1000, 20, 0.1, 200
+    split = SplitConfig("kfold", 5, 0.2, 0.5, "one_fold")
+    expected = efficiency * n_bins * per_bin
+    rng = np.random.default_rng(3)
+    z = np.empty(n_samples)
+    for number in range(n_samples):
+        n_events = rng.poisson(n_bins * per_bin)
+        place = rng.integers(n_bins, size=n_events)
+        mass = np.full(n_events, 3500.0)
+        table = EventTable(np.arange(n_events), mass, place[:, None].astype(float), ("x",), ("",))
+        cross_fit, n_passed = CrossFit(split, number), 0
+        scored = cross_fit.scored(table, np.ones(n_events, dtype=bool))
+        for seen, rows in zip(cross_fit.fitted(table), scored, strict=True):
+            surplus = np.bincount(seen.features[:, 0].astype(int), minlength=n_bins)
+            order = np.argsort(surplus + rng.random(n_bins))  # ties at random
+            chosen = np.isin(place[rows], order[-int(efficiency * n_bins) :])
+            n_passed += chosen.sum()
+        z[number] = (n_passed - expected) / np.sqrt(expected)
+    assert abs(z.mean()) < 4 * z.std() / np.sqrt(n_samples)
+    assert z.std() == pytest.approx(1.37, abs=4 * 1.37 / np.sqrt(2 * n_samples))
