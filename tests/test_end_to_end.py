@@ -99,14 +99,14 @@ def test_a_run_leaves_what_the_contract_promises(finished):
     assert manifest["packages"]["torch"]
 
 
-def test_figures_are_drawn_later_where_a_run_left_none(finished, tmp_path):
+def test_figures_are_drawn_later_where_a_run_left_none(finished, tmp_path, capsys):
     config = replace(config_of(finished), run_dir=str(tmp_path / "run"), figures=False)
     stages.run(config)
+    assert "\nresults: " in capsys.readouterr().out
     assert not (tmp_path / "run" / "figures").exists()
     assert comparable(tmp_path / "run") == comparable(finished)
     before = (tmp_path / "run" / "scores.h5").read_bytes()
-    stages.run(config)
-    stages.run(replace(config, figures=True))
+    stages.evaluate(replace(config, figures=True))
     drawn = {p.name for p in (tmp_path / "run" / "figures").iterdir()}
     assert drawn == {p.name for p in (finished / "figures").iterdir()}
     assert (tmp_path / "run" / "scores.h5").read_bytes() == before

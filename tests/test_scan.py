@@ -104,20 +104,6 @@ def test_a_cut_that_too_few_events_of_the_template_pass_is_left_out(n_events):
     assert [cut.nominal for cut in fix_cuts(template, [0.5, 0.01])] == [0.5] * (n_events > 0)
 
 
-def test_densities_that_disagree_enlarge_the_error():
-    """Shares of 0.16, 0.10 and 0.04 have a standard error of the mean of 0.06 / sqrt(3)."""
-    template = np.tile(np.arange(100.0), 3)
-    group = np.repeat([0, 1, 2], 100)
-    template[:100] += 6
-    template[200:] -= 6
-    (cut,) = fix_cuts(template, [0.1], group)
-    assert cut.threshold == 89
-    assert cut.error == pytest.approx(0.06 / np.sqrt(3))
-    (alike,) = fix_cuts(template, [0.1], np.tile([0, 1], 150))
-    (alone,) = fix_cuts(template, [0.1])
-    assert alike == alone
-
-
 def test_a_cut_that_was_not_fixed_predicts_nothing():
     counts = falling(20_000)
     mass = masses_of(counts)

@@ -16,8 +16,10 @@ from test_score_scan import bundled_part
 
 from anode import io
 from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.events.table import EventTable
 from anode.events.toy import Toy
 from anode.methods.isolation import Isolation
+from anode.methods.sideband_folds import SidebandFolds
 from anode.pipeline import search as pipeline
 from anode.pipeline import stages, window
 from anode.pipeline.artifacts import RunDirectory
@@ -431,6 +433,31 @@ def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     assert {p.name for p in tmp_path.iterdir()} == {"config.yaml", "proposal.png", "proposal.pdf"}
 
 
+def test_a_template_is_drawn_from_the_fits_that_do_not_score_it(tmp_path, monkeypatch):
+    def draw(self, event_id, mass, seed):
+        drawn.append((event_id, drawer(self, event_id, mass, seed)))
+        return drawn[-1][1]
+
+    drawn: list[tuple[np.ndarray, np.ndarray]] = []
+    drawer = SidebandFolds.draw_background
+    monkeypatch.setattr(SidebandFolds, "draw_background", draw)
+    assert not find(configuration(tmp_path, *SMALL_ANODE, "scan.window=2"))
+    ((event_id, features),) = drawn
+    assert np.array_equal(event_id, -1 - np.arange(5000))
+    window_run = load_run(tmp_path / "windows" / "3400_3800" / "config.yaml")
+    directory = RunDirectory(tmp_path / "windows" / "3400_3800")
+    method = stages.method_of(dataclasses.replace(window_run, n_jobs=1), directory)
+    mass = np.full(5000, 3600.0)  # the window's centre, where ANODE scores
+    table = EventTable(
+        event_id, mass, features, window_run.seen_features, ("",) * 4, None, "drawn"
+    )
+    score = method.score(table, np.zeros(5000, dtype=bool)).score
+    described = io.read_json(directory.path / "window.json")
+    assert described["template"]["n_events"] == 5000
+    shares = [np.mean(score > threshold) for threshold in described["thresholds"].values()]
+    assert shares == described["template"]["efficiency"]
+
+
 def test_sidebands_are_the_template_of_a_method_without_a_density(forest):
     assert io.read_json(forest / "search.json")["template_source"] == "sidebands"
     described = io.read_json(forest / "windows" / "3400_3800" / "window.json")
@@ -468,9 +495,9 @@ def test_one_score_for_all_events_ends_no_scan(tmp_path, monkeypatch):
     monkeypatch.setattr(Isolation, "score", constant)
     search(configuration(tmp_path, *FOREST))
     result = io.read_json(tmp_path / "search.json")
-    assert result["independence"] == []
+    assert result["independence"] == result["sculpting"] == []
     assert result["best"] is None
-    assert all(row["n_observed"] == 0 for row in result["windows"] if row["efficiency"] < 1)
+    assert [row["n_observed"] for row in result["windows"] if row["efficiency"] < 1] == [0] * 6
 
 
 def test_a_template_cannot_be_sampled_without_a_density(tmp_path):

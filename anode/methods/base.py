@@ -183,10 +183,6 @@ class AnomalyMethod(abc.ABC):
         their scores say nothing of unseen background."""
         return 0.0
 
-    def sideband_fold(self, event_id: np.ndarray) -> np.ndarray:
-        """(N,) which fold of the sidebands events belong to, by their ids; 0 if there is one."""
-        return np.zeros(len(event_id), dtype=np.int64)
-
     def draw_background(
         self, event_id: np.ndarray, mass: np.ndarray, seed: int
     ) -> np.ndarray | None:

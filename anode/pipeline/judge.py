@@ -1,4 +1,4 @@
-"""From scores to ``metrics.json``, ``curves.h5`` and figures: how good is this run?"""
+"""From scores to ``metrics.json``, ``curves.h5`` and figures, if wanted: how good is this run?"""
 
 from pathlib import Path
 from typing import Any

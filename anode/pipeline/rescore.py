@@ -127,7 +127,7 @@ def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> 
             f"{config.trainer.keep} that the run kept (trainer.keep)"
         )
     output.mkdir(parents=True, exist_ok=True)
-    config = dataclasses.replace(config, run_dir=str(output))
+    config = dataclasses.replace(config, run_dir=str(output), figures=True)
     other = RunDirectory(output)
     other.claim(config)
     if not other.checkpoints.exists():

@@ -61,7 +61,7 @@ def conclude(
         "efficiencies": config.efficiencies,
         "template_source": finished[0].described["template"]["source"],
         "sideband_folds": config.run.split.sideband_folds,
-        # Without a cut or a fit nothing predicts, and nothing is said.
+        # Without a fit, and a cut that could be fixed, nothing predicts and nothing is said.
         "windows": [
             dataclasses.asdict(test)
             for row in tests

@@ -28,8 +28,7 @@ def run(config: RunConfig) -> None:
     """All stages in one go; what an earlier, interrupted call finished is not done again."""
     directory = RunDirectory(config.run_dir)
     complete = directory.metrics.is_file() and directory.config.is_file()
-    drawn = directory.figures.is_dir() or not config.figures
-    if complete and drawn and not awaits_key(config.data, directory):
+    if complete and not awaits_key(config.data, directory):
         directory.claim(config)
         _announce(directory)
         return
@@ -98,7 +97,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
 
 @_stage("evaluate")
 def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
-    """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and the figures."""
+    """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and, if wanted, the figures."""
     if not directory.scores.is_file():
         raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
     prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
@@ -141,4 +140,4 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
 
 def _announce(directory: RunDirectory) -> None:
     print(result_table(io.read_json(directory.metrics)))
-    print(f"figures and results: {directory.path}")
+    print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")

@@ -124,8 +124,8 @@ def cells_of(study: Study) -> list[Cell]:
         for point, changes in (study.points or {"": []}).items():
             home = Path(study.runs) / point
             for variant, overrides in study.variants.items():
-                quickly = ("figures=false", *study.common)  # a third of a short run is drawing
-                everything = (*quickly, *changes, *overrides, f"seed={seed}", "n_jobs=1")
+                own = (*study.common, *changes, *overrides, f"seed={seed}", "n_jobs=1")
+                everything = ("figures=false", *own)  # drawing is a third of a short run
                 folder = home / variant / f"seed={seed}"
                 cells.append(Cell(point, variant, seed, folder, everything))
             for text in study.ensembles:

@@ -39,12 +39,10 @@ class Template(NamedTuple):
 
     Attributes:
         score: (n,).
-        group: (n,) number of the density that each event was drawn from.
         source: "sampled" or "sidebands".
     """
 
     score: np.ndarray
-    group: np.ndarray
     source: str
 
 
@@ -85,7 +83,7 @@ def search_window(job: WindowJob) -> Path:
         inside = window.contains(data.mass)
         score = search_scores(method, data, window, inside)
         template = _template(method, prepared, score, job)
-        cuts = fix_cuts(template.score, job.efficiencies, template.group)
+        cuts = fix_cuts(template.score, job.efficiencies)
         selected = score > (cuts[0].threshold if cuts else np.inf)
         io.write_hdf5(
             directory.path / "selected.h5",
@@ -149,14 +147,13 @@ def _template(
         events = _drawn(method, prepared, job)
         if events is not None:
             drawn = search_scores(method, events, window, np.zeros(len(events), dtype=bool))
-            return Template(drawn, method.sideband_fold(events.event_id), "sampled")
+            return Template(drawn, "sampled")
         if job.template.source == "sampled":
             raise DataError(
                 f"template.source=sampled needs a method with p_bg, got {method.title}; use "
                 "sidebands"
             )
-    beside = score[_beside(data.mass, window, method.strip)]
-    return Template(beside, np.zeros(len(beside), dtype=np.int64), "sidebands")
+    return Template(score[_beside(data.mass, window, method.strip)], "sidebands")
 
 
 def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:

@@ -166,8 +166,7 @@ def _compared(search: Search) -> Section | None:
 
 def _scanned(search: Search, figures: Sequence[str]) -> Section:
     scan = search["scan"]
-    best = search["best"]
-    shown = best["efficiency"] if best is not None else min(search["efficiencies"])
+    shown = _shown(search)
     text = (
         f"{scan['width']:.0f} GeV wide windows every {scan['step']:.0f} GeV over "
         f"{mass_range(scan['start'], scan['stop'])}; the expectation comes from a fit to the "
@@ -180,6 +179,14 @@ def _scanned(search: Search, figures: Sequence[str]) -> Section:
         [tables.scan_table(search, shown)],
         _present(figures, "scan"),
     )
+
+
+def _shown(search: Search) -> float:
+    """The efficiency that tables show: of the largest excess, or the tightest that was counted."""
+    best = search["best"]
+    if best is not None:
+        return float(best["efficiency"])
+    return min((float(row["efficiency"]) for row in search["windows"]), default=1.0)
 
 
 def _excess(search: Search, figures: Sequence[str]) -> Section | None:
@@ -195,8 +202,7 @@ def _excess(search: Search, figures: Sequence[str]) -> Section | None:
 def _limited(search: Search, figures: Sequence[str]) -> Section | None:
     if all(row["limit"] is None for row in search["windows"]):
         return None
-    best = search["best"]
-    shown = best["efficiency"] if best is not None else min(search["efficiencies"])
+    shown = _shown(search)
     return Section(
         "Upper limits",
         tables=[tables.limits_table(search, shown)],
@@ -255,8 +261,7 @@ def _provenance(search: Search, manifest: Mapping[str, Any]) -> Section:
 
 
 def _appendix(search: Search) -> Section:
-    best = search["best"]
-    shown = best["efficiency"] if best is not None else min(search["efficiencies"])
+    shown = _shown(search)
     others = [e for e in (1.0, *search["efficiencies"]) if e != shown]
     return Section(
         "Appendix: all other efficiencies",

@@ -70,7 +70,7 @@ def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
         edges = spectra.edges
         for cut in range(1, len(spectra.efficiency)):
             before, after = ((spectra.counts[window, c] * used).astype(int) for c in (0, cut))
-            if not before.sum():
+            if not after.sum():  # nothing passes, or the cut could not be fixed
                 continue
             result = mass_sculpting_of_counts(before, after, edges, seed=seed)
             found.append(

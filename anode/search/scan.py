@@ -45,13 +45,14 @@ class WindowTest:
         n_expected, n_expected_error: of background, from ``expected_from``.
         p_local, z_local: probability of as many or more events without signal, and its Z.
         n_total: events of the window.
-        threshold: of the score; None without a cut.
-        expected_from: "fit" of the spectrum outside the window, or "template".
+        threshold: of the score; None without a cut, or where it could not be fixed.
+        expected_from: "fit" of the spectrum outside the window, "template", or "observed" where
+            nothing predicts.
         tested: whether it competes for the largest excess: only predictions of a fit do.
         reason: why not, or None.
         significance_from: "asymptotic", or "exact" where few events are expected.
         fit: of the spectrum, or None.
-        template: its independent prediction, or None without a cut.
+        template: its independent prediction, or None as ``threshold``.
         strength: signal events that pass.
         limit: on them, at 95% CLs, if asked for.
     """
@@ -139,7 +140,8 @@ def test_window(
         predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
     local = local_significance(n_observed, *predicted)
     strength: Strength = signal_strength(n_observed, *predicted)
-    limit: Limit | None = upper_limit(n_observed, *predicted) if limits else None
+    wanted = limits and (fixed or cut == 0)
+    limit: Limit | None = upper_limit(n_observed, *predicted) if wanted else None
     test = WindowTest(
         low=low,
         high=high,
