@@ -304,6 +304,7 @@ def test_labels_are_gone_before_a_window_is_fitted(tmp_path, monkeypatch):
         (["efficiencies=[]"], "must descend"),
         (["template.source=guess"], r"template\.source must be one of"),
         (["template.n_events=5"], r"template\.n_events must be at least 100"),
+        (["template.source=sampled", "template.n_events=200"], r"at 0\.02 needs 5 events"),
         (["spectrum.bin_width=0"], r"spectrum\.bin_width must be above 0"),
         (["spectrum.alpha=1"], r"spectrum\.alpha must lie in"),
         (["spectrum.min_bins=0"], r"spectrum\.min_bins must be at least 1"),

@@ -5,19 +5,15 @@ import pytest
 from scipy import stats
 
 from anode.errors import DataError
-from anode.reporting.search_figures import (
+from anode.reporting.calibration_figures import injection_figure, p_value_figure
+from anode.reporting.pass_rate_figure import pass_rate_figure
+from anode.reporting.search_figures import LimitLine, ScanLine, limits_figure, local_p_figure
+from anode.reporting.spectrum_figures import (
     CutSpectrum,
-    LimitLine,
-    ScanLine,
     best_window_figure,
-    injection_figure,
-    limits_figure,
-    local_p_figure,
-    p_value_figure,
-    pass_rate_figure,
+    residuals,
     spectra_figure,
 )
-from anode.reporting.spectrum_figures import residuals
 from anode.search.band import fit_error
 
 EDGES = np.arange(3000.0, 5001.0, 50.0)
@@ -110,7 +106,7 @@ def test_the_pass_rate_of_a_flat_cut_is_flat():
 def test_p_values_and_injections():
     p = np.random.default_rng(0).uniform(size=300)
     left, right = p_value_figure(p).axes
-    assert "300 searches" in left.texts[0].get_text()
+    assert "300 p-values" in left.texts[0].get_text()
     assert f"{np.sum(p <= 0.05)} of 300 below 0.05" in right.texts[0].get_text()
     with pytest.raises(DataError, match=r"lie in \[0, 1\]"):
         p_value_figure(np.array([0.2, 1.2]))

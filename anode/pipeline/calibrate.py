@@ -29,6 +29,7 @@ from anode.regions.windows import Window
 from anode.reporting.calibration_figures import injection_figure, p_value_figure
 from anode.reporting.style import save_figure
 from anode.search.calibration import injection_response, uniformity
+from anode.search.numbers import efficiency_text
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
 
@@ -166,7 +167,8 @@ def _null(experiments: Sequence[Experiment], output: Path) -> dict[str, Any]:
         if len(p_local) < 2:  # hardly a window was tested
             continue
         found["local"][f"{efficiency:g}"] = uniformity(p_local)._asdict()
-        figure = p_value_figure(p_local, what=f"local p-value at efficiency {efficiency:g}")
+        what = f"local p-value, {efficiency_text(efficiency)}"
+        figure = p_value_figure(p_local, what=what)
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")
     return found
 

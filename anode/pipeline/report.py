@@ -11,9 +11,10 @@ from anode import io
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.artifacts import RunDirectory
 from anode.pipeline.config import build, resolve
-from anode.reporting import search_figures as figures
+from anode.reporting.pass_rate_figure import pass_rate_figure
 from anode.reporting.report import CAPTIONS, Report, as_html, as_markdown, make_report
-from anode.reporting.search_figures import CutSpectrum, LimitLine, ScanLine
+from anode.reporting.search_figures import LimitLine, ScanLine, limits_figure, local_p_figure
+from anode.reporting.spectrum_figures import CutSpectrum, best_window_figure, spectra_figure
 from anode.reporting.style import save_figure
 from anode.search.band import fit_error
 from anode.search.numbers import p_text
@@ -166,20 +167,20 @@ def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[
     levels = {int(k): float(z) for k, z in search["global"]["levels"].items() if z is not None}
     scan = [_scan_line(e, found) for e, found in rows.items() if found]
     limits = [_limit_line(e, found) for e, found in rows.items() if found]
-    drawn = {"scan": figures.local_p_figure(scan, levels)}
+    drawn = {"scan": local_p_figure(scan, levels)}
     if any(len(line.observed) for line in limits):
-        drawn["limits"] = figures.limits_figure(limits)
+        drawn["limits"] = limits_figure(limits)
     best = search["best"] or search["best_inclusive"]
     if best is not None:
         cuts = [cut for e in efficiencies if (cut := _cut(search, spectra, best, e)) is not None]
         chosen = [cut for cut in cuts if cut.efficiency == best["efficiency"]]
         uncut = [cut for cut in cuts if cut.efficiency >= 1 and best["efficiency"] < 1]
         if chosen:
-            drawn["spectrum"] = figures.best_window_figure(chosen[0], *uncut)
-            drawn["spectra"] = figures.spectra_figure(cuts)
+            drawn["spectrum"] = best_window_figure(chosen[0], *uncut)
+            drawn["spectra"] = spectra_figure(cuts)
         passing = [cut for cut in cuts if cut.efficiency < 1]
         if passing:
-            drawn["sculpting"] = figures.pass_rate_figure(
+            drawn["sculpting"] = pass_rate_figure(
                 spectra["edges"],
                 spectra["inclusive"],
                 [(cut.efficiency, cut.counts) for cut in passing],

@@ -16,6 +16,7 @@ from anode.methods.build import METHODS
 from anode.methods.combination import CombinationConfig
 from anode.pipeline.config import RegionsConfig, RunConfig, build, from_mapping, resolve
 from anode.regions.windows import Window
+from anode.search.cuts import MIN_PASSING, n_passing
 from anode.search.windows import scan_windows
 
 TEMPLATES = ("auto", "sampled", "sidebands")
@@ -134,6 +135,7 @@ class SearchConfig:
         cuts = self.efficiencies
         if not cuts or not all(0 < e < 1 for e in cuts) or sorted(set(cuts), reverse=True) != cuts:
             raise ConfigError(f"efficiencies must descend within (0, 1), got {cuts}")
+        self._check_template()
         if self.n_toys < 100:
             raise ConfigError(f"n_toys must be at least 100, got {self.n_toys}")
         truthful = [name for name in _names(self.run.method) if METHODS[name].method.uses_truth]
@@ -154,6 +156,15 @@ class SearchConfig:
                     f"scan.{key}={value:g} must be a multiple of spectrum.bin_width="
                     f"{self.spectrum.bin_width:g} GeV, so that window edges are bin edges"
                 )
+
+    def _check_template(self) -> None:
+        """A sampled template must fix every cut."""
+        tightest, n_events = min(self.efficiencies), self.template.n_events
+        if self.template.source == "sampled" and n_passing(n_events, tightest) < MIN_PASSING:
+            raise ConfigError(
+                f"a cut at {tightest:g} needs {MIN_PASSING} events of the template beyond it, but "
+                f"template.n_events={n_events} has fewer; raise it or leave out this efficiency"
+            )
 
     def of_window(self, window: Window) -> RunConfig:
         """The run of one window: it is the signal region, and the sidebands are beside it."""

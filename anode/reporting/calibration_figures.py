@@ -50,10 +50,10 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
         _draw_bands(left, np.array([0.0, 1.0]), n, np.full(2, 1 / n_bins), 1.0)
         left.axhline(n / n_bins, **REFERENCE_LINE)
         left.stairs(np.histogram(p, edges)[0], edges, color=PALETTE[0], lw=1.6)
-        left.set(xlim=(0, 1), xlabel=what, ylabel=f"searches / {1 / n_bins:g}")
+        left.set(xlim=(0, 1), xlabel=what, ylabel=f"p-values / {1 / n_bins:g}")
         left.set_ylim(0, 1.45 * max(left.dataLim.y1, 2 * n / n_bins / 1.45))
         test = stats.kstest(p, "uniform").pvalue
-        annotate(left, [f"{n:,} searches", f"Kolmogorov-Smirnov $p$ = {p_text(test)}"], 0.97, 0.97)
+        annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov $p$ = {p_text(test)}"], 0.97, 0.97)
         alpha = np.geomspace(1 / n / 3, 1, 300)
         _draw_bands(right, alpha, n, alpha, 1 / n)
         right.plot(alpha, alpha, **REFERENCE_LINE)
@@ -61,9 +61,7 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
         seen = fraction > 0
         right.plot(alpha[seen], fraction[seen], color=PALETTE[0], drawstyle="steps-post")
         right.set(xscale="log", yscale="log", xlim=(alpha[0], 1), ylim=(0.3 / n, 1.5))
-        right.set(
-            xlabel=rf"$\alpha$ ({what})", ylabel=r"fraction of searches with $p \leq \alpha$"
-        )
+        right.set(xlabel=rf"$\alpha$ ({what})", ylabel=r"fraction of $p \leq \alpha$")
         entries = [
             f"{np.sum(p <= level)} of {n} below {level:g}"
             for level in (0.05, 0.01)

@@ -14,13 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from anode.reporting.calibration_figures import injection_figure as injection_figure
-from anode.reporting.calibration_figures import p_value_figure as p_value_figure
-from anode.reporting.pass_rate_figure import pass_rate_figure as pass_rate_figure
-from anode.reporting.spectrum_figures import CutSpectrum as CutSpectrum
-from anode.reporting.spectrum_figures import best_window_figure as best_window_figure
 from anode.reporting.spectrum_figures import colors_of, cut_label
-from anode.reporting.spectrum_figures import spectra_figure as spectra_figure
 from anode.reporting.style import (
     DATA,
     GEV_PER_TEV,

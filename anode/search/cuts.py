@@ -26,6 +26,11 @@ class Cut(NamedTuple):
     error: float
 
 
+def n_passing(n_events: int, efficiency: float) -> int:
+    """How many of a template's events a cut may keep."""
+    return math.floor(efficiency * n_events + 1e-9)  # 0.29 * 100 is a little less than 29
+
+
 def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
     """Cuts that keep the given shares of a template of background.
 
@@ -39,7 +44,7 @@ def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
     n = len(ordered)
     cuts = []
     for nominal in efficiencies:
-        passing = math.floor(nominal * n + 1e-9)  # 0.29 * 100 is a little less than 29
+        passing = n_passing(n, nominal)
         if passing < MIN_PASSING:
             continue
         threshold = float(ordered[n - passing - 1])
