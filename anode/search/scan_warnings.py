@@ -1,5 +1,6 @@
 """What would a careful colleague object to about a scan as a whole?"""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -189,9 +190,23 @@ def _not_uniform(found: Mapping[str, Any]) -> str:
 
 
 def _joined(reasons: Iterable[str | None]) -> str:
-    """Different reasons, in the order they came, without final stops."""
-    known = [str(reason).rstrip(".") for reason in reasons if reason]
-    return "; ".join(dict.fromkeys(known)) or "no reason given"
+    """Different reasons, in the order they came, without final stops; of those that differ in
+    their first number alone, one with the smallest and the largest.
+
+    Example:
+        >>> _joined(["8 events pass.", None, "5 events pass", "the fit did not converge"])
+        '5 to 8 events pass; the fit did not converge'
+    """
+    numbers: dict[str, list[int]] = {}
+    for reason in filter(None, reasons):
+        pattern = re.sub(r"\d+", "#", reason.rstrip("."), count=1)
+        first = re.search(r"\d+", reason)
+        numbers.setdefault(pattern, []).append(int(first[0]) if first else 0)
+    found = []
+    for pattern, values in numbers.items():
+        bounds = dict.fromkeys([min(values), max(values)])
+        found.append(pattern.replace("#", " to ".join(map(str, bounds)), 1))
+    return "; ".join(found) or "no reason given"
 
 
 OF_ALL: dict[str, Callable[[Search], str]] = {
