@@ -14,6 +14,7 @@ from multiprocessing.connection import wait
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 KEPT_BLOCK = 32 * 2**20  # bytes; larger blocks return to the kernel when freed
 KEPT_MEMORY = 256 * 2**20  # bytes of freed memory kept at most
@@ -36,14 +37,14 @@ def stream_jobs(
     """``map(function, jobs)``, in up to ``n_jobs`` spawned processes, few jobs at a time.
 
     Results come in the order of ``jobs`` and do not depend on ``n_jobs``: every process computes
-    with ``threads`` torch threads, the caller's own process too. No more than ``2 n_jobs`` jobs
+    with ``threads`` threads, the caller's own process too. No more than ``2 n_jobs`` jobs
     and results are held at once, so that ``jobs`` may be longer than memory.
 
     Args:
         function: importable by name, since processes are spawned.
         jobs: picklable; put the longest first.
         n_jobs: processes; 1, or a single job, stays in the caller's.
-        threads: torch threads of each process. One is fastest on a busy machine.
+        threads: of linear algebra, in each process. One is fastest on a busy machine.
     """
     prepare_process(threads)
     jobs = iter(jobs)
@@ -74,13 +75,14 @@ def stream_jobs(
 
 
 def prepare_process(threads: int) -> None:
-    """Set torch's threads, and keep memory that tensors free.
+    """Set the threads of torch and of numpy's and scipy's BLAS, and keep memory that tensors free.
 
     glibc gives freed megabytes back to the kernel and asks for them again, page by page, many
     times in a training step: a tenth of its time, and two thirds of that of scoring with nflows.
     Other C libraries are left alone.
     """
     torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
     with contextlib.suppress(AttributeError):
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, KEPT_BLOCK)

@@ -24,7 +24,7 @@ from anode.events.lhco import BUNDLED_PATH, count_events
 from anode.events.toy import Toy
 from anode.methods import anode, fits
 from anode.pipeline import config as configuration
-from anode.pipeline import stages, stream
+from anode.pipeline import rescore, stages, stream
 from anode.pipeline.compare import find_runs, group_runs
 from anode.pipeline.config import DataConfig, InjectionConfig
 from anode.pipeline.prepare import prepare
@@ -46,6 +46,7 @@ QUICK = [
     "evaluation.n_closure=2000",
     "n_jobs=1",
     "store=null",
+    "figures=false",
 ]
 FILES = {"config.yaml", "manifest.json", "scores.h5", "metrics.json", "curves.h5"}
 FIGURES = {"roc", "sic", "scores", "mass", "losses", "closure"}
@@ -75,7 +76,7 @@ def config_of(run_dir: Path) -> configuration.RunConfig:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     run_dir = tmp_path_factory.mktemp("runs") / "first"
-    done = script("run", *QUICK, f"run_dir={run_dir}")
+    done = script("run", *QUICK, "figures=true", f"run_dir={run_dir}")
     assert done.returncode == 0, done.stderr
     assert "max SIC" in done.stdout
     assert str(run_dir) in done.stdout
@@ -261,7 +262,9 @@ def test_a_repeated_id_is_found_wherever_it_is(tmp_path):
 def test_files_without_labels_run_to_the_end(tmp_path):
     path = _lhco_file(tmp_path / "events.h5", with_label=False)
     run_dir = tmp_path / "run"
-    done = script("run", *_on_file(path), "injection.n_signal=null", f"run_dir={run_dir}")
+    done = script(
+        "run", *_on_file(path), "injection.n_signal=null", "figures=true", f"run_dir={run_dir}"
+    )
     assert done.returncode == 0, done.stderr
     metrics = io.read_json(run_dir / "metrics.json")
     assert metrics["auc"] is metrics["max_sic"] is metrics["s_over_b"] is None
@@ -277,13 +280,7 @@ def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path
     done = script("run", *_on_file(path), "injection.n_signal=100", f"run_dir={run_dir}")
     assert done.returncode == 0, done.stderr
     other = _lhco_file(tmp_path / "other.h5", seed=5, n=3000, with_label=False)
-    done = script(
-        "score",
-        f"run_dir={run_dir}",
-        "data=lhco_features",
-        f"data.path={other}",
-        f"output={tmp_path / 'scores.h5'}",
-    )
+    done = script("score", f"run_dir={run_dir}", *_scores_of(other, tmp_path / "scores.h5"))
     assert done.returncode == 0, done.stderr
     scored = read_scores(tmp_path / "scores.h5")
     assert len(scored.score) > 500
@@ -305,23 +302,28 @@ def test_another_file_and_another_ensemble_are_scored_by_a_finished_run(tmp_path
     stream.score_file(at_tail, stages.RunDirectory(run_dir), tmp_path / "tail_scores.h5")
     assert read_scores(tmp_path / "tail_scores.h5").outside[-1]
     light = _lhco_file(tmp_path / "light.h5", seed=6, n=300, change=_lower_momenta)
-    args = ["data=lhco_features", f"data.path={light}", f"output={tmp_path / 'none.h5'}"]
-    done = script("score", f"run_dir={run_dir}", *args)
-    assert done.returncode == 2
-    assert "lies in the signal region" in done.stderr
+    with pytest.raises(DataError, match="lies in the signal region"):
+        _score(run_dir, *_scores_of(light, tmp_path / "none.h5"))
     assert not list(tmp_path.glob("*none*"))
-    same = [f"run_dir={run_dir}", "data=lhco_features", f"data.path={path}"]
-    done = script("score", *same, f"output={tmp_path / 'own.h5'}")
-    assert done.returncode == 2
-    assert "cross-fitted scores" in done.stderr
+    with pytest.raises(AnodeError, match="cross-fitted scores"):
+        _score(run_dir, *_scores_of(path, tmp_path / "own.h5"))
     best = tmp_path / "best"
-    done = script("score", f"run_dir={run_dir}", "ensemble.mode=best", f"output={best}")
-    assert done.returncode == 0, done.stderr
+    _score(run_dir, "ensemble.mode=best", "figures=false", f"output={best}")
     assert comparable(best)["max_sic"] is not None
     assert config_of(best).ensemble.mode == "best"
     done = script("score", f"run_dir={run_dir}", "ensemble.size=50", f"output={tmp_path / 'x'}")
     assert done.returncode == 2
     assert "trainer.keep" in done.stderr
+
+
+def _scores_of(path: Path, output: Path) -> list[str]:
+    return ["data=lhco_features", f"data.path={path}", f"output={output}", "n_jobs=1"]
+
+
+def _score(run_dir: Path, *overrides: str) -> None:
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
+        raw = compose("score", overrides=[f"run_dir={run_dir}", *overrides])
+    rescore.score(rescore.parse_score(raw))
 
 
 def test_a_multirun_gives_one_folder_a_seed_and_compare_joins_them(tmp_path):
@@ -545,7 +547,8 @@ def test_a_full_disk_leaves_no_half_written_result(finished, tmp_path, monkeypat
     shutil.copytree(finished, run_dir)
     for name in ("metrics.json", "scores.h5"):
         (run_dir / name).unlink()
-    config = configuration.from_mapping({**_yaml(run_dir), "run_dir": str(run_dir)})
+    content = {**_yaml(run_dir), "run_dir": str(run_dir), "figures": False}
+    config = configuration.from_mapping(content)
 
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")

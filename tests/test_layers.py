@@ -32,7 +32,7 @@ CONFINED = {
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
     "sklearn": {"methods"},
-    "threadpoolctl": {"methods"},
+    "threadpoolctl": {"methods", "parallel.py"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "iminuit": {"search"},
     "pyhf": {"search"},

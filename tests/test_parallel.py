@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import torch
+from threadpoolctl import threadpool_info
 
 from anode.parallel import run_jobs, stream_jobs
 
@@ -26,6 +28,17 @@ def fail_at_three(value: int) -> int:
 def test_results_come_in_the_order_of_the_jobs(n_jobs):
     assert run_jobs(square, range(9), n_jobs=n_jobs, threads=1) == [n * n for n in range(9)]
     assert run_jobs(square, [], n_jobs=n_jobs, threads=1) == []
+
+
+def threads_of(_: int) -> set[int]:
+    found = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return {*found, torch.get_num_threads()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_every_process_computes_with_the_threads_it_was_given(n_jobs, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert run_jobs(threads_of, [0, 1], n_jobs=n_jobs, threads=1) == [{1}, {1}]
 
 
 def test_a_single_job_stays_here():

@@ -419,6 +419,7 @@ def test_a_search_in_which_nothing_can_be_tested_says_so(forest, tmp_path, capsy
 def test_a_search_without_extras_has_a_report(forest, tmp_path):
     run_dir = tmp_path / "reported"
     shutil.copytree(forest, run_dir)
+    io.write_text(run_dir / "figures" / "limits.png", "of a search with extras")
     search(configuration(run_dir, *FOREST))
     result = io.read_json(run_dir / "search.json")
     assert result["best"]["limit"] is result["resonance"] is None
@@ -602,7 +603,11 @@ def test_a_calibration_judges_its_searches(calibration, tmp_path, capsys):
     assert "window finished" not in capsys.readouterr().out
     assert not list((tmp_path / "runs").rglob("checkpoints"))
     before = times(tmp_path / "runs", "*.json")
+    for name in ("p_local_0.001.png", "p_local_0.001.pdf", "mine.png"):
+        (tmp_path / "out" / "figures" / name).touch()
     calibrate(calibration)
+    left = {p.stem for p in (tmp_path / "out" / "figures").iterdir()}
+    assert left == figures | {"mine"}
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == found
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.errors import ConfigError, DataError
 from anode.rates import chi2_tail
@@ -185,7 +185,7 @@ def _feature(
     """Both tests of one feature."""
     edges = _edges(generated, reference, n_bins)
     counts = [np.histogram(sample, edges)[0] for sample in (generated, reference)]
-    ks = stats.ks_2samp(generated, reference, method="asymp")
+    ks = scipy.stats.ks_2samp(generated, reference, method="asymp")
     chi2, ndf, p_value = _chi2(*counts)
     return FeatureClosure(
         name, float(ks.statistic), float(ks.pvalue), chi2, ndf, p_value, edges, *counts

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import ks_2samp, pearsonr, spearmanr
+import scipy
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _distance(inside: np.ndarray, outside: np.ndarray) -> Distance | None:
     n, m = len(inside), len(outside)
     if not (n and m):
         return None
-    result = ks_2samp(inside, outside, method="asymp")
+    result = scipy.stats.ks_2samp(inside, outside, method="asymp")
     noise = 0.96 * float(np.sqrt(1 / n + 1 / m))
     return Distance(n, m, float(result.statistic), float(result.pvalue), noise)
 
@@ -127,5 +127,8 @@ def _correlation(mass: np.ndarray, values: np.ndarray) -> Correlation | None:
     n = len(mass)
     if n < 3 or np.ptp(values) == 0 or np.ptp(mass) == 0:
         return None
-    pearson, spearman = pearsonr(mass, values).statistic, spearmanr(mass, values).statistic
+    pearson, spearman = (
+        scipy.stats.pearsonr(mass, values).statistic,
+        scipy.stats.spearmanr(mass, values).statistic,
+    )
     return Correlation(n, float(pearson), float(spearman), float(1 / np.sqrt(n - 1)))

@@ -80,7 +80,7 @@ class FitSettings:
         split: how the data sample is divided.
         seed: root seed of the run.
         n_jobs: processes.
-        threads: torch threads of each process.
+        threads: threads of each process.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda", for the fits.
         store: folder of finished sideband fits, which runs share by content; None for none.

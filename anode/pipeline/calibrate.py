@@ -27,11 +27,13 @@ from anode.pipeline.search import SearchDirectory, find, is_concluded
 from anode.pipeline.search_config import SearchConfig, search_from_mapping, window_dir
 from anode.regions.windows import Window
 from anode.reporting.calibration_figures import injection_figure, p_value_figure
-from anode.reporting.style import save_figure
+from anode.reporting.style import remove_figure, save_figure
 from anode.search.calibration import injection_response, uniformity
 from anode.search.numbers import efficiency_text
 from anode.search.significance import randomised_p_values
 from anode.seeding import stream
+
+FIGURES = ("p_global", "p_local_", "injection_")  # how names of ours begin
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ def calibrate(config: CalibrateConfig) -> None:
         for _ in stream_jobs(_search, experiments, n_jobs=config.n_jobs, threads=1):
             bar.update()
     output = Path(config.output)
+    for file in (output / "figures").glob("*.png"):
+        if file.name.startswith(FIGURES):
+            remove_figure(file.with_suffix(""))
     found = {
         "overrides": config.overrides,
         "n_experiments": config.n_experiments,

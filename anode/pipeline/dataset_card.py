@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import ks_2samp
+import scipy
 
 from anode.errors import ConfigError, DataError
 from anode.events.arrays import read_arrays
@@ -122,7 +122,7 @@ def ks_table(comparison: Comparison) -> dict[str, dict[str, Any]]:
                     "ks": {},
                 },
             )
-            distance = ks_2samp(ours[sample], theirs[sample]).statistic
+            distance = scipy.stats.ks_2samp(ours[sample], theirs[sample]).statistic
             row["ks"][feature] = round(float(distance), 4)
     return {sample: table[sample] for sample in sorted(table)}
 

@@ -15,7 +15,7 @@ from anode.reporting.pass_rate_figure import pass_rate_figure
 from anode.reporting.report import CAPTIONS, Report, as_html, as_markdown, make_report
 from anode.reporting.search_figures import LimitLine, ScanLine, limits_figure, local_p_figure
 from anode.reporting.spectrum_figures import CutSpectrum, best_window_figure, spectra_figure
-from anode.reporting.style import save_figure
+from anode.reporting.style import remove_figure, save_figure
 from anode.search.band import fit_error
 from anode.search.numbers import p_text
 from anode.search.rows import Row, Search, rows_at, same_window
@@ -90,7 +90,6 @@ def write_report(
     spectra = _read_spectra(folder / "spectra.h5")
     output = folder if output is None else output
     drawn = _draw(search, spectra, output / "figures")
-    drawn += [name for name in CAPTIONS if name not in drawn and _is_there(output, name)]
     calibrated = _optional(folder / "calibration.json")
     if calibration is not None:
         calibrated = io.read_json(calibration)
@@ -145,10 +144,6 @@ def _optional(path: Path) -> Any:
     return io.read_json(path) if path.is_file() else None
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    return (folder / "figures" / f"{name}.png").is_file()
-
-
 def _read_spectra(path: Path) -> dict[str, np.ndarray]:
     with io.open_hdf5(path) as file:
         missing = [name for name in _SPECTRA if name not in file]
@@ -161,7 +156,7 @@ def _read_spectra(path: Path) -> dict[str, np.ndarray]:
 
 
 def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[str]:
-    """Write every figure that the search has something for; their names."""
+    """Write every figure that the search has something for, and remove others; their names."""
     efficiencies = [1.0, *sorted(search["efficiencies"], reverse=True)]
     rows = {efficiency: rows_at(search, efficiency) for efficiency in efficiencies}
     levels = {int(k): float(z) for k, z in search["global"]["levels"].items() if z is not None}
@@ -187,6 +182,8 @@ def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[
                 (best["low"], best["high"]),
                 [_flatness(search, best, cut.efficiency) for cut in passing],
             )
+    for name in CAPTIONS.keys() - drawn.keys():
+        remove_figure(folder / name)
     for name, figure in drawn.items():
         save_figure(figure, folder / name)
     return list(drawn)

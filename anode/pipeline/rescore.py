@@ -33,6 +33,7 @@ class ScoreConfig:
     threads: int
     ensemble: OtherEnsemble
     data: DataConfig | None
+    figures: bool = True
 
 
 def parse_score(raw: DictConfig) -> ScoreConfig:
@@ -67,6 +68,7 @@ def score(asked: ScoreConfig) -> None:
         n_jobs=asked.n_jobs,
         threads=asked.threads,
         ensemble=ensemble,
+        figures=asked.figures,
     )
     if asked.data is None and ensemble == own.ensemble:
         stages.score(config)
@@ -127,7 +129,7 @@ def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> 
             f"{config.trainer.keep} that the run kept (trainer.keep)"
         )
     output.mkdir(parents=True, exist_ok=True)
-    config = dataclasses.replace(config, run_dir=str(output), figures=True)
+    config = dataclasses.replace(config, run_dir=str(output))
     other = RunDirectory(output)
     other.claim(config)
     if not other.checkpoints.exists():

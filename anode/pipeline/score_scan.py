@@ -72,7 +72,7 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
         output: the HDF5 file to write; beside what a run writes it has ``window_low``,
             ``window_high`` and ``passed`` for each event.
         n_jobs: processes.
-        threads: torch threads of each process.
+        threads: threads of each process.
 
     Raises:
         RunDirectoryError: the scan is not finished, or its windows do not belong together.
@@ -115,7 +115,7 @@ def load_windows(path: Path, summary: Mapping[str, Any], *, threads: int) -> lis
     Args:
         path: the directory of the scan.
         summary: its ``search.json``.
-        threads: torch threads of each process.
+        threads: threads of each process.
 
     Raises:
         RunDirectoryError: a window of the summary is missing, is another than its run's signal

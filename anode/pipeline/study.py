@@ -221,7 +221,7 @@ def _make(cell: Cell) -> None:
     elif not cell.finished:
         ensemble = rescore.OtherEnsemble(*cell.ensemble)
         source, output = str(cell.source), str(cell.run_dir)
-        rescore.score(rescore.ScoreConfig(source, output, 1, 1, ensemble, data=None))
+        rescore.score(rescore.ScoreConfig(source, output, 1, 1, ensemble, None, figures=False))
 
 
 @contextlib.contextmanager

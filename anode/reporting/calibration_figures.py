@@ -1,9 +1,9 @@
 """Are the p-values of a search uniform without signal, and does it find what was injected?"""
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from anode.errors import DataError
 from anode.reporting.style import (
@@ -52,7 +52,7 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
         left.stairs(np.histogram(p, edges)[0], edges, color=PALETTE[0], lw=1.6)
         left.set(xlim=(0, 1), xlabel=what, ylabel=f"p-values / {1 / n_bins:g}")
         left.set_ylim(0, 1.45 * max(left.dataLim.y1, 2 * n / n_bins / 1.45))
-        test = stats.kstest(p, "uniform").pvalue
+        test = scipy.stats.kstest(p, "uniform").pvalue
         annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov $p$ = {p_text(test)}"], 0.97, 0.97)
         alpha = np.geomspace(1 / n / 3, 1, 300)
         _draw_bands(right, alpha, n, alpha, 1 / n)
@@ -131,5 +131,5 @@ def _draw_median(axes: Axes, injected: np.ndarray, values: np.ndarray) -> None:
 def _draw_bands(axes: Axes, x: np.ndarray, n: int, probability: np.ndarray, unit: float) -> None:
     """Binomial bands of n trials at each x."""
     for tail, shade in ((_TWO_SIGMA, "0.92"), (_ONE_SIGMA, "0.82")):
-        low, high = (stats.binom.ppf(q, n, probability) * unit for q in (tail, 1 - tail))
+        low, high = (scipy.stats.binom.ppf(q, n, probability) * unit for q in (tail, 1 - tail))
         axes.fill_between(x, np.maximum(low, 1e-9 * unit), high, color=shade, lw=0)

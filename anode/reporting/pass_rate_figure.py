@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from anode.reporting.spectrum_figures import (
     INCLUSIVE,
@@ -93,8 +93,8 @@ def _draw_pass_rate(
     seen = total > 0
     total, passed, mean = total[seen], passed[seen], moment[seen] / total[seen]
     bounds = np.stack([edges[starts], np.append(edges[starts[1:]], edges[-1])])[:, seen]
-    low = np.nan_to_num(stats.beta.ppf(ONE_SIGMA, passed, total - passed + 1))
-    high = np.nan_to_num(stats.beta.isf(ONE_SIGMA, passed + 1, total - passed), nan=1.0)
+    low = np.nan_to_num(scipy.stats.beta.ppf(ONE_SIGMA, passed, total - passed + 1))
+    high = np.nan_to_num(scipy.stats.beta.isf(ONE_SIGMA, passed + 1, total - passed), nan=1.0)
     rate = passed / total
     across = np.stack([mean - bounds[0], bounds[1] - mean]) / GEV_PER_TEV
     errors = np.stack([rate - low, high - rate]) / efficiency

@@ -32,8 +32,6 @@ CAPTIONS = {
     "limits": "95% CLs upper limits on signal events that pass the cut, in each window.",
     "sculpting": "Mass spectrum before and after each cut of the best window's model, and the "
     "pass rate over the nominal one. A cut that carves no bump leaves it flat.",
-    "calibration": "p-values of searches where there is no signal.",
-    "injection": "Significance and fitted events of searches with injected signal.",
 }
 """What each figure shows, by the name of its file."""
 
@@ -228,7 +226,7 @@ def _events(top_events: Mapping[str, Any] | None) -> Section | None:
 
 
 def _checked(figures: Sequence[str]) -> Section | None:
-    drawn = _present(figures, "sculpting", "calibration", "injection")
+    drawn = _present(figures, "sculpting")
     return Section("Checks", figures=drawn) if drawn else None
 
 

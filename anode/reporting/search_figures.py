@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from scipy import stats
 
 from anode.reporting.spectrum_figures import colors_of, cut_label
 from anode.reporting.style import (
@@ -79,7 +79,7 @@ def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Fi
     # Windows that do not compete may be far off: those below the axis are drawn at its edge.
     known = [p for line in lines for p in line.p_local[line.tested & np.isfinite(line.p_local)]]
     known = known or finite
-    needed = [float(stats.norm.sf(z)) for z in levels.values()]
+    needed = [float(scipy.stats.norm.sf(z)) for z in levels.values()]
     bottom = max(min(0.2 * min(known), 0.2 * min(needed, default=1), 3e-4), 1e-300)
     with style():
         figure = new_figure(7.4, 4.7)
@@ -159,7 +159,7 @@ def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
 def _draw_sigmas(axes: Axes, bottom: float) -> None:
     """Dotted lines at local significances, named on the right."""
     for sigma in SIGMAS:
-        p = float(stats.norm.sf(sigma))
+        p = float(scipy.stats.norm.sf(sigma))
         if p > bottom:
             axes.axhline(p, **{**REFERENCE_LINE, "linestyle": ":"}, zorder=0.5)
             place = axes.get_yaxis_transform()
@@ -171,8 +171,12 @@ def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None
     """Bands below the local p-value that a global significance needs, named inside."""
     ordered = sorted(levels.items())
     for place, (sigma, z) in enumerate(ordered):
-        high = float(stats.norm.sf(z))
-        low = float(stats.norm.sf(ordered[place + 1][1])) if place + 1 < len(ordered) else bottom
+        high = float(scipy.stats.norm.sf(z))
+        low = (
+            float(scipy.stats.norm.sf(ordered[place + 1][1]))
+            if place + 1 < len(ordered)
+            else bottom
+        )
         shade = str(0.97 - 0.025 * place)
         axes.axhspan(low, high, color=shade, lw=0, zorder=0)
         axes.axhline(high, color="0.6", lw=0.8, zorder=0.4)

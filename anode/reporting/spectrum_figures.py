@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
 
 from anode.reporting.style import (
     BACKGROUND,
@@ -183,8 +183,8 @@ def _draw_points(axes: Axes, spectrum: CutSpectrum, color: str, label: str) -> N
     """Counts with central 68% Poisson intervals (Garwood); empty bins are left out."""
     counts = spectrum.counts
     seen = counts > 0
-    low = stats.gamma.ppf(ONE_SIGMA, np.maximum(counts, 1))
-    high = stats.gamma.isf(ONE_SIGMA, counts + 1)
+    low = scipy.stats.gamma.ppf(ONE_SIGMA, np.maximum(counts, 1))
+    high = scipy.stats.gamma.isf(ONE_SIGMA, counts + 1)
     center = (spectrum.edges[1:] + spectrum.edges[:-1]) / 2 / GEV_PER_TEV
     axes.errorbar(
         center[seen],
@@ -237,6 +237,8 @@ def residuals(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """
     mean = np.maximum(np.nan_to_num(expected), 1e-12)
     excess = counts > mean
-    p = np.where(excess, stats.poisson.sf(counts - 1, mean), stats.poisson.cdf(counts, mean))
-    z = np.maximum(stats.norm.isf(np.maximum(p, 1e-300)), 0.0)
+    p = np.where(
+        excess, scipy.stats.poisson.sf(counts - 1, mean), scipy.stats.poisson.cdf(counts, mean)
+    )
+    z = np.maximum(scipy.stats.norm.isf(np.maximum(p, 1e-300)), 0.0)
     return np.where(np.nan_to_num(expected) > 0, np.where(excess, z, -z), 0.0)

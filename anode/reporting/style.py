@@ -193,15 +193,28 @@ def save_figure(figure: Figure, path: Path | str, *, close: bool = True) -> tupl
     Returns:
         The two files.
     """
-    path = Path(path)
-    png, pdf = path.with_name(path.name + ".png"), path.with_name(path.name + ".pdf")
+    png, pdf = _files(path)
     with style(), atomic_path(png) as png_partial, atomic_path(pdf) as pdf_partial:
+        engine = figure.get_layout_engine()
         figure.savefig(png_partial, format="png", metadata={"Software": None})
+        figure.set_layout_engine("none")  # the layout of one format serves both
         figure.savefig(
             pdf_partial,
             format="pdf",
             metadata={"CreationDate": None, "Creator": None, "Producer": None},
         )
+        figure.set_layout_engine(engine)
     if close:
         figure.clear()
     return png, pdf
+
+
+def remove_figure(path: Path | str) -> None:
+    """Delete what ``save_figure`` wrote there, if it did: what a later result has no figure of."""
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+
+
+def _files(path: Path | str) -> tuple[Path, Path]:
+    path = Path(path)
+    return path.with_name(path.name + ".png"), path.with_name(path.name + ".pdf")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.errors import DataError
 from anode.rates import ONE_SIGMA, wilson_error
@@ -65,7 +65,7 @@ def uniformity(p_values: np.ndarray) -> Uniformity:
         )
     n = len(p_values)
     below = {f"{level:g}": int(np.sum(p_values <= level)) for level in LEVELS}
-    ks = stats.kstest(p_values, "uniform")
+    ks = scipy.stats.kstest(p_values, "uniform")
     return Uniformity(
         n,
         {level: count / n for level, count in below.items()},

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.errors import DataError
 from anode.search.bump_hunter import bump_hunter
@@ -117,7 +117,7 @@ def smooth_p_value(before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> 
     expected = exponential(theta @ basis.T + offset)
     deviance, n_merged = merged_deviance(counts[None], expected)
     ndf = int(n_merged[0]) - every.shape[1]
-    return float(stats.chi2.sf(deviance[0], ndf)) if ndf > 0 else 1.0
+    return float(scipy.stats.chi2.sf(deviance[0], ndf)) if ndf > 0 else 1.0
 
 
 def _place(spectra: Spectra, best: dict[str, Any]) -> tuple[int, int]:

@@ -9,7 +9,8 @@ parameters, ln f = sum_k theta_k g_k(x) with g = 1, ln(1 - x), ln x, ln^2 x, ln^
 """
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from anode.errors import ConfigError, DataError
 
@@ -173,5 +174,5 @@ def f_test(
     ndf = n_merged - n_larger
     usable = (ndf >= 1) & (rest > 0)
     f = gain / more * np.where(usable, ndf, 1) / np.where(usable, rest, 1.0)
-    by_f = stats.f.sf(f, more, np.where(usable, ndf, 1))
-    return np.where(usable, by_f, stats.chi2.sf(gain, more))
+    by_f = scipy.stats.f.sf(f, more, np.where(usable, ndf, 1))
+    return np.where(usable, by_f, scipy.stats.chi2.sf(gain, more))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.errors import DataError
 from anode.search.dijet import N_PARAMETERS
@@ -136,7 +136,7 @@ def _next_bins(fits: dict[int, ChosenFit], first: int, usable: np.ndarray) -> fl
             continue
         common = max(set(fits[first].fits) & set(later.fits))
         fall = fits[first].fits[common].deviance - later.fits[common].deviance
-        p_values.append(float(stats.chi2.sf(max(fall, 0.0), n_bins)))
+        p_values.append(float(scipy.stats.chi2.sf(max(fall, 0.0), n_bins)))
     return min(p_values)
 
 

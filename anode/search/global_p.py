@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse, stats
+import scipy
+from scipy import sparse
 
 from anode.search.significance import p_of_z, z_of_p, z_values
 from anode.search.spectrum_many import predict_many
@@ -117,9 +118,9 @@ def largest_excess_of_toys(cells: Cells, *, n_toys: int, rng: np.random.Generato
     spectra = np.empty((n_cells, n_toys, n_bins), dtype=np.float32)
     for place in range(n_bins):
         normal = rng.normal(size=(n_toys, cells.roots.shape[2]))
-        uniform = stats.norm.cdf(cells.roots[place] @ normal.T)
+        uniform = scipy.stats.norm.cdf(cells.roots[place] @ normal.T)
         mean = cells.mean[:, place, None]
-        spectra[:, :, place] = stats.poisson.ppf(np.clip(uniform, 1e-15, 1 - 1e-15), mean)
+        spectra[:, :, place] = scipy.stats.poisson.ppf(np.clip(uniform, 1e-15, 1 - 1e-15), mean)
     largest = np.full(n_toys, -np.inf)
     for cell in range(n_cells):
         largest = np.fmax(largest, _z(spectra[cell].astype(float), cells, cell))

@@ -10,6 +10,7 @@ Signal events are those that pass the cut and lie in the window: no acceptance i
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from math import inf, isfinite, log, sqrt
 from typing import NamedTuple
 
@@ -34,8 +35,6 @@ _LOWEST = 0.05
 
 _NEGLIGIBLE = 1e-6
 """Errors of an expectation [events] that only rounding would notice."""
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
 class Limit(NamedTuple):
@@ -179,13 +178,19 @@ def _counting_limit(n_observed: float, expected: float, error: float, alpha: flo
     return Limit(limit(n_observed), (low2, low1, median, high1, high2), "counting")
 
 
+@cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(400)
+
+
 def _backgrounds(expected: float, error: float) -> tuple[np.ndarray, np.ndarray]:
     """Values of b and their weights: Gauss-Legendre nodes of the Gaussian above zero."""
     if error == 0:
         return np.array([expected]), np.ones(1)
     low, high = max(0.0, expected - 8 * error), expected + 8 * error
-    background = low + (high - low) * (1 + _NODES) / 2
-    weights = _WEIGHTS * np.exp(-(((background - expected) / error) ** 2) / 2)
+    nodes, weights = _nodes()
+    background = low + (high - low) * (1 + nodes) / 2
+    weights = weights * np.exp(-(((background - expected) / error) ** 2) / 2)
     return background, weights / weights.sum()
 
 

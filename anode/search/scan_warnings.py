@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.search.cuts import MIN_PASSING
 from anode.search.numbers import efficiency_text, mass_range, p_text, with_error
@@ -25,7 +25,7 @@ def chance_of(n_failed: int, n_tests: int, rate: float, *, overlap: float = 1.0)
     if not n_failed:
         return 1.0
     failed = int(np.ceil(n_failed / overlap))
-    return float(stats.binom.sf(failed - 1, max(failed, round(n_tests / overlap)), rate))
+    return float(scipy.stats.binom.sf(failed - 1, max(failed, round(n_tests / overlap)), rate))
 
 
 def _overlap(search: Search) -> float:
@@ -51,7 +51,7 @@ def _sculpted_overall(search: Search) -> str:
 def _not_closed(search: Search) -> str:
     found = pulls(search)
     far = int(np.sum(np.abs(found) > 2))
-    chance = chance_of(far, len(found), 2 * stats.norm.sf(2), overlap=_overlap(search))
+    chance = chance_of(far, len(found), 2 * scipy.stats.norm.sf(2), overlap=_overlap(search))
     if chance >= POOR:
         return ""
     return (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 from scipy.spatial.distance import jensenshannon
 
 from anode.errors import ConfigError, DataError
@@ -149,7 +149,7 @@ def independence(
             f"independence needs three events of different mass and score in [{window[0]:g}, "
             f"{window[1]:g}) GeV, got {len(mass)} events"
         )
-    correlation = stats.pearsonr(mass, score)
+    correlation = scipy.stats.pearsonr(mass, score)
     edges = np.linspace(*window, n_bins + 1)
     return Independence(
         len(mass),

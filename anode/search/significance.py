@@ -8,7 +8,8 @@ background, s the signal. The test of s = 0 profiles b' [Cowan, Cranmer, Gross a
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+import scipy
+from scipy import special
 
 from anode.errors import DataError
 
@@ -38,12 +39,12 @@ def z_of_p(p: np.ndarray | float) -> np.ndarray:
         >>> round(float(z_of_p(2.866515719e-07)), 6)
         5.0
     """
-    return np.asarray(stats.norm.isf(p))
+    return np.asarray(scipy.stats.norm.isf(p))
 
 
 def p_of_z(z: np.ndarray | float) -> np.ndarray:
     """One-sided tail p = Phi(-Z), accurate for large Z."""
-    return np.asarray(stats.norm.cdf(-np.asarray(z)))
+    return np.asarray(scipy.stats.norm.cdf(-np.asarray(z)))
 
 
 def q0(n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float) -> np.ndarray:
@@ -156,9 +157,9 @@ def randomised_p_values(
     error = np.where(known, 1.0, sigma)
     n_off, fraction = (b / error) ** 2, 1 / (1 + b / error**2)
     beyond = special.betainc(n + 1, np.where(n_off > 0, n_off, 1), fraction)
-    above = np.where(known, stats.poisson.sf(n, b), np.where(n_off > 0, beyond, 0.0))
+    above = np.where(known, scipy.stats.poisson.sf(n, b), np.where(n_off > 0, beyond, 0.0))
     tail = np.where(n > 0, special.betainc(np.maximum(n, 1), n_off + 1, fraction), 1.0)
-    at_least = np.where(known, stats.poisson.sf(n - 1, b), tail)
+    at_least = np.where(known, scipy.stats.poisson.sf(n - 1, b), tail)
     return np.asarray(above + rng.random(n.shape) * (at_least - above))
 
 
@@ -194,7 +195,7 @@ def _exact_log_p(n: float, b: float, sigma: float) -> float:
     largest = max(n, truth)
     counts = np.arange(np.ceil(largest + 40 * np.sqrt(largest) + 50))
     if sigma == 0:
-        return float(special.logsumexp(stats.poisson.logpmf(counts[int(n) :], truth)))
+        return float(special.logsumexp(scipy.stats.poisson.logpmf(counts[int(n) :], truth)))
     observed = _q0(np.array(n), np.array(b), np.array(sigma))
     low = np.full(len(counts), truth - _REACH * sigma)
     high = np.full(len(counts), truth + _REACH * sigma)
@@ -203,7 +204,7 @@ def _exact_log_p(n: float, b: float, sigma: float) -> float:
         beats = _q0(counts, middle, np.array(sigma)) >= observed
         low, high = np.where(beats, middle, low), np.where(beats, high, middle)
     log_tail = special.log_ndtr((low - truth) / sigma)
-    return float(special.logsumexp(stats.poisson.logpmf(counts, truth) + log_tail))
+    return float(special.logsumexp(scipy.stats.poisson.logpmf(counts, truth) + log_tail))
 
 
 def _checked(

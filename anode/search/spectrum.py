@@ -4,8 +4,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from iminuit import Minuit
-from scipy import stats
 
 from anode.errors import DataError
 from anode.search.dijet import (
@@ -163,7 +163,7 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
         expected=expected,
         deviance=float(deviance(counts[used], expected[used])),
         ndf=int(used.sum()) - n_parameters,
-        p_value=float(stats.chi2.sf(merged[0], left)) if left >= 1 else float("nan"),
+        p_value=float(scipy.stats.chi2.sf(merged[0], left)) if left >= 1 else float("nan"),
         valid=bool(minuit.valid and minuit.accurate),
         transform=transform,
     )

@@ -42,7 +42,7 @@ def fit_stored(
         jobs: fits that start from no other.
         store: the folder; None fits everything here.
         n_jobs: processes.
-        threads: torch threads of each.
+        threads: threads of each.
     """
     if any(job.start_from is not None for job in jobs):
         raise ValueError("only fits that start from no other are stored")
