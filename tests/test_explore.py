@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
@@ -22,9 +23,9 @@ from anode.evaluation.describe import Describer, Description
 from anode.events.lhco import read_lhco_features
 from anode.events.scan import DIJET_FEATURES, SCANNERS, Block, scan_table
 from anode.events.table import EventTable
-from anode.pipeline.config import RegionsConfig
+from anode.pipeline.config import CONFIG_DIR, RegionsConfig
 from anode.pipeline.data_config import READERS, DataConfig
-from anode.pipeline.explore import ExploreConfig, describe, facts
+from anode.pipeline.explore import ExploreConfig, describe, explore, facts, parse_explore
 from anode.pipeline.raw_data import as_features
 from anode.regions.windows import Regions
 from anode.reporting.explore_card import card
@@ -320,17 +321,16 @@ def test_the_command_writes_a_card_of_a_broken_file(tmp_path):
 
 
 @pytest.mark.parametrize("reader", ["lhco_raw", "blackbox"])
-def test_raw_particles_are_described_by_their_features(tmp_path, reader):
+def test_raw_particles_are_described_by_their_features(tmp_path, reader, monkeypatch):
     pytest.importorskip("fastjet")
     rows = raw_rows(40)
     rows[5, 0] = -1.0
     write_frame(tmp_path / "raw.h5", rows)
-    done = script(
-        f"data={reader}", "data.path=raw.h5", "n_jobs=1", "output=out",
-        "regions.signal=[2000,3500]", "regions.sidebands=[[null,2000],[3500,null]]",
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    asked = [f"data={reader}", "data.path=raw.h5", "n_jobs=1", "output=out"]
+    regions = ["regions.signal=[2000,3500]", "regions.sidebands=[[null,2000],[3500,null]]"]
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        explore(parse_explore(compose("explore", [*asked, *regions])))
     content = json.loads((tmp_path / "out/card.json").read_text())
     assert (content["n_rows"], content["n_faulty"]) == (40, 1)
     (fault,) = content["faults"]

@@ -35,7 +35,6 @@ CONFINED = {
     "threadpoolctl": {"methods", "parallel.py"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "iminuit": {"search"},
-    "pyhf": {"search"},
     "pyBumpHunter": {"search"},
     "jinja2": {"reporting"},
     "dask": {"pipeline/cluster.py"},

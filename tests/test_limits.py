@@ -1,18 +1,21 @@
 """Limits and fitted signals of one count, against closed forms and published numbers."""
 
+import json
 from math import log, sqrt
 
 import numpy as np
 import pyhf
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from iminuit import Minuit
+from pyhf.infer.intervals.upper_limits import toms748_scan
 from scipy import stats
 from scipy.special import gammaincc
 
 from anode.errors import DataError
 from anode.search.limits import SMALL, signal_strength, upper_limit
+from anode.search.workspace import workspace
 
 
 def test_nothing_expected_and_nothing_seen_excludes_three_events():
@@ -67,18 +70,49 @@ def test_published_counting_experiment():
     assert upper_limit(50, 50, 7).expected[2] == pytest.approx(19.7, rel=0.03)
 
 
-def test_asymptotic_limits_are_those_of_a_simple_model_of_pyhf():
-    model = pyhf.simplemodels.correlated_background(
-        [10.0], [400.0], [412.0], [388.0], validate=False
-    )
-    scan = np.linspace(0.5, 10, 96)
-    observed, expected = pyhf.infer.intervals.upper_limits.linear_grid_scan(
-        [400.0, *model.config.auxdata], model, scan
-    )
-    found = upper_limit(400, 400, 12)
+@pytest.mark.filterwarnings("ignore:jsonschema.RefResolver is deprecated:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("n", "expected", "error"),
+    [
+        (400, 400, 12),
+        (460, 400, 12),
+        (340, 400, 30),
+        (380, 400, 0),
+        (229, 107.2, 9.8),
+        (30, 26, 9),
+    ],
+)
+def test_asymptotic_limits_are_those_of_pyhf_from_the_workspace(n, expected, error):
+    spec = json.loads(json.dumps(workspace(n, expected, error)))
+    model = pyhf.Workspace(spec).model()
+    _, highest = model.config.suggested_bounds()[model.config.poi_index]
+
+    def by_pyhf(count: float) -> tuple[float, np.ndarray]:
+        data = [count, *model.config.auxdata]
+        found = toms748_scan(data, model, 1e-3 * highest, highest, rtol=1e-4)
+        return float(found[0]), np.array(found[1], dtype=float)
+
+    found = upper_limit(n, expected, error)
     assert found.source == "asymptotic"
-    assert found.observed == pytest.approx(10 * float(observed), rel=2e-3)
-    assert found.expected == pytest.approx(10 * np.array(expected, dtype=float), rel=5e-3)
+    # pyhf's fits are numerical.
+    assert found.observed == pytest.approx(by_pyhf(n)[0], rel=1e-3)
+    # Its expected limits know the count, by the background that fits it best; ours do not.
+    assert found.expected == pytest.approx(by_pyhf(expected)[1], rel=1e-3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.floats(SMALL, 1e6), st.floats(0, 1e4))
+@example(0, 25.0, 1e-180)
+def test_asymptotic_limits_rise_with_the_count_and_exceed_those_of_a_gaussian(n, expected, error):
+    found = upper_limit(n, expected, error)
+    assert found.source == "asymptotic"
+    assert 0 < found.observed <= upper_limit(n + 1, expected, error).observed
+    assert found.observed > n - expected
+    assert (np.diff(found.expected) > 0).all()
+    spread = sqrt(expected + error**2)
+    if 5 * error < expected:  # or b >= 0 shortens the Gaussian
+        # A count of s + b spreads more than one of b alone, for which the limit is 1.96.
+        assert found.expected[2] >= stats.norm.isf(0.025) * spread * (1 - 1e-6)
 
 
 def test_both_kinds_of_limit_agree_where_they_meet():

@@ -112,7 +112,7 @@ def test_a_search_leaves_what_the_contract_promises(finished):
     assert result["template_source"] == "sampled"
     assert result["data"]["n_data_signal"] is None  # a search does not know
     for name in ("report.html", "report.md", "spectra.h5", "config.yaml", "manifest.json",
-                 "top_events.json"):  # fmt: skip
+                 "top_events.json", "workspace.json"):  # fmt: skip
         assert (finished / name).stat().st_size > 0
     assert sorted(p.name for p in (finished / "windows").iterdir()) == WINDOWS
     assert load_search(finished / "config.yaml") == configuration(finished, *SMALL_ANODE)

@@ -30,6 +30,7 @@ from anode.reporting.search_table import search_table
 from anode.reporting.style import save_figure
 from anode.search.propose import propose
 from anode.search.spectrum import make_spectrum
+from anode.search.workspace import workspace
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class SearchDirectory(RunDirectory):
         self.result = self.path / "search.json"
         self.spectra = self.path / "spectra.h5"
         self.top_events = self.path / "top_events.json"
+        self.workspace = self.path / "workspace.json"
 
     def _leftovers(self) -> list[Path]:
         """Not those below windows, which jobs of their own may be writing."""
@@ -119,6 +121,7 @@ def _finish(
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
         io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
+        _write_workspace(directory, result["best"])
     result["skipped"] = [window._asdict() for window in skipped]
     result["conclusion"] = config.conclusion
     manifest = directory.read_manifest()
@@ -259,6 +262,15 @@ def _top_events(
     ]
     bounds = None if best is None else (best["low"], best["high"])
     return top_events(windows, bounds, config.run.data, n_jobs=config.run.n_jobs)
+
+
+def _write_workspace(directory: SearchDirectory, best: dict[str, Any] | None) -> None:
+    """The count of the largest excess for pyhf."""
+    if best is None:
+        directory.workspace.unlink(missing_ok=True)
+        return
+    counts = (best[key] for key in ("n_observed", "n_expected", "n_expected_error"))
+    io.write_json(directory.workspace, workspace(*counts))
 
 
 def _thresholds(config: SearchConfig, window: FinishedWindow) -> dict[float, float]:
