@@ -103,8 +103,9 @@ def write_report(
     io.write_text(output / "report.md", as_markdown(made))
     io.write_text(output / "report.html", as_html(made, output / "figures"))
     if output != folder:
-        for name in ("search.json", "top_events.json"):
-            io.write_json(output / name, io.read_json(folder / name))
+        for name in ("search.json", "top_events.json", "workspace.json"):
+            if (content := _optional(folder / name)) is not None:
+                io.write_json(output / name, content)
     return made
 
 
