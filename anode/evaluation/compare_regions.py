@@ -127,8 +127,6 @@ def _correlation(mass: np.ndarray, values: np.ndarray) -> Correlation | None:
     n = len(mass)
     if n < 3 or np.ptp(values) == 0 or np.ptp(mass) == 0:
         return None
-    pearson, spearman = (
-        scipy.stats.pearsonr(mass, values).statistic,
-        scipy.stats.spearmanr(mass, values).statistic,
-    )
+    pearson = scipy.stats.pearsonr(mass, values).statistic
+    spearman = scipy.stats.spearmanr(mass, values).statistic
     return Correlation(n, float(pearson), float(spearman), float(1 / np.sqrt(n - 1)))

@@ -106,6 +106,8 @@ def write_report(
         for name in ("search.json", "top_events.json", "workspace.json"):
             if (content := _optional(folder / name)) is not None:
                 io.write_json(output / name, content)
+            else:
+                (output / name).unlink(missing_ok=True)
     return made
 
 
