@@ -6,8 +6,8 @@ make benchmark
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import benchmark
-from anode.pipeline.command import command
+from anode.benchmark import benchmark
+from anode.configuration.command import command
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="benchmark")

@@ -7,8 +7,8 @@ python scripts/calibrate.py calibration=injection     # fitted against injected 
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline.calibrate import calibrate, parse_calibrate
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.search.calibrate import calibrate, parse_calibrate
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="calibrate")

@@ -8,8 +8,8 @@ python scripts/compare.py study=full            # makes the runs that are missin
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import compare
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.studies import compare
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="compare")

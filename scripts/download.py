@@ -8,8 +8,8 @@ python scripts/download.py dataset=rnd_raw mirror=https://host/path folder=/scra
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import download
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.datasets import download
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="download")

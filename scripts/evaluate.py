@@ -6,9 +6,9 @@ python scripts/evaluate.py experiment=anode run_dir=results/anode/mine
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import stages
-from anode.pipeline.command import command
-from anode.pipeline.config import parse_run
+from anode.configuration.command import command
+from anode.pipeline.runs import stages
+from anode.pipeline.runs.config import parse_run
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="run")

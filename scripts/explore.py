@@ -7,8 +7,8 @@ python scripts/explore.py data=lhco_features data.path=FILE output=FOLDER
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import explore
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.datasets import explore
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="explore")

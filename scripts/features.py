@@ -8,14 +8,14 @@ python scripts/features.py data.path=FILE output=FILE cluster.address=tcp://host
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline.command import command
+from anode.configuration.command import command
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="features")
 @command
 def main(raw: DictConfig) -> None:
     # Here, so that a missing extra is reported as every other error is.
-    from anode.pipeline.features import features, parse_features
+    from anode.pipeline.datasets.features import features, parse_features
 
     features(parse_features(raw))
 

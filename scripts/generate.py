@@ -8,14 +8,14 @@ python scripts/generate.py out=generated/raw.h5 n_background=1000 n_signal=100 r
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline.command import command
+from anode.configuration.command import command
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="generate")
 @command
 def main(raw: DictConfig) -> None:
     # Here, so that a missing extra is reported as every other error is.
-    from anode.pipeline.generation import generate, parse_generate
+    from anode.pipeline.datasets.generate import generate, parse_generate
 
     generate(parse_generate(raw))
 

@@ -6,8 +6,8 @@ python scripts/report.py run_dir=results/search/anode
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import report
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.search import report
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="report")

@@ -7,8 +7,8 @@ python scripts/reproduce.py 'only=[full,ablation]'
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import reproduce
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.studies import reproduce
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="reproduce")

@@ -10,8 +10,8 @@ run_dir may also be that of a scan: every event is scored by the window nearest 
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline import rescore
-from anode.pipeline.command import command
+from anode.configuration.command import command
+from anode.pipeline.scoring import score as rescore
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="score")

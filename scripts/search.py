@@ -7,9 +7,9 @@ python scripts/search.py injection.n_signal=780 run_dir=results/search/bundled
 import hydra
 from omegaconf import DictConfig
 
-from anode.pipeline.command import command
-from anode.pipeline.search import search
-from anode.pipeline.search_config import parse_search
+from anode.configuration.command import command
+from anode.pipeline.search.config import parse_search
+from anode.pipeline.search.search import search
 
 
 @hydra.main(version_base=None, config_path="../configs", config_name="search")

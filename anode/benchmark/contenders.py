@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from anode.benchmark.timing import Work
+from anode.density.batched_loss import mean_losses
 from anode.density.build import build_density
 from anode.density.maf import FlowConfig
-from anode.density.mog import MixtureConfig
-from anode.density.together import mean_losses
+from anode.density.mixture import MixtureConfig
 from anode.errors import ConfigError
 from anode.seeding import torch_stream
 from anode.training.optimiser import Adam

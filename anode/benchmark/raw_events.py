@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from anode.benchmark.timing import interleaved
-from anode.events.raw import RawBlock, raw_layout, read_raw
+from anode.events.readers.raw_particles import RawBlock, raw_layout, read_raw
 from anode.jets.features import event_features
 from anode.jets.settings import AXES, DEFAULT
 

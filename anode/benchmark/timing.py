@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from anode.density.products import product
+from anode.density.matmul import product
 
 Work = Callable[[], object]
 WARM_UP = 2

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from anode.density.base import ConditionalDensity, DensityConfig
-from anode.density.fused import FusedMaskedAutoregressiveFlow, MixtureFlow, MixtureFlowConfig
+from anode.density.fused.flow import FusedMaskedAutoregressiveFlow, MixtureFlow, MixtureFlowConfig
 from anode.density.maf import (
     FlowConfig,
     MaskedAutoregressiveFlow,
@@ -13,7 +13,7 @@ from anode.density.maf import (
     SplineConfig,
     SplineCouplingFlow,
 )
-from anode.density.mog import AutoregressiveMixture, MixtureConfig
+from anode.density.mixture import AutoregressiveMixture, MixtureConfig
 from anode.errors import ConfigError
 
 CONFIGS: dict[str, type[DensityConfig]] = {

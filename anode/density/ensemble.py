@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from anode.density.base import ConditionalDensity
-from anode.density.latent import average, to_normal
-from anode.density.mog import AutoregressiveMixture
+from anode.density.mixture import AutoregressiveMixture
+from anode.density.rosenblatt import average, to_normal
 from anode.errors import ConfigError
 
 
@@ -42,7 +42,7 @@ class Ensemble(ConditionalDensity):
 
     stable however small p is, and itself a normalised density. A draw comes from a member chosen
     at random for each event. ``latent`` is exact for autoregressive mixtures, whose average is
-    autoregressive too (``anode.density.latent``); an average of flows has no such map of its own,
+    autoregressive too (``rosenblatt``); an average of flows has no such map of its own,
     and the last member's serves: their average's events are normal there as far as members agree.
 
     Args:

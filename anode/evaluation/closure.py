@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from anode.errors import ConfigError, DataError
-from anode.rates import chi2_tail
+from anode.statistics.counting.pass_rate import chi2_tail
 
 MIN_POOLED = 10
 """Fewest events of both samples in a bin for which its pull is taken as Gaussian."""

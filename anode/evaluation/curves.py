@@ -6,7 +6,9 @@ variance**: how much the numbers move when the densities are trained again, with
 another injection, only several runs can tell (``scripts/compare.py``).
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -259,3 +261,23 @@ def _sic_curve(curve: Roc, resampled: _Bootstrap) -> SicCurve:
     error = np.sqrt(signal_variance / fpr + background_variance * tpr**2 / (4 * fpr**3))
     low, high = np.quantile(resampled.sic_at(fpr), _BAND, axis=0)
     return SicCurve(fpr, tpr, tpr / np.sqrt(fpr), error, low, high)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How results are judged.
+
+    Attributes:
+        n_bootstrap: resamples of the test events for errors and bands.
+        n_closure: events generated from p_bg for the closure test.
+    """
+
+    n_bootstrap: int
+    n_closure: int
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 2:
+                raise ConfigError(
+                    f"evaluation.{field.name} must be at least 2, got {getattr(self, field.name)}"
+                )

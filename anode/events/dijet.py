@@ -5,152 +5,25 @@ raw columns, j1 is the jet of larger pT. On equal masses j1 is jet 1.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from anode.errors import ConfigError
+from anode.events.feature_definitions import (
+    FEATURES,
+    MASS_ROUNDING,
+    MOMENTUM_COLUMNS,
+    TAU_ROUNDING,
+    Jet,
+    check_features,
+    columns_needed,
+    invariant_mass,
+)
 from anode.events.table import Violation, refuse_rows
 
 logger = logging.getLogger(__name__)
-
-MOMENTUM_COLUMNS = ("px", "py", "pz", "m")
-RAW_COLUMNS = tuple(
-    f"{quantity}j{jet}"
-    for jet in (1, 2)
-    for quantity in (*MOMENTUM_COLUMNS, "tau1", "tau2", "tau3")
-)
-"""The 14 columns of the LHC Olympics feature files: px, py, pz, m [GeV] and tau_N of two jets."""
-
-MASS_ROUNDING = 1e-6
-"""A mass down to -1e-6 pT is zero that was rounded: m^2 = E^2 - p^2 in double precision has an
-error of a few 1e-16 E^2, so abs(m) up to a few 1e-8 E. Published files reach -2e-8 pT."""
-
-TAU_ROUNDING = 1e-9
-"""A tau_N within 1e-9 of zero is zero: N axes lie on every particle of the jet."""
-
-
-class Jet(NamedTuple):
-    """One jet in each of N events: (N,) arrays, GeV; ``tau[n]`` is the n-subjettiness tau_n."""
-
-    px: np.ndarray
-    py: np.ndarray
-    pz: np.ndarray
-    m: np.ndarray
-    tau: Mapping[int, np.ndarray]
-
-    @property
-    def pt(self) -> np.ndarray:
-        """Transverse momentum [GeV]."""
-        return np.hypot(self.px, self.py)
-
-    @property
-    def eta(self) -> np.ndarray:
-        """Pseudorapidity, arsinh(pz / pT)."""
-        return np.arcsinh(self.pz / self.pt)
-
-    @property
-    def phi(self) -> np.ndarray:
-        """Azimuth in (-pi, pi]."""
-        return np.arctan2(self.py, self.px)
-
-    def tau_ratio(self, n: int, k: int) -> np.ndarray:
-        """tau_n / tau_k, and 0 where tau_k is zero: k particles need no n-th axis.
-
-        The public CATHODE code has tau_n / (tau_k + 1e-5), which agrees at tau_k = 0.
-        """
-        return np.divide(
-            self.tau[n],
-            self.tau[k],
-            out=np.zeros_like(self.tau[n]),
-            where=self.tau[k] > TAU_ROUNDING,
-        )
-
-
-class Feature(NamedTuple):
-    """How one named feature is made: ``compute(lighter, heavier) -> (N,)``.
-
-    Attributes:
-        compute: function of the two jets.
-        unit: "GeV" or "" for a pure number.
-        taus: which tau_N it reads.
-    """
-
-    compute: Callable[[Jet, Jet], np.ndarray]
-    unit: str = ""
-    taus: tuple[int, ...] = ()
-
-
-def invariant_mass(first: Jet, second: Jet) -> np.ndarray:
-    """m_jj [GeV] of two jets.
-
-        m_jj^2 = m1^2 + m2^2 + 2 (E1 E2 - p1.p2)
-        E1 E2 - p1.p2 = (E1 E2 - |p1||p2|) + (|p1||p2| - p1.p2)
-        E1 E2 - |p1||p2| = (m1^2 |p2|^2 + m2^2 |p1|^2 + m1^2 m2^2) / (E1 E2 + |p1||p2|)
-        |p1||p2| - p1.p2 = |p1 x p2|^2 / (|p1||p2| + p1.p2)       where p1.p2 > 0
-
-    The bracketed terms have no cancellation, so that even light collinear jets are exact.
-    """
-    a = np.stack([first.px, first.py, first.pz])
-    b = np.stack([second.px, second.py, second.pz])
-    a2, b2 = (a * a).sum(axis=0), (b * b).sum(axis=0)
-    m1, m2 = first.m**2, second.m**2
-    energies, momenta = np.sqrt((a2 + m1) * (b2 + m2)), np.sqrt(a2 * b2)
-    dot = (a * b).sum(axis=0)
-    cross = np.cross(a, b, axis=0)
-    opening = np.where(
-        dot > 0, (cross * cross).sum(axis=0) / (momenta + np.abs(dot)), momenta - dot
-    )
-    slowness = (m1 * b2 + m2 * a2 + m1 * m2) / (energies + momenta)
-    return np.sqrt(m1 + m2 + 2 * (slowness + opening))
-
-
-def delta_phi(first: Jet, second: Jet) -> np.ndarray:
-    """Angle between the jets in the transverse plane, in [0, pi]."""
-    return np.abs((first.phi - second.phi + np.pi) % (2 * np.pi) - np.pi)
-
-
-def delta_eta(first: Jet, second: Jet) -> np.ndarray:
-    """Absolute difference of pseudorapidities."""
-    return np.abs(first.eta - second.eta)
-
-
-def delta_r(first: Jet, second: Jet) -> np.ndarray:
-    """sqrt(delta_eta^2 + delta_phi^2)."""
-    return np.hypot(delta_eta(first, second), delta_phi(first, second))
-
-
-def _of_one_jet(index: int) -> dict[str, Feature]:
-    """Features of the lighter (1) or heavier (2) jet."""
-
-    def jet(*pair: Jet) -> Jet:
-        return pair[index - 1]
-
-    return {
-        f"mj{index}": Feature(lambda *jets: jet(*jets).m, "GeV"),
-        f"pt_{index}": Feature(lambda *jets: jet(*jets).pt, "GeV"),
-        f"eta_{index}": Feature(lambda *jets: jet(*jets).eta),
-        f"phi_{index}": Feature(lambda *jets: jet(*jets).phi),
-        f"tau21_{index}": Feature(lambda *jets: jet(*jets).tau_ratio(2, 1), taus=(1, 2)),
-        f"tau32_{index}": Feature(lambda *jets: jet(*jets).tau_ratio(3, 2), taus=(2, 3)),
-        f"tau1_{index}": Feature(lambda *jets: jet(*jets).tau[1], taus=(1,)),
-        f"tau2_{index}": Feature(lambda *jets: jet(*jets).tau[2], taus=(2,)),
-        f"tau3_{index}": Feature(lambda *jets: jet(*jets).tau[3], taus=(3,)),
-    }
-
-
-FEATURES: dict[str, Feature] = {
-    **_of_one_jet(1),
-    **_of_one_jet(2),
-    "delta_mj": Feature(lambda lighter, heavier: heavier.m - lighter.m, "GeV"),
-    "delta_eta": Feature(delta_eta),
-    "delta_phi": Feature(delta_phi),
-    "delta_r": Feature(delta_r),
-    "mjj": Feature(invariant_mass, "GeV"),
-}
-"""Every feature that ``features=[...]`` may name."""
 
 
 @dataclass(frozen=True)
@@ -197,33 +70,6 @@ class Derived(NamedTuple):
     mass: np.ndarray
     features: np.ndarray
     report: DijetReport
-
-
-def check_features(names: Sequence[str], known: Sequence[str] = tuple(FEATURES)) -> None:
-    """Make sure that every feature name is known and asked once.
-
-    Raises:
-        ConfigError: otherwise, or if there is none.
-    """
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"features: unknown {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
-        )
-    if not names or len(set(names)) != len(names):
-        raise ConfigError(f"features must name at least one feature, each once, got {list(names)}")
-
-
-def units_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The unit of every named feature."""
-    return tuple(FEATURES[name].unit for name in names)
-
-
-def columns_needed(names: Sequence[str]) -> tuple[str, ...]:
-    """The raw columns that m_jj and the named features are made from, in file order."""
-    taus = sorted({tau for name in names for tau in FEATURES[name].taus})
-    quantities = (*MOMENTUM_COLUMNS, *(f"tau{tau}" for tau in taus))
-    return tuple(f"{quantity}j{jet}" for jet in (1, 2) for quantity in quantities)
 
 
 def derive(

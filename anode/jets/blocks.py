@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import ConfigError, DataError
-from anode.events.raw import read_raw
+from anode.events.readers.raw_particles import read_raw
 from anode.io import open_hdf5, write_hdf5
 from anode.jets.clustering import EVERY_EVENT, leading_jets
 from anode.jets.features import COLUMNS, features_of

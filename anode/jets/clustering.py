@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import ConfigError
-from anode.events.objects import DetectorObjects
+from anode.events.particles import DetectorObjects
 from anode.jets.settings import DEFAULT, JetConfig
 
 if TYPE_CHECKING:

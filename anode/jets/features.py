@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.events import dijet
-from anode.events.dijet import RAW_COLUMNS
-from anode.events.objects import DetectorObjects
+from anode.events import feature_definitions
+from anode.events.feature_definitions import RAW_COLUMNS
+from anode.events.particles import DetectorObjects
 from anode.jets.clustering import EVERY_EVENT, RD_TRIGGER, LeadingJets, Trigger, leading_jets
 from anode.jets.settings import DEFAULT, JetConfig
 from anode.jets.substructure import n_subjettiness
@@ -87,16 +87,16 @@ def features_of(
         for j, jet in enumerate(pair)
         for column in (tau[:, j, 3], jet.pt, jet.eta, jet.phi, count[:, j], lead[:, j])
     ]
-    mass, distance = dijet.invariant_mass(*pair), dijet.delta_r(*pair)
-    of_event = [mass, distance, dijet.delta_eta(*pair), n_particles[jets.event]]
+    mass, distance = feature_definitions.invariant_mass(*pair), feature_definitions.delta_r(*pair)
+    of_event = [mass, distance, feature_definitions.delta_eta(*pair), n_particles[jets.event]]
     published = _published_columns(jets, tau[:, :, :3])
     return JetFeatures(jets.event, np.column_stack([published, *further, *of_event]))
 
 
-def _jet(momentum: NDArray[np.float64]) -> dijet.Jet:
+def _jet(momentum: NDArray[np.float64]) -> feature_definitions.Jet:
     """One jet of each event from its (S, 4) momenta."""
     px, py, pz = momentum[:, :3].T
-    return dijet.Jet(px, py, pz, invariant_mass(momentum), {})
+    return feature_definitions.Jet(px, py, pz, invariant_mass(momentum), {})
 
 
 def _published_columns(jets: LeadingJets, tau: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,8 +17,8 @@ import numpy as np
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable, concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
-from anode.methods.crossfit import combine
-from anode.methods.fits import BACKGROUND, DensityFits
+from anode.methods.density_fits import BACKGROUND, DensityFits
+from anode.regions.crossfit import combine
 from anode.training.evaluate import evaluate_all
 
 DATA = "data"
@@ -76,7 +76,7 @@ class Anode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
-    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
         """``likelihood_gain``: the mean of log p_data - log p_bg over data events that no fit of
         p_data has seen."""
         gain = parts["log_p_data"][in_data] - parts["log_p_background"][in_data]

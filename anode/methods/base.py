@@ -7,13 +7,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from anode.classifiers.fit import ClassifierConfig
 from anode.density.base import DensityConfig
 from anode.density.ensemble import EnsembleConfig
 from anode.density.physical import PhysicalDensity
 from anode.errors import DataError
 from anode.events.table import EventTable
-from anode.methods.classifier import ClassifierConfig
-from anode.methods.crossfit import CrossFit, SplitConfig
+from anode.regions.crossfit import CrossFit, SplitConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training.recipe import TrainerConfig
 
@@ -53,7 +53,7 @@ class Scores(NamedTuple):
     outside: np.ndarray
 
 
-def refuse_strangers(n_outside: int, n_events: int, source: str) -> None:
+def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
     """Refuse events of which many had to be clipped to the fitted range.
 
     Raises:
@@ -123,15 +123,15 @@ class AnomalyMethod(abc.ABC):
         meaning: what the score is.
         uses_truth: whether it needs labelled simulation: a ceiling, not a search.
         needs_sidebands: whether it needs sideband events.
-        mass_bound: whether a density of its score holds at masses of the signal region alone, so
-            that a search, which scores events elsewhere too, has to fix the mass.
+        score_at_window_centre: True if the score uses a density fitted only inside the signal
+            region; a search then evaluates it at the window centre.
     """
 
     title: ClassVar[str]
     meaning: ClassVar[str]
     uses_truth: ClassVar[bool] = False
     needs_sidebands: ClassVar[bool] = True
-    mass_bound: ClassVar[bool] = True
+    score_at_window_centre: ClassVar[bool] = True
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
         self.directory = directory
@@ -195,7 +195,7 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
-    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
         """What the method says beside scores, as entries of ``metrics.json``.
 
         Args:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from anode.methods.anode import Anode, AnodeConfig
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig
 from anode.methods.cathode import Cathode, CathodeConfig, LaCathode, LaCathodeConfig
-from anode.methods.ceilings import Idealised, Supervised
+from anode.methods.classifier_method import TwoSampleMethod
 from anode.methods.combination import Combination, CombinationConfig
 from anode.methods.cwola import Cwola, CwolaConfig
-from anode.methods.isolation import Isolation, IsolationConfig
+from anode.methods.isolation_forest import Isolation, IsolationConfig
 from anode.methods.r_anode import RAnode, RAnodeConfig
 from anode.methods.sideband_folds import SidebandFolds
-from anode.methods.two_samples import TwoSampleMethod
+from anode.methods.truth_level import Idealised, Supervised
 
 
 class Entry(NamedTuple):

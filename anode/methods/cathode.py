@@ -16,8 +16,8 @@ from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import FitSettings, MethodConfig, RegionEvents
-from anode.methods.fits import BACKGROUND, DensityFits
-from anode.methods.two_samples import TwoSampleMethod, TwoSamples
+from anode.methods.classifier_method import TwoSampleMethod, TwoSamples
+from anode.methods.density_fits import BACKGROUND, DensityFits
 from anode.regions.mass import sample_masses
 from anode.seeding import stream, stream_seed
 from anode.training.evaluate import latent_all

@@ -10,7 +10,7 @@ import numpy as np
 
 from anode.errors import ConfigError, DataError
 from anode.methods.base import MethodConfig, RegionEvents
-from anode.methods.two_samples import TwoSampleMethod, TwoSamples
+from anode.methods.classifier_method import TwoSampleMethod, TwoSamples
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ from anode.density.residual import LARGEST_FRACTION, likeliest_fraction
 from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
-from anode.methods.crossfit import combine
-from anode.methods.fits import BACKGROUND, DensityFits
+from anode.methods.density_fits import BACKGROUND, DensityFits
+from anode.regions.crossfit import combine
 from anode.regions.splits import uniform_of
 from anode.training import checkpoints
 from anode.training.evaluate import EvaluateJob, evaluate_all
@@ -123,7 +123,7 @@ class RAnode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
-    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
         """How much signal there is, and how much the data like the model.
 
         ``signal_fraction`` is the likeliest w of data events that no fit has seen. To its

@@ -37,7 +37,8 @@ class SidebandFolds(AnomalyMethod):
         first = self.members[0]
         # Of the instance, where other methods have them of their class.
         self.title, self.meaning = first.title, first.meaning  # type: ignore[misc]
-        self.mass_bound, self.uses_truth = first.mass_bound, first.uses_truth  # type: ignore[misc]
+        self.score_at_window_centre = first.score_at_window_centre  # type: ignore[misc]
+        self.uses_truth = first.uses_truth  # type: ignore[misc]
         self.needs_sidebands = first.needs_sidebands  # type: ignore[misc]
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
@@ -81,9 +82,9 @@ class SidebandFolds(AnomalyMethod):
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
 
-    def findings(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
         """Those of the first member, of events of all."""
-        return self.members[0].findings(parts, in_data)
+        return self.members[0].extra_metrics(parts, in_data)
 
     def _fit(self, events: RegionEvents) -> None:
         fold = self._fold_of(events.sidebands.event_id)

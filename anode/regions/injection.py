@@ -1,5 +1,6 @@
 """How much signal hides in the data, and which events serve only the test?"""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -72,3 +73,17 @@ def _draw(
     in_data = events.label != label
     in_data[rng.permutation(by_id)[:wanted]] = True
     return Injection(events[in_data], events[~in_data])
+
+
+@dataclass(frozen=True)
+class InjectionConfig:
+    """How many of the file's events, drawn by seed, go into the data sample; the others serve the
+    test only, and null puts in all.
+
+    Attributes:
+        n_signal: signal events.
+        n_background: background events.
+    """
+
+    n_signal: int | None
+    n_background: int | None

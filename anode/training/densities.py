@@ -15,11 +15,11 @@ import torch
 
 from anode import io
 from anode.density.base import DensityConfig
+from anode.density.batched_loss import fit_together
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import Ensemble, EnsembleConfig
 from anode.density.physical import PhysicalDensity
 from anode.density.residual import signal_weights
-from anode.density.together import fit_together
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
 from anode.parallel import run_jobs

@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from anode.density.base import Trainable
-from anode.density.together import end_epoch, mean_losses
+from anode.density.batched_loss import end_epoch, mean_losses
 from anode.errors import TrainingError
 from anode.seeding import torch_stream
 from anode.training.checkpoints import FitResult

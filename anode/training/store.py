@@ -30,7 +30,12 @@ from anode.training.densities import FitJob, fit_all
 log = logging.getLogger(__name__)
 
 COST = "cost.json"  # in a stored fit and its copies: what the fit took; in the original: nothing
-CODE = ("density", "regions", "training", "seeding.py")  # what a fit's result hangs on
+CODE = (
+    "density",
+    "regions/preprocessing.py",
+    "training",
+    "seeding.py",
+)  # what a fit's result hangs on
 
 
 def fit_stored(

@@ -1,0 +1,1 @@
+"""Classifiers: boosted trees, networks and isolation forests, fitted and evaluated."""

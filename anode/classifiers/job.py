@@ -1,0 +1,159 @@
+"""What is a classifier fitted to, and how do events of two classes come to count alike?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.classifiers.config import ClassifierConfig
+from anode.errors import DataError
+from anode.seeding import Name, stream
+
+SMALLEST_SAMPLE = 4  # events of a class: two to train on, two to validate on
+
+
+@dataclass(frozen=True)
+class ClassifierJob:
+    """One classifier to fit: which events are more like ``positive`` than like ``negative``?
+
+    Attributes:
+        directory: where it lives; its name names the fit's random streams.
+        positive: (N1, D) physical features, such as the data of the signal region.
+        negative: (N0, D) physical features, such as background that was sampled.
+        config: the classifier.
+        seed: root seed of the run.
+        positive_weight: (N1,) relative weights within the class; None for equal ones.
+        negative_weight: (N0,) the same of the other class.
+        tracker: "none", "jsonl" or "wandb"; for networks.
+        device: "cpu" or "cuda"; for networks.
+        position: line of the progress bar.
+
+    Raises:
+        DataError: a shape is wrong, there are fewer than 4 events, or a value is not finite.
+    """
+
+    directory: Path
+    positive: np.ndarray
+    negative: np.ndarray
+    config: ClassifierConfig
+    seed: int
+    positive_weight: np.ndarray | None = None
+    negative_weight: np.ndarray | None = None
+    tracker: str = "none"
+    device: str = "cpu"
+    position: int = 0
+
+    def __post_init__(self) -> None:
+        for name, events, weight in (
+            ("positive", self.positive, self.positive_weight),
+            ("negative", self.negative, self.negative_weight),
+        ):
+            where = f"{self.directory.name}: {name}"
+            if events.ndim != 2 or len(events) < SMALLEST_SAMPLE:
+                raise DataError(
+                    f"{where} events must have shape (N >= {SMALLEST_SAMPLE}, D), got "
+                    f"{events.shape}"
+                )
+            check_finite(where, events)
+            if weight is not None:
+                _check_weight(where, weight, len(events))
+        if self.positive.shape[1] != self.negative.shape[1]:
+            raise DataError(
+                f"{self.directory.name}: both classes must have the same features, got "
+                f"{self.positive.shape[1]} positive and {self.negative.shape[1]} negative columns"
+            )
+
+    @property
+    def n_events(self) -> int:
+        return len(self.positive) + len(self.negative)
+
+
+class Labelled(NamedTuple):
+    """Events of both classes.
+
+    Attributes:
+        features: (N, D).
+        label: (N,) 1 for positive, 0 for negative.
+        weight: (N,) of mean 1, with the same sum in both classes.
+    """
+
+    features: np.ndarray
+    label: np.ndarray
+    weight: np.ndarray
+
+
+def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
+    """Training and validation events: a random share of each class, drawn by the stream
+    ``names`` of the job, and the classes balanced in either."""
+    rng = stream(job.seed, job.directory.name, "validation", *names)
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[], []]
+    for events, weight in (
+        (job.positive, job.positive_weight),
+        (job.negative, job.negative_weight),
+    ):
+        n = len(events)
+        weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+        n_validation = min(max(2, round(job.config.validation * n)), n - 2)
+        chosen = np.zeros(n, dtype=bool)
+        chosen[rng.permutation(n)[:n_validation]] = True
+        for part, rows in zip(parts, (~chosen, chosen), strict=True):
+            part.append((events[rows], weight[rows]))
+    train, validation = (_balanced(job, *part) for part in parts)
+    return train, validation
+
+
+def log_odds(outputs: np.ndarray) -> np.ndarray:
+    r"""Log-odds of the mean probability of K classifiers, without leaving log space:
+
+        log [ sum_k sigmoid(a_k) / sum_k sigmoid(-a_k) ]
+
+    Args:
+        outputs: (K, N) log-odds a_k of each.
+
+    Returns:
+        (N,); finite wherever the outputs are.
+    """
+    positive = np.logaddexp.reduce(-np.logaddexp(0, -outputs), axis=0)
+    negative = np.logaddexp.reduce(-np.logaddexp(0, outputs), axis=0)
+    return positive - negative
+
+
+def check_finite(where: str, events: np.ndarray) -> None:
+    """Refuse features that are NaN or infinite.
+
+    Raises:
+        DataError: names the first row.
+    """
+    bad = np.flatnonzero(~np.isfinite(events).all(axis=1))
+    if bad.size:
+        raise DataError(
+            f"{where} features must be finite, but {bad.size} events are not, first row "
+            f"{bad[0]} ({events[bad[0]]}); remove or repair these events"
+        )
+
+
+def _check_weight(where: str, weight: np.ndarray, n: int) -> None:
+    if weight.shape != (n,):
+        raise DataError(f"{where} weights must have shape ({n},), got {weight.shape}")
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise DataError(f"{where} weights must be finite and not negative; repair them")
+
+
+def _balanced(
+    job: ClassifierJob,
+    positive: tuple[np.ndarray, np.ndarray],
+    negative: tuple[np.ndarray, np.ndarray],
+) -> Labelled:
+    n = len(positive[0]) + len(negative[0])
+    for name, (_, weight) in (("positive", positive), ("negative", negative)):
+        if not weight.sum() > 0:
+            raise DataError(
+                f"{job.directory.name}: {name} events need weights above 0, all drawn for one "
+                "sample are 0; remove events without weight"
+            )
+    return Labelled(
+        np.concatenate([positive[0], negative[0]]).astype(np.float64),
+        np.repeat([1.0, 0.0], [len(positive[0]), len(negative[0])]),
+        np.concatenate([w * (n / 2 / w.sum()) for _, w in (positive, negative)]),
+    )

@@ -1,0 +1,1 @@
+"""Configuration: checked dataclasses, and how a command runs."""

@@ -1,0 +1,108 @@
+"""Strict dataclasses from YAML: every key and kind checked, errors name the key by its path."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from anode.errors import ConfigError
+
+T = typing.TypeVar("T")
+
+Choice = Callable[[Mapping[str, Any], str], type]
+"""(content, path) -> dataclass: which keys a group has, decided by its content."""
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
+
+
+def resolve(raw: DictConfig) -> dict[str, Any]:
+    """Plain containers with every interpolation replaced by its value.
+
+    Raises:
+        ConfigError: a mandatory value is missing or an interpolation leads nowhere.
+    """
+    try:
+        content = OmegaConf.to_container(raw, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration is incomplete: {error}") from None
+    return typing.cast(dict[str, Any], content)
+
+
+def build(
+    cls: type[T], content: Any, path: str = "", choices: Mapping[type, Choice] | None = None
+) -> T:
+    """Make the dataclass ``cls`` of a mapping, with every key and kind checked.
+
+    Args:
+        cls: dataclass with type hints.
+        content: mapping of its keys.
+        path: of the content in the whole configuration, for errors.
+        choices: base class -> which of its subclasses a content is for.
+
+    Raises:
+        ConfigError: names the key by its full path.
+    """
+    return typing.cast(T, _Builder(choices or {}).build(cls, content, path))
+
+
+def by_name(classes: Mapping[str, type]) -> Choice:
+    """A choice by the key ``name`` of a group."""
+
+    def choose(content: Mapping[str, Any], path: str) -> type:
+        name = str(content.get("name"))
+        if name not in classes:
+            raise ConfigError(f"{path}.name must be one of {', '.join(classes)}, got {name!r}")
+        return classes[name]
+
+    return choose
+
+
+class _Builder(typing.NamedTuple):
+    choices: Mapping[type, Choice]
+
+    def build(self, cls: type, content: Any, path: str) -> Any:
+        if not isinstance(content, Mapping):
+            raise ConfigError(
+                f"{path or 'configuration'} must be a group of keys, got {content!r}"
+            )
+        if cls in self.choices:
+            cls = self.choices[cls](content, path)
+        hints = typing.get_type_hints(cls)
+        prefix = f"{path}." if path else ""
+        fields = dataclasses.fields(cls)
+        names = [field.name for field in fields]
+        for key in content:
+            if key not in names:
+                raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
+        for field in fields:
+            no_default = field.default is field.default_factory is dataclasses.MISSING
+            if field.name not in content and no_default:
+                raise ConfigError(f"missing key {prefix}{field.name}")
+        return cls(**{k: self.value(hints[k], value, prefix + k) for k, value in content.items()})
+
+    def value(self, hint: Any, value: Any, path: str) -> Any:
+        """``value`` as ``hint`` asks, or an error: only int -> float is converted."""
+        if dataclasses.is_dataclass(hint):
+            return self.build(typing.cast(type, hint), value, path)
+        if typing.get_origin(hint) in (types.UnionType, typing.Union):
+            return None if value is None else self.value(typing.get_args(hint)[0], value, path)
+        if typing.get_origin(hint) is list:
+            if not isinstance(value, list | tuple):
+                raise ConfigError(f"{path} must be a list, got {value!r}")
+            (inner,) = typing.get_args(hint)
+            return [self.value(inner, item, f"{path}[{i}]") for i, item in enumerate(value)]
+        if typing.get_origin(hint) is dict:
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{path} must be a group of keys, got {value!r}")
+            _, inner = typing.get_args(hint)
+            return {str(k): self.value(inner, item, f"{path}.{k}") for k, item in value.items()}
+        if hint is float and type(value) is int:
+            return float(value)
+        if type(value) is not hint:
+            raise ConfigError(f"{path} must be of type {hint.__name__}, got {value!r}")
+        return value

@@ -1,0 +1,1 @@
+"""The affine MAF in few, large operations."""

@@ -1,0 +1,136 @@
+"""What values does a column hold, and which rows are there twice, whatever the file's size?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+QUANTILES = (0.01, 0.16, 0.5, 0.84, 0.99)
+"""Of every column, between its smallest and largest value."""
+
+
+class ColumnSummary(NamedTuple):
+    """Values of one column; those that are not finite are counted and left out of the rest.
+
+    Attributes:
+        name: of the column.
+        unit: "GeV", "TeV", or "" for a pure number or where the file does not say.
+        n: values.
+        n_missing: NaN among them.
+        n_infinite: infinities among them.
+        low, high, mean: None without a finite value, or where the sum is none.
+        quantiles: at ``QUANTILES``, of the random sample.
+    """
+
+    name: str
+    unit: str
+    n: int
+    n_missing: int
+    n_infinite: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    quantiles: list[float] | None
+
+
+class Reservoir:
+    """A random sample of rows of fixed size, without replacement, from a stream of any length.
+
+    Every row draws a key in (0, 1); those with the smallest keys stay. The sample depends on the
+    generator and the order of the rows, not on how they come in blocks.
+
+    Attributes:
+        size: rows kept.
+    """
+
+    def __init__(self, size: int, n_columns: int, rng: np.random.Generator) -> None:
+        self.size = size
+        self._rng = rng
+        self._keys = np.empty(0)
+        self._rows = np.empty((0, n_columns))
+
+    def add(self, rows: np.ndarray) -> None:
+        """(N, C) further rows."""
+        keys = self._rng.random(len(rows))
+        if len(self._keys) == self.size:
+            hopeful = keys < self._keys[-1]
+            keys, rows = keys[hopeful], rows[hopeful]
+        keys = np.concatenate([self._keys, keys])
+        order = np.argsort(keys)[: self.size]
+        self._keys, self._rows = keys[order], np.concatenate([self._rows, rows])[order]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(at most ``size``, C) the sample."""
+        return self._rows
+
+
+@dataclass
+class ColumnStatistics:
+    """Running summary of C columns."""
+
+    names: Sequence[str]
+    units: Sequence[str]
+    sample: Reservoir
+    n: int = 0
+    _counts: np.ndarray = field(init=False)
+    _sums: np.ndarray = field(init=False)
+    _low: np.ndarray = field(init=False)
+    _high: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        width = len(self.names)
+        self._counts = np.zeros((3, width), dtype=np.int64)  # finite, NaN, infinite
+        self._sums = np.zeros(width)
+        self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
+
+    def add(self, rows: np.ndarray) -> None:
+        """(N, C) further rows."""
+        finite, missing = np.isfinite(rows), np.isnan(rows)
+        self.n += len(rows)
+        self._counts += np.stack([finite.sum(0), missing.sum(0), (~finite & ~missing).sum(0)])
+        with np.errstate(over="ignore"):
+            self._sums += np.where(finite, rows, 0.0).sum(axis=0)
+        self._low = np.minimum(self._low, np.where(finite, rows, np.inf).min(0, initial=np.inf))
+        self._high = np.maximum(
+            self._high, np.where(finite, rows, -np.inf).max(0, initial=-np.inf)
+        )
+        self.sample.add(rows)
+
+    def summaries(self) -> list[ColumnSummary]:
+        """One of each column."""
+        return [self._summary(place) for place in range(len(self.names))]
+
+    def _summary(self, place: int) -> ColumnSummary:
+        n_finite, n_missing, n_infinite = (int(count) for count in self._counts[:, place])
+        sampled = self.sample.rows[:, place]
+        sampled = sampled[np.isfinite(sampled)]
+        known = n_finite > 0
+        mean = self._sums[place] / max(n_finite, 1)
+        return ColumnSummary(
+            self.names[place],
+            self.units[place],
+            self.n,
+            n_missing,
+            n_infinite,
+            float(self._low[place]) if known else None,
+            float(self._high[place]) if known else None,
+            float(mean) if known and np.isfinite(mean) else None,
+            np.quantile(sampled, QUANTILES).tolist() if len(sampled) else None,
+        )
+
+
+def repeated(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the values that occurred before, ascending, and where each occurred first.
+
+    Example:
+        >>> repeated(np.array([7, 5, 7, 7]))
+        (array([2, 3]), array([0, 0]))
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    again = np.concatenate([[False], ordered[1:] == ordered[:-1]])[: len(values)]
+    first = order[np.maximum.accumulate(np.where(again, 0, np.arange(len(values))))]
+    ascending = np.argsort(order[again])
+    return order[again][ascending], first[again][ascending]

@@ -1,0 +1,1 @@
+"""Events made here: Pythia with a detector, and the toy."""

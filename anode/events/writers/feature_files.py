@@ -1,0 +1,168 @@
+"""In which layouts are features of raw events written, each readable by others?
+
+``anode``
+    one HDF5 dataset a column at the root, ``event_id`` and ``label`` among them: what
+    ``read_bundled`` reads, with further columns beside the 14 of the LHC Olympics.
+``lhco``
+    the 14 published columns and the label as a pandas data frame in fixed format; its index is
+    the event's row in the raw file. What ``read_lhco_features``, pandas and PyTables read.
+``jsonl``
+    one JSON object a line, for language models and scripts.
+
+Rows come in parts of any size and are put together anew, so that equal events give equal bytes.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from anode.events.feature_definitions import RAW_COLUMNS
+from anode.events.writers.bundled import FRAME_ATTRIBUTES, set_attributes
+from anode.io import atomic_path
+
+EVENT_ID, LABEL = "event_id", "label"
+_CHUNK_ROWS = 20_000
+_FORMAT_VERSION = 1
+
+Columns = Mapping[str, NDArray]
+"""Columns of some events by name: ``event_id``, those of ``jets.features.COLUMNS`` and, where the
+truth is known, ``label``."""
+
+Attributes = Mapping[str, str | int | float]
+
+
+def write_features(
+    path: Path, parts: Iterable[Columns], *, n_rows: int, layout: str, attributes: Attributes
+) -> None:
+    """Write features atomically, a part at a time.
+
+    Args:
+        path: the file.
+        parts: at least one, together ``n_rows`` events, all with the same columns.
+        n_rows: events.
+        layout: one of ``LAYOUTS``.
+        attributes: what the file says of itself, where its layout can.
+    """
+    with atomic_path(path) as temporary:
+        LAYOUTS[layout](temporary, _rebatched(parts), n_rows, attributes)
+
+
+def _rebatched(parts: Iterable[Columns]) -> Iterator[dict[str, NDArray]]:
+    """The same rows in parts of ``_CHUNK_ROWS``, the last one shorter."""
+    kept: list[Columns] = []
+    n_kept = 0
+    for part in parts:
+        kept.append(part)
+        n_kept += len(part[EVENT_ID])
+        while n_kept > _CHUNK_ROWS:
+            joined = _joined(kept)
+            yield {name: rows[:_CHUNK_ROWS] for name, rows in joined.items()}
+            kept = [{name: rows[_CHUNK_ROWS:] for name, rows in joined.items()}]
+            n_kept -= _CHUNK_ROWS
+    yield _joined(kept)
+
+
+def _joined(parts: list[Columns]) -> dict[str, NDArray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _write_anode(
+    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
+) -> None:
+    with h5py.File(path, "w") as file:
+        start = 0
+        for part in parts:
+            for name, rows in part.items():
+                if name not in file:
+                    _create(file, name, (n_rows,), rows.dtype)
+                file[name][start : start + len(rows)] = rows
+            start += len(part[EVENT_ID])
+        file.attrs["format_version"] = _FORMAT_VERSION
+        file.attrs.update(attributes)
+
+
+def _write_lhco(
+    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
+) -> None:
+    with h5py.File(path, "w") as file:
+        group = {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""}
+        set_attributes(file, {**group, "PYTABLES_FORMAT_VERSION": b"2.1"})
+        frame = file.create_group("df")
+        set_attributes(frame, {**group, **FRAME_ATTRIBUTES})
+        frame.attrs["ndim"], frame.attrs["nblocks"] = 2, 1
+        start = 0
+        names: list[str] = []
+        for part in parts:
+            if not names:
+                names = [*RAW_COLUMNS, *([LABEL] if LABEL in part else [])]
+                _create(frame, "axis1", (n_rows,), np.dtype(np.int64))
+                _create(frame, "block0_values", (n_rows, len(names)), np.dtype(np.float64))
+            stop = start + len(part[EVENT_ID])
+            frame["axis1"][start:stop] = part[EVENT_ID]
+            frame["block0_values"][start:stop] = np.column_stack([part[name] for name in names])
+            start = stop
+        for name in ("axis0", "block0_items"):
+            frame.create_dataset(name, data=np.array([column.encode() for column in names]))
+            set_attributes(frame[name], {"kind": b"string", "name": b"N.", "nan_rep": b"nan"})
+        set_attributes(frame["axis1"], {"kind": b"integer", "name": b"N."})
+        for name in ("axis0", "axis1", "block0_items", "block0_values"):
+            set_attributes(frame[name], {"CLASS": b"CARRAY", "VERSION": b"1.1", "TITLE": b""})
+            frame[name].attrs["transposed"] = np.uint8(1)
+        file.attrs.update(attributes)
+
+
+def _create(place: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    chunks = (min(_CHUNK_ROWS, shape[0]), *shape[1:])
+    place.create_dataset(
+        name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
+    )
+
+
+def _write_jsonl(
+    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
+) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        for part in parts:
+            rows = {name: column.tolist() for name, column in part.items()}
+            for i in range(len(part[EVENT_ID])):
+                event = {name: column[i] for name, column in rows.items()}
+                file.write(json.dumps(_json_event(event), allow_nan=False) + "\n")
+
+
+def _json_event(event: Mapping[str, float]) -> dict[str, object]:
+    kinds = {0: "background", 1: "signal"}
+    return {
+        "type": kinds[int(event[LABEL])] if LABEL in event else None,
+        "jets": [_json_jet(event, jet) for jet in (1, 2)],
+        "n_particles": event["n_particles"],
+        "m_jj": event["mjj"],
+        "dR": event["delta_r"],
+        "event_id": event[EVENT_ID],
+    }
+
+
+def _json_jet(event: Mapping[str, float], jet: int) -> dict[str, float]:
+    names = {
+        "px": "px",
+        "py": "py",
+        "pz": "pz",
+        "m": "m",
+        "n_particles": "n_constituents",
+        "P_T_lead": "pt_lead",
+        **{f"tau_{n}": f"tau{n}" for n in (1, 2, 3, 4)},
+        "pt": "pt",
+        "eta": "eta",
+        "phi": "phi",
+    }
+    return {key: event[f"{name}j{jet}"] for key, name in names.items()}
+
+
+LAYOUTS: dict[str, Callable[[Path, Iterator[dict[str, NDArray]], int, Attributes], None]] = {
+    "anode": _write_anode,
+    "lhco": _write_lhco,
+    "jsonl": _write_jsonl,
+}

@@ -1,0 +1,120 @@
+"""How does a classifier between two samples become an anomaly score?
+
+The best classifier between samples A and B is a function of p_A(x) / p_B(x) (Neyman, Pearson). If
+A is the data of the signal region and B is background, the log-odds rank events as the
+likelihood ratio of signal to background does, however little signal A holds (CWoLa, Metodiev,
+Nachman, Thaler 1708.02949). The methods below differ in what A and B are.
+"""
+
+import abc
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.classifiers.fit import (
+    ClassifierEvaluateJob,
+    ClassifierJob,
+    evaluate_classifiers,
+    fit_classifiers,
+)
+from anode.errors import ConfigError
+from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.regions.crossfit import combine
+
+CLASSIFIER = "classifier"
+
+
+class TwoSamples(NamedTuple):
+    """What a classifier is to tell apart.
+
+    Attributes:
+        positive: (N1, D), more signal-like.
+        negative: (N0, D).
+        negative_weight: (N0,) relative weights of the negative sample, or None.
+    """
+
+    positive: np.ndarray
+    negative: np.ndarray
+    negative_weight: np.ndarray | None = None
+
+
+class TwoSampleMethod(AnomalyMethod):
+    """A method that is a classifier: cross-fitted, its score is the log-odds."""
+
+    meaning = "log-odds of the classifier's mean probability"
+    score_at_window_centre = False
+
+    def __init__(self, directory: Path, settings: FitSettings, config: MethodConfig) -> None:
+        super().__init__(directory, settings)
+        if settings.classifier is None:
+            raise ConfigError(f"{self.title} needs classifier=hgb or mlp, got null")
+        self.classifier = settings.classifier
+        self.config = config
+
+    @abc.abstractmethod
+    def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        """The two samples of one fit.
+
+        Args:
+            events: those that the fit may see.
+            name: of the fit, for its random streams.
+        """
+
+    def prepare(self, events: RegionEvents) -> None:
+        """Fit what the samples are made with, once for all folds."""
+
+    def represent(self, events: EventTable) -> np.ndarray:
+        """(N, D) what the classifier sees of an event."""
+        return events.features
+
+    def outside(self, events: EventTable) -> np.ndarray:
+        """(N,) events clipped to the range of features that densities were fitted in."""
+        return np.zeros(len(events), dtype=bool)
+
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
+        """Log-odds, averaged over folds where an event has several."""
+        seen = self.represent(events)
+        rows = self.cross_fit.scored(events, fitted)
+        jobs = [
+            ClassifierEvaluateJob(self.directory / name, seen[index])
+            for name, index in zip(self.cross_fit.names(CLASSIFIER), rows, strict=True)
+        ]
+        values = evaluate_classifiers(
+            jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
+        )
+        score = combine(len(events), rows, values)
+        return Scores(events.event_id, events.mass, score, {}, self.outside(events))
+
+    def _fit(self, events: RegionEvents) -> None:
+        self.prepare(events)
+        settings = self.settings
+        jobs = []
+        for name, seen in zip(self.cross_fit.names(CLASSIFIER), self._fitted(events), strict=True):
+            samples = self.samples(seen, name)
+            jobs.append(
+                ClassifierJob(
+                    directory=self.directory / name,
+                    positive=samples.positive,
+                    negative=samples.negative,
+                    positive_weight=None,
+                    negative_weight=samples.negative_weight,
+                    config=self.classifier,
+                    seed=settings.seed,
+                    tracker=settings.tracker,
+                    device=settings.device,
+                )
+            )
+        fit_classifiers(jobs, n_jobs=settings.n_jobs, threads=settings.threads)
+
+    def _fitted(self, events: RegionEvents) -> list[RegionEvents]:
+        """For every fit, the events it may see: folds of all that will be scored."""
+        inside = self.cross_fit.fitted(events.signal_region)
+        if events.simulation is None:
+            return [RegionEvents(region, events.sidebands) for region in inside]
+        simulated = self.cross_fit.fitted(events.simulation)
+        return [
+            RegionEvents(region, events.sidebands, simulation)
+            for region, simulation in zip(inside, simulated, strict=True)
+        ]

@@ -1,0 +1,67 @@
+"""Isolation forest: which events are easily set apart from the others?
+
+It looks for outliers and knows nothing of over-densities in mass: the naive baseline. Liu, Ting,
+Zhou, ICDM 2008, doi:10.1109/ICDM.2008.17.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anode.classifiers.config import ForestConfig
+from anode.classifiers.isolation_forest import evaluate_forest, fit_forest
+from anode.errors import ConfigError
+from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.regions.crossfit import combine
+
+FOREST = "forest"
+
+
+@dataclass(frozen=True)
+class IsolationConfig(MethodConfig):
+    """Settings of the isolation forest.
+
+    Attributes:
+        trees: how many.
+        max_samples: events each tree is grown on.
+    """
+
+    trees: int
+    max_samples: int
+
+    def __post_init__(self) -> None:
+        for key in ("trees", "max_samples"):
+            if getattr(self, key) < 2:
+                raise ConfigError(f"method.{key} must be at least 2, got {getattr(self, key)}")
+
+
+class Isolation(AnomalyMethod):
+    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+
+    title = "isolation forest"
+    meaning = "log of the forest's anomaly score"
+    needs_sidebands = False
+    score_at_window_centre = False
+
+    def __init__(self, directory: Path, settings: FitSettings, config: IsolationConfig) -> None:
+        super().__init__(directory, settings)
+        self.config = config
+
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
+        """Log of the forest's score, averaged over folds where an event has several."""
+        rows = self.cross_fit.scored(events, fitted)
+        values = [
+            np.log(evaluate_forest(self.directory / name, events.features[index]))
+            for name, index in zip(self.cross_fit.names(FOREST), rows, strict=True)
+        ]
+        score = combine(len(events), rows, values)
+        outside = np.zeros(len(events), dtype=bool)
+        return Scores(events.event_id, events.mass, score, {}, outside)
+
+    def _fit(self, events: RegionEvents) -> None:
+        config = ForestConfig(self.config.trees, self.config.max_samples)
+        names = self.cross_fit.names(FOREST)
+        for name, seen in zip(names, self.cross_fit.fitted(events.signal_region), strict=True):
+            fit_forest(self.directory / name, seen.features, config, seed=self.settings.seed)

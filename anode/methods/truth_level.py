@@ -1,0 +1,51 @@
+"""How well could anyone do? Methods that use the truth, to be compared with, not searched with.
+
+The idealised anomaly detector knows background perfectly: a classifier between the data and
+background of the same kind (2109.00546, sec. 3.4). The supervised one knows the signal too. Both
+take their truth from simulated events outside the data sample, never from the data's own labels.
+"""
+
+import numpy as np
+
+from anode.classifiers.job import SMALLEST_SAMPLE
+from anode.errors import DataError
+from anode.methods.base import RegionEvents
+from anode.methods.classifier_method import TwoSampleMethod, TwoSamples
+
+
+class Idealised(TwoSampleMethod):
+    """Data against simulated background of the signal region."""
+
+    title = "idealised AD"
+    uses_truth = True
+    needs_sidebands = False
+
+    def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        return TwoSamples(events.signal_region.features, _simulated(events, 0))
+
+
+class Supervised(TwoSampleMethod):
+    """Simulated signal against simulated background of the signal region."""
+
+    title = "supervised"
+    uses_truth = True
+    needs_sidebands = False
+
+    def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        return TwoSamples(_simulated(events, 1), _simulated(events, 0))
+
+
+def _simulated(events: RegionEvents, label: int) -> np.ndarray:
+    """(N, D) features of the simulated events of one class."""
+    simulation = events.simulation
+    assert simulation is not None  # AnomalyMethod.fit has checked
+    assert simulation.label is not None  # RegionEvents promises it
+    chosen = simulation[simulation.label == label]
+    if len(chosen) < SMALLEST_SAMPLE:
+        kind = ("background", "signal")[label]
+        raise DataError(
+            f"{simulation.source}: a method that uses truth needs {kind} of the signal region "
+            f"outside the data sample, got {len(chosen)} events; lower injection.n_{kind}, or "
+            "give data.extra"
+        )
+    return chosen.features

@@ -1,0 +1,1 @@
+"""Events: generate, cluster, fetch, describe."""

@@ -1,0 +1,206 @@
+"""From a source of events to its data card: numbers, a page, and figures."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from anode import io
+from anode.configuration.builder import build, resolve
+from anode.errors import ConfigError
+from anode.evaluation.description.describe import (
+    MASS_EDGES,
+    N_EXAMPLES,
+    Describer,
+    Description,
+    Fault,
+)
+from anode.events.readers.fault_scan import SCANNERS, Block, scan_table
+from anode.events.simulation.toy import NAMES as TOY_NAMES
+from anode.events.simulation.toy import Toy
+from anode.pipeline.datasets.cached_features import FeatureSource, as_features, data_path
+from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
+from anode.pipeline.datasets.features import manifest_path
+from anode.regions.windows import Regions, RegionsConfig
+from anode.reporting.common.style import save_figure
+from anode.reporting.dataset.exploration_card import card
+from anode.reporting.dataset.exploration_figures import (
+    correlations_figure,
+    profiles_figure,
+    regions_figure,
+    spectrum_figure,
+)
+from anode.seeding import stream
+
+log = logging.getLogger(__name__)
+
+BLOCK_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class ExploreConfig:
+    """Keys of ``configs/explore.yaml``.
+
+    Attributes:
+        output: folder for the card.
+        features: names; null for all that the file has.
+        seed: of the random samples.
+        sample_size: events drawn at most.
+        n_jobs: processes that cluster raw particles.
+        data: where the events come from; of a file all are described.
+        regions: signal region and sidebands.
+    """
+
+    output: str
+    features: list[str] | None
+    seed: int
+    sample_size: int
+    n_jobs: int
+    data: DataConfig
+    regions: RegionsConfig
+
+    def __post_init__(self) -> None:
+        if self.n_jobs < 1:
+            raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
+        if self.sample_size < 1000:
+            raise ConfigError(f"sample_size must be at least 1000, got {self.sample_size}")
+
+
+def parse_explore(raw: DictConfig) -> ExploreConfig:
+    """Check Hydra's configuration of an exploration.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has an impossible value.
+    """
+    content = resolve(raw)
+    content.pop("injection", None)  # data=toy sets it for runs
+    return build(ExploreConfig, content, choices=CHOICES)
+
+
+def explore(config: ExploreConfig) -> None:
+    """Describe the events, print the card, and write ``card.md``, ``card.json`` and figures.
+
+    Raises:
+        ConfigError, DataError: the source cannot be read at all; values alone are no reason.
+    """
+    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    data = config.data
+    if isinstance(data, RawDataConfig):  # faults are what one is here to see
+        data = dataclasses.replace(data, max_skipped=1.0)
+    source = as_features(data, n_jobs=config.n_jobs)
+    description = _with_skipped(describe(config, source, regions), source)
+    inside, outside, features = description.inside, description.outside, description.features
+    figures = {
+        "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
+        "features": regions_figure(inside, outside, features),
+        "profiles": profiles_figure(inside, outside, features, regions),
+        "correlations": correlations_figure(features),
+    }
+    output = Path(config.output)
+    for name, figure in figures.items():
+        save_figure(figure, output / name)
+    origin = _origin(config, source, description)
+    io.write_json(output / "card.json", origin | facts(description))
+    names = [f"{name}.png" for name in figures]
+    io.write_text(output / "card.md", card(description, origin, names))
+    print(card(description, origin, markdown=False))
+    print(f"card and figures: {output}")
+
+
+def describe(config: ExploreConfig, source: FeatureSource, regions: Regions) -> Description:
+    """Read the source block by block and describe it."""
+    describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
+    with tqdm(desc="read", unit=" events", disable=None) as bar:
+        for block in _blocks(config, source):
+            describer.add(block)
+            bar.update(block.n_rows)
+    return describer.description()
+
+
+def _with_skipped(description: Description, source: FeatureSource) -> Description:
+    """The same with the faults of raw events that have no features."""
+    if not source.n_skipped:
+        return description
+    manifest = io.read_json(manifest_path(data_path(source.data)))
+    name = str(_shown(source.path))
+    faults = [
+        Fault(name, "particles", reason, n, manifest["skipped_rows"][reason][:N_EXAMPLES])
+        for reason, n in manifest["skipped"].items()
+        if n
+    ]
+    return dataclasses.replace(
+        description,
+        files={name: description.n_rows + source.n_skipped},
+        n_rows=description.n_rows + source.n_skipped,
+        n_faulty=description.n_faulty + source.n_skipped,
+        faults=[*faults, *description.faults],
+    )
+
+
+def facts(description: Description) -> dict[str, Any]:
+    """A description as plain containers, ready for JSON; samples are left out."""
+    plain = {
+        field.name: getattr(description, field.name)
+        for field in dataclasses.fields(description)
+        if field.name not in ("inside", "outside", "mass_counts")
+    }
+    filled = np.flatnonzero(description.mass_counts["all"])
+    first, last = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
+    plain["mass_counts"] = {
+        name: counts[first:last].tolist() for name, counts in description.mass_counts.items()
+    }
+    plain["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
+    return {name: _plain(value) for name, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and named tuples as mappings."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _blocks(config: ExploreConfig, source: FeatureSource) -> Iterator[Block]:
+    data = source.data
+    if data.reader == "toy":
+        if config.features not in (None, list(TOY_NAMES)):
+            raise ConfigError(f"data=toy has the features {TOY_NAMES}, got {config.features}")
+        rng = stream(config.seed, "toy")
+        yield from scan_table(
+            Toy().sample(data.n_background or 0, data.n_signal or 0, rng), BLOCK_ROWS
+        )
+        return
+    for block in SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS):
+        yield block._replace(events=block.events.without_label()) if source.blind else block
+
+
+def _origin(
+    config: ExploreConfig, source: FeatureSource, description: Description
+) -> dict[str, str]:
+    origin = {"data": config.data.reader, "rows": f"{description.n_rows:,}"}
+    if config.data.reader == "toy":
+        return origin | {"seed": str(config.seed)}
+    if data_path(source.data) != source.path:
+        features = data_path(source.data)
+        origin |= {"features and their manifest": str(_shown(features))}
+    path = _shown(source.path)
+    origin["path"] = str(path)
+    if path.is_file():
+        origin |= {"bytes": f"{path.stat().st_size:,}", "sha256": io.sha256_file(path)}
+    return origin
+
+
+def _shown(path: Path) -> Path:
+    """Relative to the working directory where it lies below it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path

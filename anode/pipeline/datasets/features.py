@@ -1,0 +1,251 @@
+"""How does a file of raw particles of any size become a file of features?
+
+Rows are cut into blocks, blocks are tasks of ``cluster.py``, and each is saved when it is done in
+the folder ``<output>.partial``. An interrupted command goes on behind the blocks that are there;
+the result does not depend on the size of blocks, the number of workers or interruptions. Memory
+holds a few blocks. The manifest beside the output says what every event became.
+"""
+
+import fcntl
+import itertools
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from anode import io
+from anode.configuration.builder import build, resolve
+from anode.errors import ConfigError, DataError
+from anode.events.feature_definitions import RAW_COLUMNS
+from anode.events.writers.feature_files import EVENT_ID, LABEL, LAYOUTS, Columns, write_features
+from anode.jets.blocks import STAGES, read_block
+from anode.jets.features import COLUMNS
+from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
+from anode.pipeline.datasets.feature_blocks import (
+    Source,
+    blocks_of,
+    identity_of,
+    raw_source,
+    refuse_skipped,
+    run_blocks,
+)
+from anode.pipeline.datasets.workers import ClusterConfig
+from anode.provenance import peak_memory_mb, provenance
+
+log = logging.getLogger(__name__)
+
+INTEGER_COLUMNS = ("n_constituentsj1", "n_constituentsj2", "n_particles")
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """Keys of ``configs/features.yaml``."""
+
+    data: DataConfig
+    output: str
+    layout: str
+    n_jobs: int
+    keep_blocks: bool
+    cluster: ClusterConfig
+
+    def __post_init__(self) -> None:
+        if self.data.reader != "lhco_raw":
+            raise ConfigError(
+                "features are made of raw particles, and keep labels if there are any: choose "
+                f"data=lhco_raw, got data.reader={self.data.reader}"
+            )
+        for key in ("extra_background", "n_background", "n_signal"):
+            if getattr(self.data, key) is not None:
+                raise ConfigError(f"data.{key} has no meaning here: every event gets its features")
+        if self.layout not in LAYOUTS:
+            raise ConfigError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        if self.n_jobs < 1:
+            raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
+
+
+def parse_features(raw: DictConfig) -> FeaturesConfig:
+    """Check Hydra's configuration.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has an impossible value.
+    """
+    return build(FeaturesConfig, resolve(raw), choices=CHOICES)
+
+
+def features(config: FeaturesConfig) -> None:
+    """Make the features of a raw file and say what became of its events."""
+    data = config.data
+    assert isinstance(data, RawDataConfig)
+    output = Path(config.output)
+    manifest = make_features(
+        data,
+        output,
+        layout=config.layout,
+        cluster=config.cluster,
+        n_jobs=config.n_jobs,
+        keep_blocks=config.keep_blocks,
+    )
+    print(
+        f"{output}: {manifest['n_written']} of {manifest['n_read']} events, "
+        f"{manifest['n_skipped']} skipped; {manifest_path(output)} has the rest"
+    )
+
+
+def make_features(
+    data: RawDataConfig,
+    output: Path,
+    *,
+    layout: str,
+    cluster: ClusterConfig,
+    n_jobs: int,
+    keep_blocks: bool = False,
+) -> dict[str, Any]:
+    """Write the features of ``data.path`` to ``output``, or find them there; give the manifest.
+
+    Raises:
+        ConfigError: a package is missing.
+        DataError: the file is no raw file or is damaged, more than ``data.max_skipped`` of its
+            events have no features, the disk is full, or ``output`` is something else.
+    """
+    source = raw_source(Path(str(data.path)), data.jets)
+    work = output.with_name(f"{output.name}.partial")
+    finished = _finished(output, source, layout)  # refuses before anything is made
+    with _writing(output, work), _locked(work):
+        finished = _finished(output, source, layout)
+        if finished is None:
+            finished = _make(data, source, output, work, layout, cluster, n_jobs)
+        else:
+            refuse_skipped(source.path, finished["skipped"], finished["skipped_rows"], data)
+        if not keep_blocks:
+            shutil.rmtree(work, ignore_errors=True)
+    return finished
+
+
+def manifest_path(output: Path) -> Path:
+    """Where the manifest of an output lies."""
+    return output.with_name(f"{output.name}.manifest.json")
+
+
+def _make(
+    data: RawDataConfig,
+    source: Source,
+    output: Path,
+    work: Path,
+    layout: str,
+    cluster: ClusterConfig,
+    n_jobs: int,
+) -> dict[str, Any]:
+    clock = [time.perf_counter()]
+    folder = work.resolve() / source.fingerprint()
+    tally = run_blocks(source, folder, data.block_rows, cluster, n_jobs)
+    clock.append(time.perf_counter())
+    tally.check(source)
+    refuse_skipped(source.path, tally.skipped, tally.rows, data)
+    if identity_of(source.path) != source.identity:
+        raise DataError(f"{source.path} has changed while it was read; run the command again")
+    digest = io.sha256_file(source.path)
+    clock.append(time.perf_counter())
+    facts = {
+        "layout": layout,
+        "n_read": tally.n_read,
+        "n_written": tally.n_written,
+        "n_skipped": sum(tally.skipped.values()),
+    }
+    paths = (block.path for block in blocks_of(source, folder, data.block_rows))
+    settings = {f"jets_{key}": value for key, value in asdict(source.settings).items()}
+    versions = {f"version_{name}": text for name, text in source.versions.items()}
+    attributes = {**facts, **settings, **versions, "source_sha256": digest}
+    parts = (part for path in paths if len((part := _columns(path))[EVENT_ID]))
+    assembled = folder / "assembled"
+    write_features(assembled, parts, n_rows=tally.n_written, layout=layout, attributes=attributes)
+    clock.append(time.perf_counter())
+    walls = [round(b - a, 2) for a, b in itertools.pairwise(clock)]
+    manifest = {
+        **facts,
+        "fingerprint": source.fingerprint(),
+        "skipped": dict(tally.skipped),
+        "skipped_rows": {reason: rows for reason, rows in tally.rows.items() if rows},
+        "columns": list(RAW_COLUMNS if layout == "lhco" else COLUMNS),
+        "j1": "the jet of larger transverse momentum, in every layout",
+        "input": {"file": source.path.name, "bytes": source.path.stat().st_size, "sha256": digest},
+        "output_sha256": io.sha256_file(assembled),
+        "settings": asdict(source.settings),
+        "block_rows": data.block_rows,
+        "max_skipped": data.max_skipped,
+        "n_jobs": n_jobs,
+        "cluster": asdict(cluster),
+        "seconds": dict(zip(("blocks", "hash", "assemble"), walls, strict=True)),
+        "seconds_in_blocks": {name: round(tally.seconds[name], 2) for name in STAGES},
+        "peak_memory_mb": peak_memory_mb(),
+        "versions": source.versions,
+        **provenance(),
+    }
+    # In this order: an output without its manifest would not be known again.
+    io.write_json(manifest_path(output), manifest)
+    os.replace(assembled, output)
+    return manifest
+
+
+def _columns(path: Path) -> Columns:
+    block = read_block(path)
+    columns = {EVENT_ID: block.event_id, **dict(zip(COLUMNS, block.values.T, strict=True))}
+    columns |= {name: columns[name].astype("int32") for name in INTEGER_COLUMNS}
+    return columns if block.label is None else {**columns, LABEL: block.label}
+
+
+def _finished(output: Path, source: Source, layout: str) -> dict[str, Any] | None:
+    """The manifest of the same features made before; None without any output.
+
+    Raises:
+        DataError: ``output`` is there and is something else.
+    """
+    if not output.exists():
+        return None
+    known = manifest_path(output)
+    manifest: dict[str, Any] = io.read_json(known) if known.is_file() else {}
+    theirs = (manifest.get("fingerprint"), manifest.get("layout"))
+    if theirs == (source.fingerprint(), layout):
+        if io.sha256_file(output) != manifest["output_sha256"]:
+            raise DataError(
+                f"{output} is not as it was written, by its manifest {known.name}; delete both "
+                "and run the command again"
+            )
+        log.info("%s is there already, with %d events", output, manifest["n_written"])
+        return manifest
+    raise DataError(
+        f"{output} exists and is not what this command makes (another input, settings, layout or "
+        "package version, or no manifest); choose another output, or delete it"
+    )
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[None]:
+    """Wait for another process that makes the same output."""
+    work.mkdir(parents=True, exist_ok=True)
+    with open(work / ".lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            log.info("another process makes the same file; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        os.makedirs(work, exist_ok=True)
+        yield
+
+
+@contextmanager
+def _writing(output: Path, work: Path) -> Iterator[None]:
+    """A full disk, a folder that cannot be written, a lost scheduler are the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot finish {output}: {error}; finished blocks are kept in {work}: mend that and "
+            "run the same command again"
+        ) from None

@@ -1,0 +1,149 @@
+"""How is the bundled data set made, from settings to a file with its card?"""
+
+import contextlib
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from anode.configuration.builder import build, resolve
+from anode.errors import ConfigError
+from anode.events.simulation.pythia import (
+    BackgroundConfig,
+    Process,
+    SignalConfig,
+    background_process,
+    signal_process,
+)
+from anode.events.writers.bundled import write_bundled, write_raw
+from anode.pipeline.datasets.card import write_card
+from anode.pipeline.datasets.chunks import Recipe, Sample, generate_samples, package_versions
+from anode.pipeline.datasets.workers import ClusterConfig
+
+log = logging.getLogger(__name__)
+
+IDS_PER_SEED = 10_000_000_000
+"""event_id = seed * this + label * half of this + row: files of different seeds can be joined."""
+
+
+@dataclass(frozen=True)
+class GenerateConfig:
+    """Keys of ``configs/generate.yaml``.
+
+    Attributes:
+        out: the file to write; the card is put beside it.
+        n_background, n_signal: events in the file, all of them after the trigger.
+        seed: root of every random number.
+        n_jobs: processes; the result does not depend on it.
+        chunk_size: generated events in a chunk, the unit of work and of resuming.
+        trigger_pt: lowest transverse momentum of the leading jet [GeV].
+        raw: also write the particles, to a file named like ``out`` with ``_raw`` behind the stem.
+        keep_chunks: leave the folder of finished chunks.
+        reference: folder with LHC Olympics files to compare the events with, or null.
+        background, signal: the processes.
+        cluster: where chunks are generated.
+    """
+
+    out: str
+    n_background: int
+    n_signal: int
+    seed: int
+    n_jobs: int
+    chunk_size: int
+    trigger_pt: float
+    raw: bool
+    keep_chunks: bool
+    reference: str | None
+    background: BackgroundConfig
+    signal: SignalConfig
+    cluster: ClusterConfig
+
+    def __post_init__(self) -> None:
+        lowest = {"n_background": 0, "n_signal": 0, "n_jobs": 1, "chunk_size": 1, "seed": 0}
+        for key, value in lowest.items():
+            if getattr(self, key) < value:
+                raise ConfigError(f"{key} must be at least {value}, got {getattr(self, key)}")
+        if self.n_background + self.n_signal == 0:
+            raise ConfigError("n_background and n_signal must not both be 0; ask for events")
+        if max(self.n_background, self.n_signal) > IDS_PER_SEED // 2:
+            raise ConfigError(f"n_background and n_signal must be at most {IDS_PER_SEED // 2:.0e}")
+        if self.seed > np.iinfo(np.int64).max // IDS_PER_SEED - 1:
+            raise ConfigError(f"seed must stay below 9e8, or event ids overflow, got {self.seed}")
+        if not self.trigger_pt > 0:
+            raise ConfigError(f"trigger_pt must be positive, got {self.trigger_pt} GeV")
+        if self.reference is not None and not Path(self.reference).is_dir():
+            raise ConfigError(f"reference must be a folder or null, but {self.reference} is none")
+
+    def processes(self) -> list[tuple[Process, int]]:
+        """Each process and the number of events wanted of it, background first."""
+        asked = [
+            (background_process(self.background), self.n_background),
+            (signal_process(self.signal), self.n_signal),
+        ]
+        return [(process, n_events) for process, n_events in asked if n_events]
+
+
+def parse_generate(raw: DictConfig) -> GenerateConfig:
+    """Check Hydra's configuration of a generation.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has an impossible value.
+    """
+    return build(GenerateConfig, resolve(raw))
+
+
+def generate(config: GenerateConfig) -> None:
+    """Generate events, write them to ``config.out``, and a data card beside it.
+
+    Interrupted, it goes on behind the last finished chunk when started again.
+    """
+    out = Path(config.out)
+    work = out.with_name(f"{out.stem}.partial")
+    wanted = [
+        (Recipe(process, config.seed, config.chunk_size, config.trigger_pt, config.raw), n_events)
+        for process, n_events in config.processes()
+    ]
+    samples = generate_samples(wanted, work=work, cluster=config.cluster, n_jobs=config.n_jobs)
+    write_samples(out, samples, config)
+    if config.raw:
+        raw_path = out.with_name(f"{out.stem}_raw.h5")
+        n_raw = write_raw(raw_path, (part for sample in samples for part in sample.raw_parts()))
+        log.info("%s: particles of %d events", raw_path, n_raw)
+    write_card(out, samples, reference=config.reference)
+    if not config.keep_chunks:
+        for sample in samples:
+            shutil.rmtree(sample.paths[0].parent)
+        with contextlib.suppress(OSError):  # chunks of other settings are still there
+            work.rmdir()
+
+
+def write_samples(path: Path, samples: list[Sample], config: GenerateConfig) -> None:
+    """Write the samples, in their order, to one file of the bundled layout."""
+    counts = [len(sample.values) for sample in samples]
+    labels = [sample.recipe.process.label for sample in samples]
+    event_id = [
+        config.seed * IDS_PER_SEED + label * (IDS_PER_SEED // 2) + np.arange(n, dtype=np.int64)
+        for n, label in zip(counts, labels, strict=True)
+    ]
+    attributes: dict[str, str | int | float] = {
+        "seed": config.seed,
+        "chunk_size": config.chunk_size,
+        "trigger_pt": config.trigger_pt,
+    }
+    for sample in samples:
+        name = sample.recipe.process.name
+        attributes[f"settings_{name}"] = "\n".join(sample.recipe.process.settings)
+        attributes[f"n_generated_{name}"] = sample.n_generated
+        attributes[f"n_accepted_{name}"] = sample.n_accepted
+    attributes |= {f"version_{name}": text for name, text in package_versions().items()}
+    write_bundled(
+        path,
+        event_id=np.concatenate(event_id),
+        values=np.concatenate([sample.values for sample in samples]),
+        label=np.repeat(np.array(labels, dtype=np.int8), counts),
+        attributes=attributes,
+    )
+    log.info("%s: %s events", path, " and ".join(map(str, counts)))

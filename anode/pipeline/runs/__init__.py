@@ -1,0 +1,1 @@
+"""Runs: prepare, train, score, evaluate."""

@@ -1,0 +1,170 @@
+"""What exactly was asked for? Hydra's configuration, checked and turned into frozen dataclasses.
+
+The YAML files in ``configs/`` are the one place where values stand; the dataclasses beside the
+code they configure have no defaults, so a key missing here or unknown there is an error with its
+name.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
+from anode.configuration.builder import CONFIG_DIR, Choice, build, by_name, resolve
+from anode.density.base import DensityConfig
+from anode.density.build import CONFIGS, build_density
+from anode.density.ensemble import EnsembleConfig
+from anode.errors import ConfigError
+from anode.evaluation.curves import EvaluationConfig
+from anode.methods.base import MethodConfig
+from anode.methods.build import METHODS, uses_classifier
+from anode.methods.combination import CombinationConfig
+from anode.methods.r_anode import RAnodeConfig
+from anode.pipeline.datasets import config as data_config
+from anode.pipeline.datasets.config import DataConfig
+from anode.regions.crossfit import SplitConfig
+from anode.regions.distortion import NONE, DistortionConfig
+from anode.regions.injection import InjectionConfig
+from anode.regions.preprocessing import PreprocessingConfig
+from anode.regions.windows import RegionsConfig
+from anode.training.recipe import TrainerConfig
+from anode.training.trackers import TRACKERS
+
+# What may differ between two invocations that share a run directory: it changes no result.
+NOT_IDENTITY = ("run_dir", "n_jobs", "threads", "tracker", "store", "figures")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run is made of; keys as in ``configs/run.yaml``."""
+
+    run_dir: str
+    seed: int
+    device: str
+    n_jobs: int
+    threads: int
+    features: list[str]
+    data: DataConfig
+    injection: InjectionConfig
+    regions: RegionsConfig
+    split: SplitConfig
+    preprocessing: PreprocessingConfig
+    density: DensityConfig
+    trainer: TrainerConfig
+    ensemble: EnsembleConfig
+    method: MethodConfig
+    evaluation: EvaluationConfig
+    tracker: str
+    # Runs of former versions have none of these keys.
+    classifier: ClassifierConfig | None = None
+    store: str | None = None
+    distortion: DistortionConfig = NONE
+    figures: bool = True
+
+    def __post_init__(self) -> None:
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f"device must be 'cpu', 'cuda' or 'auto', got {self.device!r}")
+        if self.tracker not in TRACKERS:
+            raise ConfigError(f"tracker must be one of {TRACKERS}, got {self.tracker!r}")
+        for key in ("n_jobs", "threads"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if not self.features or len(set(self.features)) != len(self.features):
+            raise ConfigError(f"features must be named once each, got {self.features}")
+        for density in (self.density, *_densities(self.method)):  # or it says why not
+            build_density(density, len(self.seen_features), n_context=1, seed=0)
+        if self.classifier is None and uses_classifier(self.method):
+            raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
+
+    @property
+    def seen_features(self) -> tuple[str, ...]:
+        """Names of the features that methods see: those asked for, and noise."""
+        return self.distortion.names(self.features)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The nested configuration without what cannot change a result."""
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
+        hidden = data_config.NOT_IDENTITY
+        content["data"] = {k: v for k, v in content["data"].items() if k not in hidden}
+        if not uses_classifier(self.method):
+            del content["classifier"]
+        return content
+
+    def to_yaml(self) -> str:
+        """As YAML, ready for ``load_run``."""
+        return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(self)))
+
+
+def _densities(method: MethodConfig) -> list[DensityConfig]:
+    """Densities that a method, or a member of it, has beside that of the run."""
+    if isinstance(method, CombinationConfig):
+        return [density for member in method.members.values() for density in _densities(member)]
+    return [method.density] if isinstance(method, RAnodeConfig) else []
+
+
+def parse_run(raw: DictConfig) -> RunConfig:
+    """Check Hydra's configuration of a run and make it a ``RunConfig``.
+
+    The run directory is Hydra's output directory: ``run_dir`` itself, or below it one folder a
+    job of a multirun.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    content = resolve(raw)
+    if HydraConfig.initialized():
+        content["run_dir"] = HydraConfig.get().runtime.output_dir
+    config = from_mapping(content)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device=cuda needs a CUDA device, torch finds none; use auto or cpu")
+    return config
+
+
+def from_mapping(content: Mapping[str, Any]) -> RunConfig:
+    """A ``RunConfig`` from plain nested mappings, such as a saved ``config.yaml``."""
+    content = dict(content)
+    if content.get("device") == "auto":
+        content["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    return build(RunConfig, content, choices=CHOICES)
+
+
+def compose_run(overrides: Sequence[str], run_dir: Path | str) -> RunConfig:
+    """The ``RunConfig`` that ``scripts/run.py`` would get from these overrides.
+
+    Raises:
+        ConfigError: a value is of the wrong kind.
+    """
+    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        raw = compose("run", [*overrides, "run_dir=replaced"])
+    return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
+
+
+def load_run(path: Path) -> RunConfig:
+    """The ``RunConfig`` saved as ``config.yaml``.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a run's configuration.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no {path}; is this a run directory?")
+    return from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))
+
+
+CHOICES: Mapping[type, Choice] = {
+    **data_config.CHOICES,
+    DensityConfig: by_name(CONFIGS),
+    ClassifierConfig: by_name(CLASSIFIERS),
+    MethodConfig: by_name({name: entry.config for name, entry in METHODS.items()}),
+}
+"""Groups whose keys depend on their ``name`` or ``reader``, for ``builder.build``."""

@@ -1,0 +1,202 @@
+"""From scores to ``metrics.json``, ``curves.h5`` and figures, if wanted: how good is this run?"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anode import io
+from anode.density.ensemble import EnsembleConfig
+from anode.errors import DataError
+from anode.evaluation.closure import Closure, closure
+from anode.evaluation.curves import Performance, metrics, performance
+from anode.evaluation.pass_rate_flatness import sculpting
+from anode.evaluation.selected_features import Spread, selection
+from anode.methods.base import AnomalyMethod
+from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.prepare import Prepared
+from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.runs.score_file import DATA, Scored
+from anode.regions.windows import SignalCounts, signal_counts
+from anode.reporting.common.style import save_figure
+from anode.reporting.run.check_figures import LossHistory, losses_figure, mass_figure
+from anode.reporting.run.closure_figure import closure_figure
+from anode.reporting.run.score_figures import roc_figure, score_figure, sic_figure
+from anode.seeding import stream, stream_seed
+from anode.training.checkpoints import read_result
+from anode.training.store import saved_seconds
+
+
+def evaluate_scores(
+    config: RunConfig,
+    directory: RunDirectory,
+    prepared: Prepared,
+    method: AnomalyMethod,
+    scored: Scored,
+) -> None:
+    """Write everything that says how good the scores are; ``metrics.json`` last, as the sign
+    that the run is complete."""
+    result = _performance(config, scored)
+    counts = (
+        None if prepared.data.label is None else signal_counts(prepared.data, prepared.regions)
+    )
+    directory.metrics.unlink(missing_ok=True)
+    if result is not None:
+        io.write_hdf5(directory.curves, result.sic._asdict(), {"method": config.method.name})
+    closed = _closure(config, directory, prepared, method)
+    if config.figures:
+        _draw(directory, prepared, method, scored, result, counts)
+    events = prepared.for_fits()
+    unlabelled = {"n_injected_sr": None, "s_over_b": None, "s_over_sqrt_b": None}
+    io.write_json(
+        directory.metrics,
+        {
+            "method": config.method.name,
+            "seed": config.seed,
+            **metrics(result),
+            "n_data_sr": len(events.signal_region),
+            "n_data_sb": len(events.sidebands),
+            **(unlabelled if counts is None else _signal_metrics(counts)),
+            "n_dropped": prepared.n_dropped,
+            "n_clipped": int(scored.outside.sum()),
+            "n_scored_data": int(np.sum(scored.sample == DATA)),
+            "closure": (
+                None
+                if closed is None
+                else {part.name: part.ks_statistic for part in closed.features}
+            ),
+            "sculpting": _sculpting(prepared, scored),
+            "selection": _selection(prepared, scored),
+            "uses_truth": method.uses_truth,
+            **method.extra_metrics(scored.parts, scored.sample == DATA),
+            "true_signal_fraction": None if counts is None else counts.fraction,
+            "seconds": _seconds(directory, "seconds"),
+            "cpu_seconds": _seconds(directory, "cpu_seconds"),
+        },
+    )
+
+
+def _performance(config: RunConfig, scored: Scored) -> Performance | None:
+    """ROC and SIC of the labelled test events; None without truth or with one class alone."""
+    if scored.label is None or len(np.unique(scored.label)) < 2:
+        return None
+    return performance(
+        scored.score,
+        scored.label,
+        stream(config.seed, "bootstrap"),
+        n_bootstrap=config.evaluation.n_bootstrap,
+    )
+
+
+def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
+    return {
+        "n_injected_sr": counts.n_signal,
+        "s_over_b": counts.s_over_b,
+        "s_over_sqrt_b": counts.s_over_sqrt_b,
+    }
+
+
+def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, dict[str, float]]:
+    """Of background alone where truth is known, else of all data."""
+    tested = scored.sample == DATA if scored.label is None else scored.label == 0
+    window = prepared.regions.signal
+    return sculpting(scored.mass[tested], scored.score[tested], (window.low, window.high))
+
+
+def _selection(prepared: Prepared, scored: Scored) -> dict[str, Spread]:
+    """Of the data events that were scored."""
+    region = prepared.data[prepared.in_signal_region()]
+    in_data = scored.sample == DATA
+    order = np.argsort(region.event_id)
+    rows = order[np.searchsorted(region.event_id, scored.event_id[in_data], sorter=order)]
+    events = region[rows]
+    return selection(events.features, events.names, scored.score[in_data], events.label)
+
+
+def _seconds(directory: RunDirectory, key: str) -> float:
+    """Seconds of training and scoring, interruptions left out, and of fits that were copied."""
+    seconds = directory.read_manifest().get(key, {})
+    own = sum(seconds.get(stage, 0.0) for stage in ("train", "score"))
+    return round(own + saved_seconds(directory.checkpoints, key), 2)
+
+
+def _draw(
+    directory: RunDirectory,
+    prepared: Prepared,
+    method: AnomalyMethod,
+    scored: Scored,
+    result: Performance | None,
+    counts: SignalCounts | None,
+) -> None:
+    data = scored.sample == DATA
+    named = None if result is None else {method.title: result}
+    signal = {
+        "s_over_b": None if counts is None else counts.s_over_b,
+        "s_over_sqrt_b": None if counts is None else counts.s_over_sqrt_b,
+    }
+    window = prepared.regions.signal
+    sidebands = prepared.data.mass[prepared.regions.in_sidebands(prepared.data.mass)]
+    figures = {
+        "roc": roc_figure(named, **signal),
+        "sic": sic_figure(named, **signal),
+        "scores": score_figure(
+            scored.score[data],
+            None if scored.label is None else scored.score,
+            scored.label,
+            score_label=f"anomaly score: {method.meaning}",
+        ),
+        "mass": mass_figure(
+            scored.mass[data],
+            scored.score[data],
+            signal_region=(window.low, window.high),
+            label=None if scored.label is None else scored.label[data],
+            unscored_mass=sidebands,
+        ),
+        "losses": losses_figure(loss_histories(method.directory, method.settings.ensemble)),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, directory.figures / name)
+
+
+_PANELS = {"background": "p_bg", "data": "p_data", "signal": "p_sig", "classifier": "classifier"}
+
+
+def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, list[LossHistory]]:
+    """Losses of all fits of a run, by what was fitted, with the epochs the ensemble averages."""
+    histories: dict[str, list[LossHistory]] = {}
+    for path in sorted(checkpoints.rglob("fit.json")):
+        result = read_result(path.parent)
+        members = tuple(c.epoch for c in result.select(ensemble.mode, ensemble.size))
+        epochs = np.arange(1, len(result.train_loss) + 1)
+        history = LossHistory(
+            epochs, np.array(result.train_loss), np.array(result.validation_loss), members
+        )
+        panel = _PANELS[path.parent.name.split("_")[0]]
+        histories.setdefault(panel, []).append(history)
+    return histories
+
+
+def _closure(
+    config: RunConfig, directory: RunDirectory, prepared: Prepared, method: AnomalyMethod
+) -> Closure | None:
+    """Events drawn from p_bg at the masses of the signal region against the events there; None
+    for a method without p_bg.
+
+    Against background alone where truth is known, else against all data, signal included.
+    """
+    background = method.background_density()
+    if background is None:
+        return None
+    reference = prepared.data[prepared.in_signal_region()]
+    if reference.label is not None:
+        reference = reference[reference.label == 0]
+    if len(reference) < 2:
+        raise DataError(f"{reference.source}: closure needs signal-region background, got none")
+    chosen = stream(config.seed, "closure").choice(reference.mass, config.evaluation.n_closure)
+    seed = stream_seed(config.seed, "closure events")
+    generated = background.generate(chosen, seed)
+    result = closure(generated, reference.features, reference.names)
+    if config.figures:
+        figure = closure_figure(result, generated, reference.features)
+        save_figure(figure, directory.figures / "closure")
+    return result

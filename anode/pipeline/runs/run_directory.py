@@ -1,0 +1,169 @@
+"""What does a run leave on disk, and does a folder belong to the run that asks for it?"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from anode import io
+from anode.errors import RunDirectoryError
+from anode.events.table import EventTable
+from anode.parallel import cpu_seconds
+from anode.pipeline.runs.config import load_run
+from anode.provenance import peak_memory_mb, provenance
+
+
+class Configuration(Protocol):
+    """What a folder belongs to."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that can change a result."""
+
+    def to_yaml(self) -> str:
+        """As ``config.yaml`` holds it."""
+
+
+class RunDirectory:
+    """The folder of one run; the README's table says what each file holds."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.manifest = self.path / "manifest.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.scores = self.path / "scores.h5"
+        self.metrics = self.path / "metrics.json"
+        self.curves = self.path / "curves.h5"
+        self.figures = self.path / "figures"
+
+    _load: Callable[[Path], Configuration] = staticmethod(load_run)
+
+    def claim(self, config: Configuration) -> None:
+        """Make this the directory of ``config``: write it, or check that it is the one there.
+
+        Raises:
+            RunDirectoryError: it belongs to another configuration; the message lists the keys.
+        """
+        if self.config.is_file():
+            theirs, ours = self._load(self.config).identity, config.identity
+            differing = _differences(theirs, ours)
+            if differing:
+                listed = "; ".join(f"{k}: {a!r} there, {b!r} now" for k, a, b in differing)
+                raise RunDirectoryError(
+                    f"{self.path} holds a run of another configuration ({listed}); "
+                    "choose another run_dir, or delete this one"
+                )
+            return
+        if self.path.is_dir() and any(
+            not p.name.startswith(".") and p.name != "multirun.yaml" for p in self.path.iterdir()
+        ):
+            raise RunDirectoryError(
+                f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
+                "choose another run_dir"
+            )
+        io.write_text(self.config, config.to_yaml())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process out for as long as this one works here.
+
+        Raises:
+            RunDirectoryError: another process is at work.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunDirectoryError(
+                    f"another process is running in {self.path}; wait for it, or choose another "
+                    "run_dir"
+                ) from None
+            for leftover in self._leftovers():
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
+            yield
+
+    def _leftovers(self) -> list[Path]:
+        """Half-written files of a killed process."""
+        return list(self.path.rglob(".*.partial*"))
+
+    def check_data(self, description: Mapping[str, Any]) -> None:
+        """Record the data a run is made of, or check that they have not changed since.
+
+        Raises:
+            RunDirectoryError: the file at ``data.path`` is not the one the run began with.
+        """
+        known = self.read_manifest().get("data")
+        if known is None:
+            self.update_manifest({**provenance(), "data": dict(description)})
+        elif known["sha256"] != description["sha256"]:
+            raise RunDirectoryError(
+                f"{description['source']} has changed since this run began (sha256 "
+                f"{known['sha256']} then, {description['sha256']} now); choose another run_dir"
+            )
+
+    def read_manifest(self) -> dict[str, Any]:
+        """The manifest so far; empty if there is none."""
+        content: dict[str, Any] = io.read_json(self.manifest) if self.manifest.is_file() else {}
+        return content
+
+    def update_manifest(self, entries: Mapping[str, Any]) -> None:
+        """Add or replace entries."""
+        io.write_json(self.manifest, {**self.read_manifest(), **entries})
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the wall and CPU time of a stage, summed over interruptions, and the memory peak so
+        far."""
+        started = {"seconds": time.perf_counter(), "cpu_seconds": cpu_seconds()}
+        try:
+            yield
+        finally:
+            manifest = self.read_manifest()
+            ended = {"seconds": time.perf_counter(), "cpu_seconds": cpu_seconds()}
+            spent = {key: dict(manifest.get(key, {})) for key in ended}
+            for key, of_stage in spent.items():
+                total = of_stage.get(stage, 0.0) + ended[key] - started[key]
+                of_stage[stage] = round(total, 2)
+            peak = max(manifest.get("peak_memory_mb", 0.0), peak_memory_mb())
+            self.update_manifest({**spent, "peak_memory_mb": peak})
+
+
+def describe_data(
+    events: EventTable, extra: EventTable | None, files: list[Path]
+) -> dict[str, Any]:
+    """What the manifest says of the events: their files' hashes, or that of the toy's numbers."""
+    hashes = [io.sha256_file(path) for path in files]
+    if hashes:
+        digest = hashes[0] if len(hashes) == 1 else io.sha256_text("".join(hashes))
+    else:
+        digest = io.sha256_text(events.features.tobytes().hex() + events.mass.tobytes().hex())
+    return {
+        "source": events.source,
+        "files": [path.name for path in files],
+        "file_sha256": hashes,
+        "sha256": digest,
+        "n_data": len(events),
+        "n_extra": 0 if extra is None else len(extra),
+        "n_data_signal": None if events.label is None else int(np.sum(events.label)),
+    }
+
+
+def _differences(theirs: Any, ours: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    """Keys, with both values, in which two nested configurations differ."""
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        found = []
+        for key in sorted({*theirs, *ours}):
+            inner = f"{path}.{key}" if path else key
+            found += _differences(theirs.get(key), ours.get(key), inner)
+        return found
+    return [] if theirs == ours else [(path, theirs, ours)]

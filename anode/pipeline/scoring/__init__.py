@@ -1,0 +1,1 @@
+"""Scoring of other events by a finished run or scan."""

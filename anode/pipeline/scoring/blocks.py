@@ -1,0 +1,236 @@
+"""How does a finished fit score a file of any size?
+
+Blocks of rows are read, scored and written one after the other, a few at a time in each process:
+memory holds some blocks, whatever the size of the file.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from anode import io
+from anode.errors import DataError
+from anode.events.readers.lhco_features import count_events, read_bundled, read_lhco_features
+from anode.events.table import EventTable
+from anode.methods.base import check_fraction_outside
+from anode.parallel import stream_jobs
+from anode.pipeline.datasets.cached_features import as_features, data_path
+from anode.pipeline.runs import stages
+from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.prepare import prepare
+from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.runs.score_file import EXTRA, attributes, columns
+from anode.regions.distortion import distort
+from anode.regions.windows import Regions
+
+log = logging.getLogger(__name__)
+
+Job = TypeVar("Job")
+
+BLOCK_ROWS = 100_000
+_READERS: dict[str, Callable[..., EventTable]] = {
+    "bundled": read_bundled,
+    "lhco_features": read_lhco_features,
+}
+
+
+class Block(NamedTuple):
+    """Events to score: a prepared table, or the rows [start, stop) of the configured file, whose
+    labels are left out if ``blind``."""
+
+    config: RunConfig
+    directory: Path
+    table: EventTable | None
+    rows: tuple[int, int]
+    blind: bool
+
+
+class ScoredBlock(NamedTuple):
+    """Datasets of the block's events that were scored, and how many it read."""
+
+    datasets: dict[str, np.ndarray]
+    n_read: int
+
+
+class Fitted(NamedTuple):
+    """SHA-256 of the files that fits have seen, and where their events' scores are."""
+
+    sha256: frozenset[str]
+    scores: str
+
+
+def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None:
+    """Score the signal-region events of another file with a run's densities.
+
+    The events must be new to every fold; their p_data is the average over folds.
+
+    Args:
+        config: of the run, with ``data`` replaced by the file's.
+        directory: the run.
+        output: the HDF5 file to write.
+
+    Raises:
+        DataError: the file is one the run was fitted on, no event of it lies in the signal
+            region, or too many lie outside the fitted range of features; nothing is written then.
+    """
+    n_jobs, config = config.n_jobs, for_new_events(config)
+    fitted = Fitted(hashes(directory), str(directory.scores))
+    blocks, n_events = in_blocks(config, directory, fitted, n_jobs)
+    write_blocks(
+        output,
+        score_block,
+        blocks,
+        config,
+        attributes(config.seen_features, stages.method_of(config, directory)),
+        n_events=n_events,
+        n_jobs=n_jobs,
+        where=f"in the signal region {config.regions.signal} GeV",
+    )
+
+
+def for_new_events(config: RunConfig) -> RunConfig:
+    """As a process that scores a block of events needs it, which are new to every fold."""
+    split = dataclasses.replace(config.split, extra="average")
+    return dataclasses.replace(config, n_jobs=1, split=split)
+
+
+def write_blocks(
+    output: Path,
+    function: Callable[[Job], ScoredBlock],
+    blocks: Iterator[Job],
+    config: RunConfig,
+    attributes: Mapping[str, str],
+    *,
+    n_events: int,
+    n_jobs: int,
+    where: str,
+) -> None:
+    """Score blocks, a few at a time, and write them one after the other.
+
+    Args:
+        output: the HDF5 file.
+        function: scores a block.
+        blocks: of events.
+        config: names the file, and the threads of each process.
+        attributes: of the output.
+        n_events: in all blocks.
+        n_jobs: processes.
+        where: in mass events must lie to be scored.
+
+    Raises:
+        DataError: none lies there, or too many lie outside the fitted range of features.
+    """
+    source = str(config.data.path)
+    n_scored = n_outside = 0
+    with (
+        io.growing_hdf5(output, attributes) as append,
+        tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
+    ):
+        for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
+            append(block.datasets)
+            n_scored += len(block.datasets["score"])
+            n_outside += int(block.datasets["outside"].sum())
+            bar.update(block.n_read)
+        if not n_scored:
+            raise DataError(
+                f"{source}: none of its {n_events} events lies {where}; no score file was written"
+            )
+        check_fraction_outside(n_outside, n_scored, source)
+    log.info(
+        "%d of %d events lie %s and are scored, the other %d are not; results in %s",
+        n_scored,
+        n_events,
+        where,
+        n_events - n_scored,
+        output,
+    )
+
+
+def score_block(block: Block) -> ScoredBlock:
+    """Read, cut and score one block."""
+    config, table = block.config, read_block(block)
+    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    events = table[regions.in_signal_region(table.mass)]
+    return ScoredBlock(score_events(config, block.directory, events), len(table))
+
+
+def read_block(block: Block) -> EventTable:
+    """All events of a block, as the methods see them."""
+    if block.table is not None:
+        return block.table
+    config = block.config
+    read = _READERS[config.data.reader]
+    table = read(data_path(config.data), config.features, rows=block.rows)
+    table = table.without_label() if block.blind else table
+    return distort(table, config.distortion, config.seed)
+
+
+def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict[str, np.ndarray]:
+    """Datasets of events that are new to the run in ``directory``."""
+    method = stages.method_of(config, RunDirectory(directory))
+    scores = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
+    return columns(scores, events, np.full(len(events), EXTRA))
+
+
+def hashes(directory: RunDirectory) -> frozenset[str]:
+    """SHA-256 of the files a run was fitted on, and of all together."""
+    own = directory.read_manifest().get("data", {})
+    found = {own.get("sha256"), *own.get("file_sha256", ())}
+    return frozenset(found - {None})
+
+
+def in_blocks(
+    config: RunConfig,
+    directory: RunDirectory,
+    fitted: Fitted,
+    n_jobs: int,
+    *,
+    rows: int | None = None,
+) -> tuple[Iterator[Block], int]:
+    """The file in blocks of so many rows, and its number of events.
+
+    Raises:
+        DataError: fits have seen the file.
+    """
+    data = config.data
+    whole = data.n_background is None and data.n_signal is None and data.extra_background is None
+    if data.reader in (*_READERS, "lhco_raw", "blackbox") and whole:
+        source = as_features(data, n_jobs=n_jobs)
+        _refuse_own(fitted, [source.path])
+        path, bundled = data_path(source.data), source.data.reader == "bundled"
+        n_events = count_events(path, bundled=bundled)
+        plain = dataclasses.replace(config, data=source.data)
+        return _cut(plain, directory, None, n_events, source.blind, rows), n_events
+    prepared = prepare(config, check_sidebands=False)
+    _refuse_own(fitted, prepared.files)
+    n_events = len(prepared.data)
+    return _cut(config, directory, prepared.data, n_events, False, rows), n_events
+
+
+def _cut(
+    config: RunConfig,
+    directory: RunDirectory,
+    table: EventTable | None,
+    n_events: int,
+    blind: bool,
+    size: int | None,
+) -> Iterator[Block]:
+    size = size or BLOCK_ROWS
+    for start in range(0, n_events, size):
+        rows = (start, min(start + size, n_events))
+        part = None if table is None else table[slice(*rows)]
+        yield Block(config, directory.path, part, rows, blind)
+
+
+def _refuse_own(fitted: Fitted, files: list[Path]) -> None:
+    for path in files:
+        if io.sha256_file(path) in fitted.sha256:
+            raise DataError(
+                f"{path} is a file this run was fitted on: its cross-fitted scores are in "
+                f"{fitted.scores}"
+            )

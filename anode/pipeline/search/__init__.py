@@ -1,0 +1,1 @@
+"""Search: windows, result, report, calibration."""

@@ -1,0 +1,244 @@
+"""What exactly was a search asked for? A run's configuration, and what slides over the mass."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from anode.configuration.builder import build, resolve
+from anode.errors import ConfigError
+from anode.methods.base import MethodConfig
+from anode.methods.build import METHODS
+from anode.methods.combination import CombinationConfig
+from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
+from anode.regions.windows import RegionsConfig, Window, scan_windows
+from anode.statistics.scan.working_points import MIN_PASSING, n_passing
+
+TEMPLATES = ("auto", "sampled", "sidebands")
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    """Which windows [start + i step, start + i step + width) up to ``stop`` are searched [GeV].
+
+    Attributes:
+        start, stop, width, step: of the windows.
+        sideband: width of the sidebands on either side; None is no limit.
+        min_events: in a window, for a density to be fitted there.
+        window: the number of one window to be made alone; None makes all, and the result.
+    """
+
+    start: float
+    stop: float
+    width: float
+    step: float
+    sideband: float | None
+    min_events: int
+    window: int | None
+
+    def __post_init__(self) -> None:
+        if self.sideband is not None and not self.sideband > 0:
+            raise ConfigError(f"scan.sideband must be above 0 GeV or null, got {self.sideband}")
+        if self.min_events < 10:
+            raise ConfigError(f"scan.min_events must be at least 10, got {self.min_events}")
+        n_windows = len(self.windows)
+        if self.window is not None and not 0 <= self.window < n_windows:
+            raise ConfigError(
+                f"scan.window must be null or lie in 0 to {n_windows - 1}, got {self.window}"
+            )
+
+    @property
+    def windows(self) -> list[Window]:
+        """All windows, in order of mass."""
+        return scan_windows(self.start, self.stop, width=self.width, step=self.step)
+
+
+@dataclass(frozen=True)
+class TemplateConfig:
+    """Background on which the cuts are fixed.
+
+    Attributes:
+        source: "sampled" from p_bg at masses of the window; "sidebands", their events within a
+            window's width of the window; "auto", sampled where the method has p_bg.
+        n_events: sampled in each window.
+    """
+
+    source: str
+    n_events: int
+
+    def __post_init__(self) -> None:
+        if self.source not in TEMPLATES:
+            raise ConfigError(
+                f"template.source must be one of {', '.join(TEMPLATES)}, got {self.source!r}"
+            )
+        if self.n_events < 100:
+            raise ConfigError(f"template.n_events must be at least 100, got {self.n_events}")
+
+
+@dataclass(frozen=True)
+class SpectrumConfig:
+    """How the selected spectrum outside a window is fitted.
+
+    Attributes:
+        low: where the fit starts [GeV]; None where the trigger turn-on ends.
+        high: where it ends; None above the last event.
+        bin_width: [GeV]; window edges fall on bin edges.
+        alpha: of the F-test that chooses 3, 4 or 5 parameters.
+        min_bins: needed on either side of the window.
+    """
+
+    low: float | None
+    high: float | None
+    bin_width: float
+    alpha: float
+    min_bins: int
+
+    def __post_init__(self) -> None:
+        if not self.bin_width > 0:
+            raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
+        if not 0 < self.alpha < 1:
+            raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
+        if self.min_bins < 1:
+            raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Everything a search is made of; keys as in ``configs/search.yaml``.
+
+    Attributes:
+        run: of each window, but for its regions and folder.
+        scan: the windows.
+        efficiencies: of background, at the cuts; descending.
+        template: on which the cuts are fixed.
+        spectrum: the fit outside the window.
+        n_toys: of the whole scan.
+        extras: also upper limits, a fitted resonance and pyBumpHunter, which decide nothing.
+        propose: only say which windows the spectrum allows.
+    """
+
+    run: RunConfig
+    scan: ScanConfig
+    efficiencies: list[float]
+    template: TemplateConfig
+    spectrum: SpectrumConfig
+    n_toys: int
+    extras: bool = True
+    propose: bool = False
+
+    def __post_init__(self) -> None:
+        cuts = self.efficiencies
+        if not cuts or not all(0 < e < 1 for e in cuts) or sorted(set(cuts), reverse=True) != cuts:
+            raise ConfigError(f"efficiencies must descend within (0, 1), got {cuts}")
+        self._check_template()
+        if self.n_toys < 100:
+            raise ConfigError(f"n_toys must be at least 100, got {self.n_toys}")
+        truthful = [name for name in _names(self.run.method) if METHODS[name].method.uses_truth]
+        if truthful:
+            raise ConfigError(
+                f"method={' and '.join(truthful)} uses truth labels and cannot search; choose "
+                "another method"
+            )
+        if self.run.split.mode != "kfold":
+            raise ConfigError(
+                "a search counts every event of a window, so each must be scored by a fit that "
+                f"has not seen it: split=kfold, got split={self.run.split.mode}"
+            )
+        for key, value in (("start", self.scan.start), ("width", self.scan.width),
+                           ("step", self.scan.step)):  # fmt: skip
+            if value % self.spectrum.bin_width:
+                raise ConfigError(
+                    f"scan.{key}={value:g} must be a multiple of spectrum.bin_width="
+                    f"{self.spectrum.bin_width:g} GeV, so that window edges are bin edges"
+                )
+
+    def _check_template(self) -> None:
+        """A sampled template must fix every cut."""
+        tightest, n_events = min(self.efficiencies), self.template.n_events
+        if self.template.source == "sampled" and n_passing(n_events, tightest) < MIN_PASSING:
+            raise ConfigError(
+                f"a cut at {tightest:g} needs {MIN_PASSING} events of the template beyond it, but "
+                f"template.n_events={n_events} has fewer; raise it or leave out this efficiency"
+            )
+
+    def of_window(self, window: Window) -> RunConfig:
+        """The run of one window: it is the signal region, and the sidebands are beside it."""
+        width = self.scan.sideband
+        below = [None if width is None else window.low - width, window.low]
+        above = [window.high, None if width is None else window.high + width]
+        return dataclasses.replace(
+            self.run,
+            run_dir=str(window_dir(Path(self.run.run_dir), window)),
+            regions=RegionsConfig([window.low, window.high], [below, above]),
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The nested configuration of the windows, without what cannot change them."""
+        content = dataclasses.asdict(self)
+        content["scan"].pop("window")
+        for key in ("propose", *self.conclusion):
+            del content[key]
+        content["run"] = self.run.identity
+        del content["run"]["regions"]
+        return content
+
+    @property
+    def conclusion(self) -> dict[str, Any]:
+        """What finished windows are put together with: it may change without fitting again."""
+        content = dataclasses.asdict(self)
+        return {key: content[key] for key in ("spectrum", "n_toys", "extras")}
+
+    def to_yaml(self) -> str:
+        """As YAML, ready for ``load_search``."""
+        content = dataclasses.asdict(self)
+        return OmegaConf.to_yaml(OmegaConf.create({**content.pop("run"), **content}))
+
+
+def window_dir(search_dir: Path, window: Window) -> Path:
+    """The folder of one window's run."""
+    return search_dir / "windows" / f"{window.low:g}_{window.high:g}"
+
+
+def _names(method: MethodConfig) -> list[str]:
+    """Of a method and its members."""
+    members = method.members.values() if isinstance(method, CombinationConfig) else ()
+    return [method.name, *(name for member in members for name in _names(member))]
+
+
+_OWN = tuple(f.name for f in dataclasses.fields(SearchConfig) if f.name != "run")
+
+
+def parse_search(raw: DictConfig) -> SearchConfig:
+    """Check Hydra's configuration of a search and make it a ``SearchConfig``.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has an impossible value.
+    """
+    content = resolve(raw)
+    if HydraConfig.initialized():
+        content["run_dir"] = HydraConfig.get().runtime.output_dir
+    return search_from_mapping(content)
+
+
+def search_from_mapping(content: Mapping[str, Any]) -> SearchConfig:
+    """A ``SearchConfig`` from plain nested mappings, such as a saved ``config.yaml``."""
+    run = from_mapping({k: v for k, v in content.items() if k not in _OWN})
+    own = {k: v for k, v in content.items() if k in _OWN}
+    return build(SearchConfig, {**own, "run": dataclasses.asdict(run)}, choices=CHOICES)
+
+
+def load_search(path: Path) -> SearchConfig:
+    """The ``SearchConfig`` saved as ``config.yaml``.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a search's configuration.
+    """
+    if not path.is_file():
+        raise ConfigError(f"there is no {path}; is this the folder of a search?")
+    return search_from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))

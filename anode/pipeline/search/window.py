@@ -1,0 +1,243 @@
+"""One window of a search: a method fitted there, all events scored, cuts fixed on background.
+
+Events of the window are scored by fits that have not seen them. Events elsewhere are scored by the
+window's model too, so that a smooth spectrum of them predicts how many background events pass in
+the window. A score that hangs on the mass is taken at the window's centre for all of them: at each
+event's own mass, ANODE's pass rate for background dips inside the window and jumps at its edges,
+by a quarter at a 10% cut; at one mass it is smooth.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from anode import io
+from anode.errors import DataError
+from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod
+from anode.pipeline.runs import stages
+from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.prepare import Prepared, prepare
+from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.search.config import TemplateConfig
+from anode.regions.mass import sample_masses
+from anode.regions.windows import Window
+from anode.seeding import stream, stream_seed
+from anode.statistics.scan.mass_sculpting import independence
+from anode.statistics.scan.window_spectra import WindowCuts
+from anode.statistics.scan.working_points import fix_cuts
+
+log = logging.getLogger(__name__)
+
+BANDWIDTH = 10.0  # GeV, of the kernel density estimate of a template's masses
+
+
+class Template(NamedTuple):
+    """Background that is not counted in the window.
+
+    Attributes:
+        score: (n,).
+        source: "sampled" or "sidebands".
+    """
+
+    score: np.ndarray
+    source: str
+
+
+class WindowJob(NamedTuple):
+    """What a window's process needs.
+
+    Attributes:
+        config: of the window's run.
+        efficiencies: of background, at the cuts; descending.
+        template: on which they are fixed.
+    """
+
+    config: RunConfig
+    efficiencies: list[float]
+    template: TemplateConfig
+
+
+def search_window(job: WindowJob) -> Path:
+    """Fit, score and cut, unless it was done; returns the window's folder.
+
+    Writes ``window.json``, last, and ``selected.h5``: ``event_id, mass, score`` of the data events
+    that pass the loosest cut, at any mass.
+
+    Raises:
+        DataError, RunDirectoryError: as a run.
+    """
+    directory = RunDirectory(job.config.run_dir)
+    result = directory.path / "window.json"
+    if result.is_file():
+        directory.claim(job.config)
+        return directory.path
+    prepared = prepare(job.config)
+    prepared = prepared._replace(data=prepared.data.without_label(), extra=None)
+    stages.train(job.config, prepared)
+    method = stages.method_of(job.config, directory)
+    with directory.locked(), directory.timed("score"):
+        data, window = prepared.data, prepared.regions.signal
+        inside = window.contains(data.mass)
+        score = search_scores(method, data, window, inside)
+        template = _template(method, prepared, score, job)
+        cuts = fix_cuts(template.score, job.efficiencies)
+        selected = score > (cuts[0].threshold if cuts else np.inf)
+        io.write_hdf5(
+            directory.path / "selected.h5",
+            {
+                "event_id": data.event_id[selected],
+                "mass": data.mass[selected],
+                "score": score[selected],
+            },
+            {"score": method.meaning, "mass_unit": "GeV"},
+        )
+        io.write_json(
+            result,
+            {
+                "low": window.low,
+                "high": window.high,
+                "strip": method.strip,
+                "thresholds": {f"{cut.nominal:g}": cut.threshold for cut in cuts},
+                "template": {
+                    "source": template.source,
+                    "n_events": len(template.score),
+                    "efficiency": [cut.efficiency for cut in cuts],
+                    "efficiency_error": [cut.error for cut in cuts],
+                },
+                "n_total": int(inside.sum()),
+                "independence": _independence(data.mass[inside], score[inside], window),
+            },
+        )
+    return directory.path
+
+
+def search_scores(
+    method: AnomalyMethod, events: EventTable, window: Window, fitted: np.ndarray
+) -> np.ndarray:
+    """(N,) scores of events at any mass; ``fitted`` (N,) as ``AnomalyMethod.score`` has it.
+
+    Raises:
+        DataError: a score is not finite.
+    """
+    score = method.score(as_scored(method, events, window), fitted).score
+    bad = np.flatnonzero(~np.isfinite(score))
+    if bad.size:
+        raise DataError(
+            f"{events.source}: every score must be finite, but {bad.size} are not, first event id "
+            f"{events.event_id[bad[0]]}"
+        )
+    return score
+
+
+def as_scored(method: AnomalyMethod, events: EventTable, window: Window) -> EventTable:
+    """Events at the mass at which a window's method scores them: its centre, or their own."""
+    if not method.score_at_window_centre:
+        return events
+    return dataclasses.replace(events, mass=np.full(len(events), (window.low + window.high) / 2))
+
+
+def _template(
+    method: AnomalyMethod, prepared: Prepared, score: np.ndarray, job: WindowJob
+) -> Template:
+    data, window = prepared.data, prepared.regions.signal
+    if job.template.source != "sidebands":
+        events = _drawn(method, prepared, job)
+        if events is not None:
+            drawn = search_scores(method, events, window, np.zeros(len(events), dtype=bool))
+            return Template(drawn, "sampled")
+        if job.template.source == "sampled":
+            raise DataError(
+                f"template.source=sampled needs a method with p_bg, got {method.title}; use "
+                "sidebands"
+            )
+    return Template(score[_beside(data.mass, window, method.strip)], "sidebands")
+
+
+def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:
+    """Events from p_bg at masses of the window; None if the method has none."""
+    data, window, seed = prepared.data, prepared.regions.signal, job.config.seed
+    masses = sample_masses(
+        data.mass[window.contains(data.mass)],
+        job.template.n_events,
+        bandwidth=BANDWIDTH,
+        rng=stream(seed, "template", "masses"),
+    )
+    # Ids of their own: the folds that score a generated event hang on its id.
+    ids = -1 - np.arange(len(masses))
+    features = method.draw_background(ids, masses, stream_seed(seed, "template", "events"))
+    if features is None:
+        return None
+    return EventTable(ids, masses, features, data.names, data.units, None, "template")
+
+
+def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:
+    """(N,) which events lie within a window's width of it, beyond the strips."""
+    width = window.high - window.low
+    below = (mass >= window.low - strip - width) & (mass < window.low - strip)
+    above = (mass >= window.high + strip) & (mass < window.high + strip + width)
+    return below | above
+
+
+def _independence(mass: np.ndarray, score: np.ndarray, window: Window) -> dict[str, Any] | None:
+    """Whether the score knows the mass within the window; None where all events have one score."""
+    if np.ptp(score) == 0:
+        return None
+    found = independence(mass, score, (window.low, window.high))
+    rates = {
+        share: {"chi2": float(rate.chi2), "ndf": int(rate.ndf), "p_value": float(rate.p_value)}
+        for share, rate in found.rates.items()
+    }
+    return {**found._asdict(), "rates": rates}
+
+
+class FinishedWindow(NamedTuple):
+    """What a window's process left.
+
+    Attributes:
+        cuts: for the spectra.
+        event_id, score: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
+        described: the content of ``window.json``.
+    """
+
+    cuts: WindowCuts
+    event_id: np.ndarray
+    score: np.ndarray
+    described: dict[str, Any]
+
+
+def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindow:
+    """The result of one window.
+
+    Args:
+        directory: of the window.
+        efficiencies: (E,) of the search; no event passes a cut that the window could not fix.
+
+    Raises:
+        DataError: a file is missing or broken.
+    """
+    described = io.read_json(directory / "window.json")
+    with io.open_hdf5(directory / "selected.h5") as file:
+        event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
+    missing = len(efficiencies) - len(described["thresholds"])  # the tightest
+    thresholds = np.array([*described["thresholds"].values(), *[np.inf] * missing])
+    template = described["template"]
+    share, error = (
+        np.array([*template[key], *[np.nan] * missing])
+        for key in ("efficiency", "efficiency_error")
+    )
+    cuts = WindowCuts(
+        described["low"],
+        described["high"],
+        described["strip"],
+        thresholds,
+        share,
+        error,
+        mass,
+        (score[:, None] > thresholds).sum(axis=1),
+    )
+    return FinishedWindow(cuts, event_id, score, described)

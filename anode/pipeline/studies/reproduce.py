@@ -1,0 +1,105 @@
+"""Which command makes every number we quote? All studies, the search and its calibrations, one
+after the other."""
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from anode.configuration.builder import CONFIG_DIR, build, resolve
+from anode.errors import ConfigError
+from anode.pipeline.search import calibrate, report, search
+from anode.pipeline.search.calibrate import CalibrateConfig
+from anode.pipeline.search.config import search_from_mapping
+from anode.pipeline.studies import compare, study
+from anode.pipeline.studies.study import Study
+
+log = logging.getLogger(__name__)
+
+SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class ReproduceConfig:
+    """Keys of ``configs/reproduce.yaml``."""
+
+    n_jobs: int
+    only: list[str] | None
+
+
+def parse_reproduce(raw: DictConfig) -> ReproduceConfig:
+    """Check Hydra's configuration of what to make again.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or has a value of the wrong kind.
+    """
+    config = build(ReproduceConfig, resolve(raw))
+    known = [*study_names(), SEARCH, *calibration_names()]
+    if unknown := set(config.only or ()) - set(known):
+        raise ConfigError(f"only must name some of {', '.join(known)}, got {sorted(unknown)}")
+    return config
+
+
+def reproduce(config: ReproduceConfig) -> None:
+    """Make what is missing of every study, the search and its calibrations; tables and figures.
+
+    Raises:
+        ConfigError: a study is wrong; nothing is made then.
+        RunDirectoryError: runs failed; raised when all else is done.
+    """
+    everything = [*study_names(), SEARCH, *calibration_names()]
+    names = everything if config.only is None else config.only
+    studies = {name: read_study(name) for name in names if name in study_names()}
+    calibrations = [read_calibration(name) for name in names if name in calibration_names()]
+    for asked in studies.values():
+        study.check(asked)
+    failures = []
+    for name, asked in studies.items():
+        log.info("study %s", name)
+        failures += compare.compare_study(asked, n_jobs=config.n_jobs)
+    for calibration in calibrations:
+        calibrate.calibrate(dataclasses.replace(calibration, n_jobs=config.n_jobs))
+    if SEARCH in names:
+        _search(config.n_jobs)
+    study.raise_failures(failures)
+
+
+def _search(n_jobs: int) -> None:
+    """The bundled events searched, and the report of it."""
+    run_dir, output = "results/search/bundled", "results/reference/search"
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        raw = compose("search", ["experiment=search", f"n_jobs={n_jobs}", f"run_dir={run_dir}"])
+    search.find(search_from_mapping(resolve(raw)))
+    calibration = f"{output}/calibration/anode_no_signal/calibration.json"
+    report.report(report.ReportConfig(run_dir, f"{output}/bundled", calibration))
+
+
+def calibration_names() -> list[str]:
+    """``calibration_NAME`` for the files of ``configs/calibration``."""
+    return sorted(f"calibration_{p.stem}" for p in (CONFIG_DIR / "calibration").glob("*.yaml"))
+
+
+def read_calibration(name: str) -> CalibrateConfig:
+    """A calibration as ``calibrate.py`` gets it."""
+    GlobalHydra.instance().clear()
+    chosen = name.removeprefix("calibration_")
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        raw = compose("calibrate", [f"calibration={chosen}"])
+    return calibrate.parse_calibrate(raw)
+
+
+def study_names() -> list[str]:
+    """The files of ``configs/study``."""
+    return sorted(path.stem for path in (CONFIG_DIR / "study").glob("*.yaml"))
+
+
+def read_study(name: str) -> Study:
+    """A study as ``compare.py study=NAME`` gets it."""
+    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
+    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
+        raw = compose("compare", [f"study={name}"])
+    return build(Study, resolve(raw)["study"], "study")

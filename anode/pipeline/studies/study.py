@@ -1,0 +1,285 @@
+"""Which runs make a study, and how are the missing ones made? A process takes a seed."""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from hydra.errors import HydraException
+from tqdm import tqdm
+
+from anode.errors import AnodeError, ConfigError, RunDirectoryError
+from anode.io import read_json
+from anode.parallel import stream_jobs
+from anode.pipeline.runs import stages
+from anode.pipeline.runs.config import compose_run, load_run
+from anode.pipeline.runs.other_ensemble import OtherEnsemble, score_ensemble
+from anode.pipeline.runs.run_directory import RunDirectory
+from anode.reporting.study.all_figures import FIGURES
+from anode.reporting.study.published_results import PUBLISHED
+
+log = logging.getLogger(__name__)
+
+PAUSE = 1.0  # seconds between two looks at which runs are finished
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs that are compared with each other; a file of ``configs/study``.
+
+    Attributes:
+        runs: folder of the runs, RUNS/<point>/<variant>/seed=N.
+        output: folder of tables and figures.
+        seeds: one data sample each.
+        common: overrides of every run.
+        points: name -> overrides, each with all variants; none is one point without a name, and
+            without a folder.
+        variants: name -> overrides.
+        ensembles: "variant mode size": that variant's fits, averaged otherwise.
+        figures: names of what is drawn.
+        published: which published numbers are drawn beside ours, or null.
+    """
+
+    runs: str
+    output: str
+    seeds: list[int]
+    common: list[str]
+    points: dict[str, list[str]]
+    variants: dict[str, list[str]]
+    ensembles: list[str]
+    figures: list[str]
+    published: str | None
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError(f"study.seeds must be named once each, got {self.seeds}")
+        if not self.variants:
+            raise ConfigError("study.variants must name at least one variant, got none")
+        for name in (*self.points, *self.variants):
+            if not name or "/" in name or name.startswith("."):
+                raise ConfigError(f"study: a point or variant names a folder, got {name!r}")
+        check_figures(self.figures, "study.figures")
+        if self.published is not None and self.published not in PUBLISHED:
+            known = ", ".join(PUBLISHED)
+            raise ConfigError(f"study.published must be {known} or null, got {self.published!r}")
+        for text in self.ensembles:
+            variant, _, _ = _ensemble(text)
+            if variant not in self.variants:
+                raise ConfigError(f"study.ensembles: no variant {variant!r}, got {text!r}")
+
+
+class StudyRun(NamedTuple):
+    """One run of a study.
+
+    Attributes:
+        point, variant, seed: its place; an ensemble is a variant of its own.
+        run_dir: where it lives.
+        overrides: of ``configs/run.yaml``.
+        source: run whose fits are averaged otherwise; None for a run with fits of its own.
+        ensemble: (mode, size) of that.
+    """
+
+    point: str
+    variant: str
+    seed: int
+    run_dir: Path
+    overrides: tuple[str, ...]
+    source: Path | None = None
+    ensemble: tuple[str, int] | None = None
+
+    @property
+    def finished(self) -> bool:
+        return RunDirectory(self.run_dir).metrics.is_file()
+
+
+class Failure(NamedTuple):
+    """A run that could not be made: where, why, and the traceback if it is no user's error."""
+
+    run_dir: Path
+    reason: str
+    details: str
+
+
+def check_figures(names: Sequence[str], key: str) -> None:
+    """Refuse names of figures that we cannot draw.
+
+    Raises:
+        ConfigError: the message lists the names.
+    """
+    if unknown := set(names) - set(FIGURES):
+        raise ConfigError(f"{key} must be out of {', '.join(FIGURES)}, got {sorted(unknown)}")
+
+
+def study_runs(study: Study) -> list[StudyRun]:
+    """The runs of a study, seed by seed; of one seed, point by point, in the order of variants,
+    ensembles last."""
+    cells = []
+    for seed in study.seeds:
+        for point, changes in (study.points or {"": []}).items():
+            home = Path(study.runs) / point
+            for variant, overrides in study.variants.items():
+                own = (*study.common, *changes, *overrides, f"seed={seed}", "n_jobs=1")
+                everything = ("figures=false", *own)  # drawing is a third of a short run
+                folder = home / variant / f"seed={seed}"
+                cells.append(StudyRun(point, variant, seed, folder, everything))
+            for text in study.ensembles:
+                variant, mode, size = _ensemble(text)
+                name = f"{variant}-{mode}-{size}"
+                source, folder = (home / group / f"seed={seed}" for group in (variant, name))
+                cells.append(StudyRun(point, name, seed, folder, (), source, (mode, size)))
+    return cells
+
+
+def check(study: Study) -> None:
+    """Compose one run of every variant at every point, before any work begins.
+
+    Raises:
+        ConfigError: an override is wrong; the message names point and variant.
+    """
+    for cell in study_runs(study):
+        if cell.seed != study.seeds[0] or cell.source is not None:
+            continue
+        try:
+            compose_run(cell.overrides, cell.run_dir)
+        except (HydraException, AnodeError) as error:
+            place = " ".join(name for name in (cell.point, cell.variant) if name)
+            raise ConfigError(f"study in {study.runs}, {place}: {error}") from None
+
+
+def make(study: Study, *, n_jobs: int) -> list[Failure]:
+    """Make every run that is missing, finish what was interrupted, and keep the rest.
+
+    A process takes one seed and makes its runs one after the other, so that what they share is
+    fitted once. A run that fails keeps no other from being made.
+
+    Returns:
+        What failed, in the order of the study.
+    """
+    cells = study_runs(study)
+    jobs = [[cell for cell in cells if cell.seed == seed] for seed in study.seeds]
+    failures: list[Failure] = []
+    with _progress(cells) as log_line:
+        try:
+            for found in stream_jobs(_make_seed, jobs, n_jobs=n_jobs, threads=1):
+                for failure in found:
+                    log_line(logging.ERROR, f"{failure.run_dir} failed: {failure.reason}")
+                    if failure.details:
+                        log_line(logging.ERROR, failure.details)
+                failures += found
+        except BrokenProcessPool:
+            known = {failure.run_dir for failure in failures}
+            missing = [c for c in cells if not c.finished and c.run_dir not in known]
+            reason = "a process was killed, perhaps for its memory; try a smaller n_jobs"
+            failures += [Failure(cell.run_dir, reason, "") for cell in missing]
+    return failures
+
+
+def raise_failures(failures: Sequence[Failure]) -> None:
+    """Say which runs are missing, once everything else is done.
+
+    Raises:
+        RunDirectoryError: a run failed.
+    """
+    if failures:
+        listed = "".join(f"\n  {failure.run_dir}: {failure.reason}" for failure in failures)
+        raise RunDirectoryError(
+            f"{len(failures)} run(s) failed and are missing in the comparison; mend the cause and "
+            f"give the same command again:{listed}"
+        )
+
+
+def _make_seed(cells: list[StudyRun]) -> list[Failure]:
+    """Make the runs of one seed, without their tables and bars; warnings are passed on."""
+    failures = []
+    for cell in cells:
+        warnings = io.StringIO()
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(warnings),  # no terminal, so that no bar is drawn
+            ):
+                _make(cell)
+        except (AnodeError, HydraException) as error:
+            failures.append(Failure(cell.run_dir, str(error), ""))
+        except Exception as error:  # a bug in one method is no reason to lose the others
+            reason = f"{type(error).__name__}: {error}"
+            failures.append(Failure(cell.run_dir, reason, traceback.format_exc()))
+        if text := warnings.getvalue():
+            print(f"{cell.run_dir}: {text}", end="", file=sys.stderr)
+    return failures
+
+
+def _make(cell: StudyRun) -> None:
+    if cell.source is None or cell.ensemble is None:
+        stages.run(compose_run(cell.overrides, cell.run_dir))
+    elif not cell.finished:
+        directory = RunDirectory(cell.source)
+        own = load_run(directory.config)
+        config = dataclasses.replace(
+            own,
+            run_dir=str(cell.source),
+            n_jobs=1,
+            threads=1,
+            ensemble=OtherEnsemble(*cell.ensemble).of(own.ensemble),
+            figures=False,
+        )
+        score_ensemble(config, directory, cell.run_dir)
+
+
+@contextlib.contextmanager
+def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]:
+    """A bar over runs, and a line for each as it is finished, by whatever process.
+
+    Gives a function that logs at a level without breaking the bar.
+    """
+    waiting = [cell for cell in cells if not cell.finished]
+    ended = threading.Event()
+    terminal = sys.stderr  # not what a run of this process has in its place
+    n_before = len(cells) - len(waiting)
+    with tqdm(total=len(cells), initial=n_before, desc="runs", unit="run", disable=None) as bar:
+
+        def log_line(level: int, text: str) -> None:
+            with tqdm.external_write_mode(file=terminal):
+                log.log(level, "%s", text)
+
+        def watch() -> None:
+            last = False
+            while not last:
+                last = ended.wait(PAUSE)
+                for cell in [cell for cell in waiting if cell.finished]:
+                    waiting.remove(cell)
+                    bar.update()
+                    log_line(logging.INFO, f"{cell.run_dir}: {_outcome(cell)}")
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield log_line
+        finally:
+            ended.set()
+            watcher.join()
+
+
+def _outcome(cell: StudyRun) -> str:
+    metrics = read_json(RunDirectory(cell.run_dir).metrics)
+    peak, seconds = metrics.get("max_sic"), metrics.get("seconds")
+    parts = ["finished" if peak is None else f"max SIC {peak:.2f}"]
+    return ", ".join(parts if seconds is None else [*parts, f"{seconds:.0f} s"])
+
+
+def _ensemble(text: str) -> tuple[str, str, int]:
+    try:
+        variant, mode, size = text.split()
+        return variant, mode, int(size)
+    except ValueError:
+        raise ConfigError(
+            f"study.ensembles: an ensemble must be 'variant mode size', got {text!r}"
+        ) from None

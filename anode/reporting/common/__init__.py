@@ -1,0 +1,1 @@
+"""Style, tables, axes and number formats of all figures and texts."""

@@ -1,0 +1,42 @@
+"""What do all SIC and ROC figures share: names of the axes, two panels, the random score?"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from anode.reporting.common.style import REFERENCE_LINE, annotate, new_figure
+
+TPR_LABEL = r"signal efficiency $\epsilon_S$ (TPR)"
+FPR_LABEL = r"background efficiency $\epsilon_B$ (FPR)"
+SIC_LABEL = r"SIC $= \epsilon_S / \sqrt{\epsilon_B}$"
+NO_LABELS = "no truth labels: no ROC/SIC"
+
+
+def signal_line(s_over_b: float | None, s_over_sqrt_b: float | None) -> str:
+    """What signal there was to find, as far as it is known."""
+    parts = []
+    if s_over_b is not None:
+        parts.append(f"$S/B$ = {s_over_b:.2%}")
+    if s_over_sqrt_b is not None:
+        parts.append(rf"$S/\sqrt{{B}}$ = {s_over_sqrt_b:.1f}")
+    return ", ".join(parts) + (" in the signal region" if parts else "")
+
+
+def sic_axes(fpr_floor: float) -> tuple[Figure, Axes, Axes]:
+    """Two panels with one SIC axis: against TPR, and against FPR down to the floor."""
+    figure = new_figure(9.0, 4.2)
+    left = figure.add_subplot(1, 2, 1)
+    right = figure.add_subplot(1, 2, 2, sharey=left)
+    left.set(xlabel=TPR_LABEL, ylabel=SIC_LABEL, xlim=(0, 1))
+    right.set(xlabel=FPR_LABEL, xscale="log", xlim=(min(fpr_floor, 0.1), 1))
+    right.tick_params(labelleft=False)
+    return figure, left, right
+
+
+def finish_sic(left: Axes, right: Axes, lines: list[str]) -> None:
+    """The random score, legend, annotation, and room for both above the curves."""
+    for axes, x in ((left, np.linspace(0, 1, 200)), (right, np.geomspace(right.get_xlim()[0], 1))):
+        axes.plot(x, np.sqrt(x), label=r"random score $\sqrt{\epsilon_S}$", **REFERENCE_LINE)
+    left.set_ylim(0, 1.22 * left.dataLim.y1)
+    left.legend(loc="upper right")
+    annotate(right, lines, 0.97, 0.97)

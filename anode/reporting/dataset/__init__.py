@@ -1,0 +1,1 @@
+"""Cards and figures of event files."""

@@ -1,0 +1,1 @@
+"""Report and figures of a search."""

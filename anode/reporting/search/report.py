@@ -1,0 +1,277 @@
+"""How does a search become a page that can be read, printed and sent?"""
+
+import base64
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
+
+from anode.reporting.common.number_format import efficiency_text, mass_range
+from anode.reporting.common.tables import table as text_table
+from anode.reporting.search import report_tables as tables
+from anode.reporting.search.report_tables import Table
+from anode.reporting.search.report_text import (
+    Line,
+    resonance_lines,
+    summary_lines,
+    verdict,
+    verdict_level,
+)
+from anode.reporting.search.warnings import SearchWarning
+from anode.statistics.scan.search_result import Search
+
+CAPTIONS = {
+    "scan": "Local p-value of every window. Grey bands: global significance of the largest "
+    "excess. Hollow points are windows that do not compete.",
+    "spectrum": "Mass spectrum in which the largest excess lies, the fit beside the window, and "
+    "the significance of each bin.",
+    "spectra": "The same window at every efficiency.",
+    "limits": "95% CLs upper limits on signal events that pass the cut, in each window.",
+    "sculpting": "Mass spectrum before and after each cut of the best window's model, and the "
+    "pass rate over the nominal one. A cut that carves no bump leaves it flat.",
+}
+"""What each figure shows, by the name of its file."""
+
+
+class Section(NamedTuple):
+    """A part of the report: text, then figures, then tables.
+
+    Attributes:
+        title: its heading.
+        text: paragraphs.
+        tables: in their order.
+        figures: names of files in ``figures/``.
+        appendix: whether it starts on a new page.
+    """
+
+    title: str
+    text: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[str] = ()
+    appendix: bool = False
+
+
+class Report(NamedTuple):
+    """All that is written, in words and numbers that both formats share."""
+
+    title: str
+    subtitle: str
+    level: str
+    verdict: str
+    summary: Sequence[Line]
+    warnings: Sequence[SearchWarning]
+    sections: Sequence[Section]
+
+
+def make_report(
+    search: Search,
+    raised: Sequence[SearchWarning],
+    *,
+    figures: Sequence[str],
+    top_events: Mapping[str, Any] | None = None,
+    manifest: Mapping[str, Any] | None = None,
+) -> Report:
+    """Put the content of a search into words and tables.
+
+    Args:
+        search: content of ``search.json``.
+        raised: its warnings.
+        figures: names of the figures there are, a subset of ``CAPTIONS``.
+        top_events: content of ``top_events.json``.
+        manifest: content of ``manifest.json``.
+
+    Raises:
+        DataError: an event is twice in a table.
+    """
+    sections = [
+        _compared(search),
+        _scanned(search, figures),
+        _excess(search, figures),
+        _limited(search, figures),
+        _events(top_events),
+        _checked(figures),
+        _provenance(search, manifest or {}),
+        _appendix(search),
+    ]
+    data = search["data"]
+    names = ", ".join(data["files"]) or str(data["source"])
+    return Report(
+        f"Search with {search['title']}",
+        f"{search['n_events']:,} events of {names}",
+        verdict_level(search),
+        verdict(search, raised),
+        summary_lines(search),
+        raised,
+        [section for section in sections if section is not None],
+    )
+
+
+def as_html(report: Report, figure_folder: Path) -> str:
+    """One page without any other file: figures are embedded, nothing is fetched.
+
+    Args:
+        report: what it says.
+        figure_folder: where its figures lie as PNG.
+    """
+    names = [name for section in report.sections for name in section.figures]
+    images = {
+        name: "data:image/png;base64,"
+        + base64.b64encode((figure_folder / f"{name}.png").read_bytes()).decode()
+        for name in names
+    }
+    page = _environment(html=True).get_template("report.html.j2")
+    return page.render(report=report, images=images, captions=CAPTIONS) + "\n"
+
+
+def as_markdown(report: Report, figure_folder: str = "figures") -> str:
+    """The same in Markdown; figures are linked relative to the file.
+
+    Args:
+        report: what it says.
+        figure_folder: relative path of the figures.
+    """
+    page = _environment(html=False).get_template("report.md.j2")
+    text = page.render(report=report, folder=figure_folder, captions=CAPTIONS, table=_markdown)
+    return text.rstrip() + "\n"
+
+
+def _environment(*, html: bool) -> Environment:
+    folder = resources.files("anode.reporting") / "templates"
+    pages = {page.name: page.read_text("utf-8") for page in folder.iterdir()}
+    loader: BaseLoader = DictLoader(pages)
+    return Environment(
+        loader=loader,
+        autoescape=html,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _markdown(table: Table) -> str:
+    """Aligned cells with bars."""
+    return text_table(table.header, table.rows, markdown=True)
+
+
+def _compared(search: Search) -> Section | None:
+    if search["best"] is None and search["best_inclusive"] is None:
+        return None
+    return Section("Before and after the selection", tables=[tables.before_after_table(search)])
+
+
+def _scanned(search: Search, figures: Sequence[str]) -> Section:
+    scan = search["scan"]
+    shown = _shown(search)
+    text = (
+        f"{scan['width']:.0f} GeV wide windows every {scan['step']:.0f} GeV over "
+        f"{mass_range(scan['start'], scan['stop'])}; the expectation comes from a fit to the "
+        f"selected spectrum outside the window. Below, efficiency {efficiency_text(shown)}; "
+        "all others are in the appendix."
+    )
+    return Section(
+        "Scan of the mass spectrum",
+        [text],
+        [tables.scan_table(search, shown)],
+        _present(figures, "scan"),
+    )
+
+
+def _shown(search: Search) -> float:
+    """The efficiency that tables show: of the largest excess, or the tightest that was counted."""
+    best = search["best"]
+    if best is not None:
+        return float(best["efficiency"])
+    return min((float(row["efficiency"]) for row in search["windows"]), default=1.0)
+
+
+def _excess(search: Search, figures: Sequence[str]) -> Section | None:
+    lines = resonance_lines(search)
+    found = tables.bump_hunter_table(search)
+    shown = [tables.lines_table(lines, "Fitted resonance")] if lines else []
+    if found.rows:
+        shown.append(found._replace(caption="BumpHunter, an independent look at the same spectra"))
+    drawn = _present(figures, "spectrum", "spectra")
+    return Section("Largest excess", tables=shown, figures=drawn) if shown or drawn else None
+
+
+def _limited(search: Search, figures: Sequence[str]) -> Section | None:
+    if all(row["limit"] is None for row in search["windows"]):
+        return None
+    shown = _shown(search)
+    return Section(
+        "Upper limits",
+        tables=[tables.limits_table(search, shown)],
+        figures=_present(figures, "limits"),
+    )
+
+
+def _events(top_events: Mapping[str, Any] | None) -> Section | None:
+    if top_events is None:
+        return None
+    named = {"overall": "In the whole scan", "hotspot": "In the best window"}
+    text = (
+        "Scores of different windows are not comparable as numbers: events are ordered by the "
+        "background efficiency of a cut at their score, whose log10 is given. J1 is the lighter "
+        "jet."
+    )
+    shown = [
+        tables.events_table(top_events[key], top_events["units"])._replace(caption=caption)
+        for key, caption in named.items()
+        if top_events.get(key)
+    ]
+    return Section("Highest-scoring events", [text], shown) if shown else None
+
+
+def _checked(figures: Sequence[str]) -> Section | None:
+    drawn = _present(figures, "sculpting")
+    return Section("Checks", figures=drawn) if drawn else None
+
+
+def _provenance(search: Search, manifest: Mapping[str, Any]) -> Section:
+    data = search["data"]
+    cuts = ", ".join(efficiency_text(e) for e in search["efficiencies"])
+    low, high = search["fit_range"]
+    lines: list[Line] = [
+        ("method", f"{search['title']} ({search['method']})"),
+        ("files", ", ".join(data["files"]) or "none"),
+        ("sha256", str(data["sha256"])),
+        ("events", f"{search['n_events']:,} used, {search['n_dropped']:,} dropped"),
+        ("background efficiencies", cuts),
+        ("fit", f"{mass_range(low, high)}, bins of {search['bin_width']:.0f} GeV"),
+        ("global p-values", f"{search['global']['n_toys']:,} toys"),
+        ("seed", str(search["seed"])),
+        ("time", _duration(search["seconds"], search["cpu_seconds"])),
+    ]
+    if "command" in manifest:
+        lines.append(("command", str(manifest["command"])))
+    if manifest.get("git_commit"):
+        changed = ", with uncommitted changes" if manifest.get("git_dirty") else ""
+        lines.append(("code", f"{manifest['git_commit'][:12]}{changed}"))
+    versions = {"python": manifest.get("python"), **manifest.get("packages", {})}
+    known = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return Section(
+        "How it was made",
+        tables=[tables.lines_table([*lines, ("versions", known)] if known else lines)],
+    )
+
+
+def _appendix(search: Search) -> Section:
+    shown = _shown(search)
+    others = [e for e in (1.0, *search["efficiencies"]) if e != shown]
+    return Section(
+        "Appendix: all other efficiencies",
+        tables=[tables.scan_table(search, efficiency) for efficiency in others],
+        appendix=True,
+    )
+
+
+def _present(figures: Sequence[str], *names: str) -> list[str]:
+    return [name for name in names if name in figures]
+
+
+def _duration(seconds: float, cpu_seconds: float) -> str:
+    wall, cpu = (str(datetime.timedelta(seconds=round(s))) for s in (seconds, cpu_seconds))
+    return f"{wall} h, {cpu} h of CPU"

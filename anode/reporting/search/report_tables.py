@@ -1,0 +1,191 @@
+"""Which rows and columns do the tables of a search report have?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from anode.errors import DataError
+from anode.reporting.common.number_format import (
+    MISSING,
+    efficiency_text,
+    mass_range,
+    p_text,
+    rounded,
+    with_error,
+    z_text,
+)
+from anode.reporting.search.report_text import (
+    Line,
+    before_after,
+    excess_text,
+    global_text,
+    strength_text,
+)
+from anode.statistics.scan.search_result import Row, Search, rows_at, same_window
+
+FEATURE_NAMES = {
+    "mj1": "mJ1", "mj2": "mJ2", "pt_1": "pT1", "pt_2": "pT2", "tau21_1": "tau21 J1",
+    "tau21_2": "tau21 J2", "delta_r": "delta R", "delta_eta": "delta eta",
+}  # fmt: skip
+"""Columns of the tables of events, where the data have them."""
+
+
+class Table(NamedTuple):
+    """ScanTests as text.
+
+    Attributes:
+        header: a name a column.
+        rows: as many cells each.
+        marked: places of rows to stand out.
+        caption: what the rows are; may be empty.
+        words: whether the cells are text rather than numbers.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    marked: Sequence[int] = ()
+    caption: str = ""
+    words: bool = False
+
+
+def lines_table(lines: Sequence[Line], caption: str = "") -> Table:
+    """A quantity a row."""
+    return Table(("quantity", "value"), lines, caption=caption, words=True)
+
+
+def before_after_table(search: Search) -> Table:
+    """The largest excess without a cut beside the best window without and with its cut."""
+    columns = before_after(search)
+    quantities = {
+        "window": lambda row: mass_range(row["low"], row["high"]),
+        "events": lambda row: f"{row['n_observed']:,.0f}",
+        "expected": _expected,
+        "excess factor": excess_text,
+        "local p": lambda row: p_text(row["p_local"]),
+        "local Z": lambda row: z_text(row["z_local"]),
+        "global": lambda row: global_text(row) if "p_global" in row else MISSING,
+        "fitted signal events": strength_text,
+    }
+    rows = [(name, *(cell(row) for _, row in columns)) for name, cell in quantities.items()]
+    return Table(("quantity", *(name for name, _ in columns)), rows, words=True)
+
+
+def scan_table(search: Search, efficiency: float) -> Table:
+    """All windows at one efficiency."""
+    header = ("window", "total", "passing", "expected", "excess factor", "local p", "local Z")
+    best = search["best_inclusive" if efficiency >= 1 else "best"]
+    rows, marked = [], []
+    for place, row in enumerate(rows_at(search, efficiency)):
+        if best is not None and same_window(row, best) and row["efficiency"] == best["efficiency"]:
+            marked.append(place)
+        rows.append(
+            (
+                mass_range(row["low"], row["high"]),
+                f"{row['n_total']:,.0f}",
+                f"{row['n_observed']:,.0f}",
+                _expected(row),
+                excess_text(row),
+                p_text(row["p_local"]),
+                z_text(row["z_local"]),
+                _notes(row, place in marked),
+            )
+        )
+    cut = efficiency_text(efficiency)
+    caption = "No cut" if efficiency >= 1 else f"Background efficiency {cut}"
+    return Table((*header, "note"), rows, marked, caption)
+
+
+def limits_table(search: Search, efficiency: float) -> Table:
+    """Upper limits of all windows at one efficiency."""
+    header = ("window", "fitted signal", "limit", "expected limit", "68% of limits", "95%")
+    rows = []
+    for row in rows_at(search, efficiency):
+        expected = [rounded(value) for value in row["limit"]["expected"]]
+        rows.append(
+            (
+                mass_range(row["low"], row["high"]),
+                strength_text(row),
+                rounded(row["limit"]["observed"]),
+                expected[2],
+                f"{expected[1]} to {expected[3]}",
+                f"{expected[0]} to {expected[4]}",
+            )
+        )
+    cut = efficiency_text(efficiency)
+    return Table(header, rows, caption=f"Signal events that pass {cut}, 95% CL")
+
+
+def events_table(events: Sequence[Mapping[str, Any]], units: Mapping[str, str]) -> Table:
+    """The highest-scoring events, the rarest score first.
+
+    Raises:
+        DataError: an event is there twice.
+    """
+    ids = [event["event_id"] for event in events]
+    if repeated := sorted({i for i in ids if ids.count(i) > 1}):
+        raise DataError(
+            f"top events must name every event once, but event {repeated[0]} is there "
+            f"{ids.count(repeated[0])} times; write top_events.json again"
+        )
+    known = [name for name in FEATURE_NAMES if all(name in e["features"] for e in events)]
+    header = ["event", "window", "score", "log10 rarity", "mJJ [GeV]"]
+    header += [_named(name, units.get(name, "")) for name in known]
+    rows = [
+        [
+            str(event["event_id"]),
+            mass_range(*event["window"]),
+            f"{event['score']:.2f}",
+            _rarity(event["log10_efficiency"]),
+            f"{event['mass']:.0f}",
+            *(_feature(event["features"][name], units.get(name, "")) for name in known),
+        ]
+        for event in events
+    ]
+    return Table(header, rows)
+
+
+def bump_hunter_table(search: Search) -> Table:
+    """What BumpHunter makes of the spectra."""
+    rows = [
+        (
+            name,
+            "none" if found["low"] is None else mass_range(found["low"], found["high"]),
+            p_text(found.get("p_global")),
+            z_text(found.get("z_global")),
+        )
+        for name, found in (search.get("bump_hunter") or {}).items()
+        if found
+    ]
+    return Table(("spectrum", "bump", "global p", "global Z"), rows)
+
+
+def _expected(row: Row) -> str:
+    return with_error(row["n_expected"], row["n_expected_error"])
+
+
+def _notes(row: Row, best: bool) -> str:
+    notes = ["largest excess"] if best else []
+    if row["expected_from"] == "template":
+        notes.append("template")
+    if not row["tested"]:
+        notes.append("not tested")
+    if row["significance_from"] != "asymptotic":
+        notes.append(row["significance_from"])
+    return ", ".join(notes)
+
+
+def _named(name: str, unit: str) -> str:
+    return f"{FEATURE_NAMES[name]} [{unit}]" if unit else FEATURE_NAMES[name]
+
+
+def _feature(value: float, unit: str) -> str:
+    return f"{value:.0f}" if unit else f"{value:.2f}"
+
+
+def _rarity(log10_efficiency: float) -> str:
+    """Beyond what a template of some 1e5 events shows, only that it is rarer.
+
+    Example:
+        >>> _rarity(-3.52), _rarity(-41.2)
+        ('-3.5', '< -5')
+    """
+    return "< -5" if log10_efficiency < -5 else f"{log10_efficiency:.1f}"

@@ -1,0 +1,201 @@
+"""What would a careful colleague object to, given the numbers of a search?"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from anode.reporting.common.number_format import (
+    efficiency_text,
+    mass_range,
+    p_text,
+    rounded,
+    with_error,
+    z_text,
+)
+from anode.reporting.search.scan_warnings import OF_ALL, POOR, not_calibrated
+from anode.statistics.scan.search_result import (
+    Row,
+    Search,
+    independence_of,
+    pull,
+    rows_at,
+    same_window,
+)
+
+FEW = 10.0
+"""Expected events below which counts are low."""
+
+
+class SearchWarning(NamedTuple):
+    """One objection.
+
+    Attributes:
+        kind: its name, the same for every search.
+        text: a sentence with the numbers that raised it.
+    """
+
+    kind: str
+    text: str
+
+
+def warnings(search: Search, calibration: Mapping[str, Any] | None = None) -> list[SearchWarning]:
+    """Every objection that the numbers raise, the gravest about the best window first.
+
+    Tests of many windows are judged together: so many failures or more are a warning where chance
+    makes them with less than 1% probability. Neighbouring windows share events, so n windows that
+    overlap k-fold count as n / k independent ones.
+
+    Args:
+        search: content of ``search.json``.
+        calibration: content of ``calibration.json``: "fraction_below_0.05", "error_0.05",
+            "fraction_below_0.01", "error_0.01", "ks_p_value", "n"; None where there is none.
+    """
+    found: list[SearchWarning] = []
+    best = search["best"]
+    if best is not None:
+        for kind, judge in _OF_THE_BEST.items():
+            if text := judge(search, best):
+                found.append(SearchWarning(kind, text))
+    for kind, of_all in OF_ALL.items():
+        if text := of_all(search):
+            found.append(SearchWarning(kind, text))
+    if calibration is not None and (text := not_calibrated(calibration)):
+        found.append(SearchWarning("not calibrated", text))
+    return found
+
+
+def _low_counts(_: Search, best: Row) -> str:
+    if best["n_expected"] >= FEW and best["significance_from"] == "asymptotic":
+        return ""
+    expected = with_error(best["n_expected"], best["n_expected_error"])
+    how = _SOURCES[best["significance_from"]]
+    return (
+        f"Low counts: the best window has {best['n_observed']:,.0f} events where {expected} are "
+        f"expected; its local p-value comes from {how}, and a handful of events decides it."
+    )
+
+
+def _extrapolated(search: Search, best: Row) -> str:
+    if best["p_global_from"] != "extrapolated":
+        return ""
+    return (
+        f"The global p-value {p_text(best['p_global'])} is extrapolated: none or too few of "
+        f"{search['global']['n_toys']:,} toys reach the local Z = {z_text(best['z_local'])}."
+    )
+
+
+def _look_elsewhere(search: Search, best: Row) -> str:
+    local, over_all = best["z_local"], best["z_global"]
+    if over_all is None or local < 2 or local - over_all < 0.5:
+        return ""
+    return (
+        f"Look-elsewhere: the local Z = {z_text(local)} is the largest of "
+        f"{search['global']['n_tests']:,} tests; the global Z is {z_text(over_all)}."
+    )
+
+
+def _expectations_differ(_: Search, best: Row) -> str:
+    distance = pull(best)
+    if distance is None or abs(distance) <= 2:
+        return ""
+    other = best["template"]
+    of_fit = with_error(best["n_expected"], best["n_expected_error"])
+    of_template = with_error(other["n_expected"], other["n_expected_error"])
+    return (
+        f"In the best window the fit predicts {of_fit} events and the template {of_template}, "
+        f"{abs(distance):.1f} standard deviations apart; against the template the "
+        f"local Z would be {z_text(other['z_local'])}."
+    )
+
+
+def _best_fit_poor(_: Search, best: Row) -> str:
+    fit = best["fit"]
+    if fit is None or fit["p_value"] is None or fit["p_value"] >= POOR:
+        return ""
+    return (
+        f"The fit that gives the best window's expectation describes the spectrum poorly: "
+        f"deviance {rounded(fit['deviance'])} for {fit['ndf']} degrees of freedom, "
+        f"p = {p_text(fit['p_value'])}."
+    )
+
+
+def _best_sculpted(search: Search, best: Row) -> str:
+    tests = [test for test in search["sculpting"] if same_window(test, best)]
+    failed = [test for test in tests if test["smooth_p_value"] < POOR]
+    if not failed:
+        return ""
+    worst = min(failed, key=lambda test: test["smooth_p_value"])
+    return (
+        f"Sculpting: with the model of the best window the pass rate outside it is not smooth in "
+        f"the mass, at efficiency {efficiency_text(worst['efficiency'])} "
+        f"p = {p_text(worst['smooth_p_value'])} ({len(failed)} of {len(tests)} cuts)."
+    )
+
+
+def _score_follows_mass(search: Search, best: Row) -> str:
+    test = independence_of(search, best)
+    if test is None or test["p_value"] >= POOR:
+        return ""
+    return (
+        f"Inside the best window the score depends on the mass: pass rate chi2/ndf = "
+        f"{test['pass_rate_chi2']:.1f}/{test['ndf']}, p = {p_text(test['p_value'])}, Pearson "
+        f"{test['pearson']:+.3f}. A resonance does this as well as a score that follows the mass."
+    )
+
+
+def _neighbours(search: Search, best: Row) -> str:
+    """Windows beside a clear excess have it in their sidebands: fits and densities see it."""
+    if best["z_local"] < 3:
+        return ""
+    center, width = (best["low"] + best["high"]) / 2, best["high"] - best["low"]
+    near = [
+        row
+        for row in rows_at(search, best["efficiency"])
+        if not row["low"] <= center < row["high"]
+        and abs((row["low"] + row["high"]) / 2 - center) <= 1.5 * width
+        and row["z_local"] is not None
+    ]
+    if not near:
+        return ""
+    lowest = min(near, key=lambda row: row["z_local"])
+    return (
+        f"The excess of the best window (local Z = {z_text(best['z_local'])}) lies in the "
+        f"sidebands of {len(near)} windows within {rounded(1.5 * width)} GeV, whose expectations "
+        f"it raises; the lowest of them is {mass_range(lowest['low'], lowest['high'])} with "
+        f"Z = {z_text(lowest['z_local'])}."
+    )
+
+
+def _at_the_edge(search: Search, best: Row) -> str:
+    tested = [row for row in rows_at(search, best["efficiency"]) if row["tested"]]
+    first, last = tested[0], tested[-1]
+    at = [
+        name
+        for name, row in (("lowest", first), ("highest", last))
+        if len(tested) > 1 and same_window(row, best)
+    ]
+    if not at:
+        return ""
+    return (
+        f"The best window is the {at[0]} of {len(tested)} tested windows "
+        f"({mass_range(first['low'], last['high'])}): the excess may go on beyond the scan, and "
+        "its sideband there is short."
+    )
+
+
+_SOURCES = {
+    "asymptotic": "the asymptotic formula",
+    "exact": "exact Poisson probabilities",
+}
+"""Where a local significance comes from, in words."""
+
+_OF_THE_BEST: dict[str, Callable[[Search, Row], str]] = {
+    "look-elsewhere": _look_elsewhere,
+    "low counts": _low_counts,
+    "extrapolated": _extrapolated,
+    "two expectations": _expectations_differ,
+    "poor fit": _best_fit_poor,
+    "sculpting": _best_sculpted,
+    "score and mass": _score_follows_mass,
+    "edge": _at_the_edge,
+    "neighbours": _neighbours,
+}

@@ -1,0 +1,1 @@
+"""Tables and figures of several runs side by side."""

@@ -1,0 +1,66 @@
+"""Which figures does a comparison draw, and under which file names?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from anode.evaluation.comparison import Group, summarise
+from anode.evaluation.curves import SicCurve
+from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
+from anode.reporting.study.method_figures import (
+    cost_figure,
+    fraction_figure,
+    gain_figure,
+    robustness_figure,
+)
+from anode.reporting.study.point_style import looks_of
+from anode.reporting.study.published_results import Published
+from anode.reporting.study.selection_figure import selection_figure
+from anode.reporting.study.signal_strength_figure import scan_figure
+
+FIGURES = ("sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain")
+"""What can be asked for; "scan" and "robustness" are over the points of a study."""
+
+_CURVES = (("sic", "comparison", comparison_figure), ("roc", "roc", roc_comparison_figure))
+
+
+def study_figures(
+    names: Sequence[str],
+    groups: Sequence[Group],
+    curves: Mapping[str, Sequence[SicCurve]],
+    published: Published | None = None,
+) -> Iterator[tuple[str, Figure]]:
+    """Name of the file, without suffix, and figure; of curves there is one for each point.
+
+    Args:
+        names: out of ``FIGURES``.
+        groups: as in ``comparison.json``.
+        curves: name of the group -> curves of its runs.
+        published: numbers of others, marked in "scan" and "robustness".
+    """
+    for point in dict.fromkeys(group.point for group in groups):
+        members = [group for group in groups if group.point == point]
+        known = {group.variant: curves[group.name] for group in members}
+        ending = f"-{point}" if point else ""
+        for name, stem, draw in _CURVES:
+            if name in names:
+                signal = {key: _median(members, key) for key in ("s_over_b", "s_over_sqrt_b")}
+                yield stem + ending, draw(known, looks_of(groups), **signal)
+    if "scan" in names:
+        yield "scan", scan_figure(groups, published)
+    if "cost" in names:
+        yield "cost", cost_figure(groups)
+    if "fraction" in names:
+        yield "fraction", fraction_figure(groups)
+    if "robustness" in names:
+        yield "robustness", robustness_figure(groups, published)
+    if "gain" in names:
+        yield "gain", gain_figure(groups)
+    if "selection" in names:
+        yield "selection", selection_figure(groups)
+
+
+def _median(groups: Sequence[Group], quantity: str) -> float | None:
+    """Over all runs of all groups."""
+    interval = summarise([value for g in groups for value in g.by_seed(quantity).values()])
+    return None if interval is None else interval.median

@@ -1,1 +1,0 @@
-"""IS IT A DISCOVERY: spectra, significances, scans, and whether they can be trusted."""

@@ -1,0 +1,1 @@
+"""Counts: pass rates, significances, limits."""

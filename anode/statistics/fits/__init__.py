@@ -1,0 +1,1 @@
+"""Fits of mass spectra: di-jet functions, resonances, ranges."""

@@ -1,0 +1,300 @@
+"""How many background events does the rest of the mass spectrum predict inside a window?"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import scipy
+from iminuit import Minuit
+
+from anode.errors import DataError
+from anode.statistics.fits.dijet_function import (
+    SQRT_S,
+    check_bins,
+    check_counts,
+    check_edges,
+    check_parameters,
+    columns,
+    deviance,
+    f_test,
+    merged_deviance,
+)
+from anode.statistics.fits.loglinear import (
+    exponential,
+    fitted_counts,
+    information,
+    orthonormal,
+    project,
+)
+
+_TOLERANCE = 1e-5  # of Minuit: distance to the minimum 2e-3 * 0.5 * this, in units of -ln L
+
+
+class Spectrum(NamedTuple):
+    """Events counted in bins of mass.
+
+    Attributes:
+        counts: (B,) float64 whole numbers.
+        edges: (B+1,) in GeV, rising; a bin is [low, high).
+    """
+
+    counts: np.ndarray
+    edges: np.ndarray
+
+    @property
+    def centres(self) -> np.ndarray:
+        """(B,) middle of each bin in GeV."""
+        return np.asarray(0.5 * (self.edges[1:] + self.edges[:-1]))
+
+
+class SpectrumFit(NamedTuple):
+    """A di-jet function fitted to some bins of a spectrum.
+
+    Attributes:
+        n_parameters: P, 3 to 5.
+        parameters: (P,) in the basis ``columns(edges, P) @ transform``, where errors are near
+            one: expected events are width exp(columns @ transform @ parameters).
+        covariance: (P, P) of ``parameters``, inverse of the second derivatives of -ln L.
+        expected: (B,) events in every bin, those left out of the fit too.
+        deviance: Baker-Cousins chi2 of the fitted bins.
+        ndf: fitted bins less P.
+        p_value: of the deviance after merging neighbouring bins until each expects >= 5 events
+            (fewer events than that, and the deviance does not follow chi2); NaN where fewer than
+            P + 1 merged bins are left and goodness of fit cannot be judged. Somewhat too small
+            for few events, because the fit saw the finer bins: 6% of good fits fall below 0.05
+            at 3000 events, 10% at 100.
+        valid: Minuit converged and its covariance is accurate.
+        transform: (P, P) from the functions g_k to the basis of ``parameters``.
+    """
+
+    n_parameters: int
+    parameters: np.ndarray
+    covariance: np.ndarray
+    expected: np.ndarray
+    deviance: float
+    ndf: int
+    p_value: float
+    valid: bool
+    transform: np.ndarray
+
+
+class ChosenFit(NamedTuple):
+    """The fit that the F-test has chosen among nested ones.
+
+    Attributes:
+        fit: the chosen one.
+        f_tests: "3->4" -> p-value of the improvement, for all that could be fitted.
+        fits: number of parameters -> fit.
+    """
+
+    fit: SpectrumFit
+    f_tests: dict[str, float]
+    fits: dict[int, SpectrumFit]
+
+
+class Prediction(NamedTuple):
+    """Background events expected in some bins, and the statistical error of the fit."""
+
+    n_expected: float
+    n_expected_error: float
+
+
+def make_spectrum(mass: np.ndarray, edges: np.ndarray) -> Spectrum:
+    """Count events in bins [low, high).
+
+    Events outside ``edges`` are not counted: compare ``counts.sum()`` with ``len(mass)``.
+
+    Args:
+        mass: (N,) in GeV.
+        edges: (B+1,) in GeV.
+
+    Raises:
+        DataError: a mass is not finite or not below sqrt(s), or ``edges`` are refused.
+
+    Example:
+        >>> edges = np.array([2800.0, 2900.0, 2950.0])
+        >>> make_spectrum(np.array([2850.0, 2900.0, 2949.9]), edges).counts
+        array([1., 2.])
+    """
+    edges = check_edges(edges)
+    mass = np.asarray(mass, dtype=np.float64)
+    wrong = ~(np.isfinite(mass) & (mass < SQRT_S))
+    if mass.ndim != 1 or wrong.any():
+        got = f"{mass[wrong][0]:g} in row {np.argmax(wrong)}" if mass.ndim == 1 else mass.shape
+        raise DataError(
+            f"masses must be a list of finite numbers below sqrt(s) = {SQRT_S:g} GeV, got {got}; "
+            "give them in GeV and drop broken events before"
+        )
+    bins = np.searchsorted(edges, mass, side="right") - 1
+    inside = (bins >= 0) & (bins < len(edges) - 1)
+    counts = np.bincount(bins[inside], minlength=len(edges) - 1)
+    return Spectrum(counts.astype(np.float64), edges)
+
+
+def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> SpectrumFit:
+    """Fit a di-jet function to the bins ``used`` by the binned Poisson likelihood.
+
+    Minuit (with analytic derivatives) minimises sum_i [mu_i - n_i ln mu_i], mu_i = width_i f at
+    the centre of the bin; HESSE gives the covariance. The minimum is unique and finite because
+    more bins must hold events than there are parameters.
+
+    Args:
+        spectrum: counts and edges, B bins.
+        used: (B,) bool, the bins that are fitted; a window and the turn-on are left out.
+        n_parameters: 3, 4 or 5.
+
+    Raises:
+        ConfigError: another number of parameters.
+        DataError: counts, edges or ``used`` are refused, or not more bins hold events than
+            there are parameters.
+    """
+    check_parameters((n_parameters,), 0.5)
+    counts, edges, used = _checked(spectrum, used)
+    _check_posed(counts[used], n_parameters)
+    every = columns(edges, n_parameters)
+    log_width = np.log(np.diff(edges))
+    weight = fitted_counts(counts[used], every[used], log_width[used])
+    transform = orthonormal(every[used], weight)
+    basis = every @ transform
+    start = project(np.log(weight) - log_width[used], basis[used], weight)
+    minuit = _minimise(counts[used], basis[used], log_width[used], start)
+    parameters = np.array(minuit.values)
+    expected = exponential(basis @ parameters + log_width)
+    merged, n_merged = merged_deviance(counts[None, used], expected[None, used])
+    left = int(n_merged[0]) - n_parameters
+    return SpectrumFit(
+        n_parameters=n_parameters,
+        parameters=parameters,
+        covariance=np.array(minuit.covariance)
+        if minuit.covariance is not None
+        else np.full((len(start), len(start)), np.nan),
+        expected=expected,
+        deviance=float(deviance(counts[used], expected[used])),
+        ndf=int(used.sum()) - n_parameters,
+        p_value=float(scipy.stats.chi2.sf(merged[0], left)) if left >= 1 else float("nan"),
+        valid=bool(minuit.valid and minuit.accurate),
+        transform=transform,
+    )
+
+
+def choose_fit(
+    spectrum: Spectrum,
+    used: np.ndarray,
+    *,
+    parameters: tuple[int, ...] = (3, 4, 5),
+    alpha: float = 0.05,
+) -> ChosenFit:
+    """The function with the fewest parameters that the next one does not improve.
+
+    An F-test (``dijet_function.f_test``) compares each function with the next one, in order; the
+    first with p >= ``alpha`` is taken, as in the di-jet searches of CMS [1911.03947]. Functions
+    with no fewer parameters than bins with events take no part; the smallest must have fewer.
+
+    Raises:
+        ConfigError, DataError: as ``fit_spectrum``.
+    """
+    check_parameters(parameters, alpha)
+    counts, _, used = _checked(spectrum, used)
+    _check_posed(counts[used], parameters[0])
+    posed = [n for n in parameters if n <= most_parameters(counts[used])]
+    fits = {n: fit_spectrum(spectrum, used, n) for n in posed}
+    f_tests = {}
+    chosen = posed[-1]
+    for smaller, larger in reversed(list(pairwise(posed))):
+        shapes = (fits[smaller].expected[None, used], fits[larger].expected[None, used])
+        p = float(f_test(counts[None, used], *shapes, smaller, larger)[0])
+        f_tests[f"{smaller}->{larger}"] = p
+        if p >= alpha:
+            chosen = smaller
+    return ChosenFit(fits[chosen], dict(reversed(f_tests.items())), fits)
+
+
+def predict(fit: SpectrumFit, edges: np.ndarray, inside: np.ndarray) -> Prediction:
+    """Expected events in the bins ``inside``, with error sqrt(J C J^T), J = d n / d parameters.
+
+    The error is the statistical one of the fit's parameters. It contains neither the choice of
+    the function nor the Poisson spread of the events that will be counted.
+
+    Args:
+        fit: a fit of these or of other bins.
+        edges: (B+1,) in GeV; they need not be those of the fit.
+        inside: (B,) bool, the bins of the window.
+
+    Raises:
+        DataError: edges or ``inside`` are refused.
+    """
+    edges = check_edges(edges)
+    inside = check_bins(inside, len(edges) - 1, "the bins inside the window")
+    basis = (columns(edges, fit.n_parameters) @ fit.transform)[inside]
+    expected = exponential(basis @ fit.parameters + np.log(np.diff(edges)[inside]))
+    gradient = expected @ basis
+    variance = gradient @ fit.covariance @ gradient
+    return Prediction(float(expected.sum()), float(np.sqrt(variance)))
+
+
+def predict_chosen(chosen: ChosenFit, edges: np.ndarray, inside: np.ndarray) -> Prediction:
+    """The chosen fit's prediction, with the choice in its error.
+
+        error^2 = statistical^2 + max over functions with more parameters (n' - n)^2
+
+    An F-test leaves out parameters that few events do not call for and that the truth may have:
+    without the second term, windows of background have Z of standard deviation 1.1 to 1.4.
+
+    Args:
+        chosen: the fit, and those of the other functions.
+        edges: (B+1,) in GeV.
+        inside: (B,) bool, the bins of the window.
+    """
+    n, error = predict(chosen.fit, edges, inside)
+    more = [fit for k, fit in chosen.fits.items() if k > chosen.fit.n_parameters]
+    distances = [abs(predict(fit, edges, inside).n_expected - n) for fit in more]
+    return Prediction(n, float(np.hypot(error, max(distances, default=0.0))))
+
+
+def most_parameters(counts: np.ndarray) -> np.ndarray:
+    """(...,) most parameters that ``counts`` (..., B) determine: bins with events less one."""
+    return np.asarray((counts > 0).sum(axis=-1) - 1)
+
+
+def _checked(spectrum: Spectrum, used: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    edges = check_edges(spectrum.edges)
+    counts = check_counts(spectrum.counts)
+    if counts.shape != (len(edges) - 1,):
+        raise DataError(
+            f"a spectrum must have one count for each bin, got counts of shape {counts.shape} "
+            f"and {len(edges)} edges; use make_spectrum"
+        )
+    return counts, edges, check_bins(used, len(counts), "the bins of the fit")
+
+
+def _check_posed(counts: np.ndarray, n_parameters: int) -> None:
+    if n_parameters > most_parameters(counts):
+        raise DataError(
+            f"a fit of {n_parameters} parameters must have at least {n_parameters + 1} bins with "
+            f"events, got {int(counts.sum())} events in "
+            f"{int((counts > 0).sum())} of {len(counts)} bins; loosen the cut, widen the range "
+            "of the fit, or take the expected events from a template"
+        )
+
+
+def _minimise(
+    counts: np.ndarray, basis: np.ndarray, offset: np.ndarray, start: np.ndarray
+) -> Minuit:
+    def minus_log_likelihood(parameters: np.ndarray) -> float:
+        # half the deviance: the same but for a constant, and small, which keeps digits
+        return 0.5 * float(deviance(counts, exponential(basis @ parameters + offset)))
+
+    def gradient(parameters: np.ndarray) -> np.ndarray:
+        expected = exponential(basis @ parameters + offset)
+        return np.asarray((expected - counts) @ basis)
+
+    def hessian(parameters: np.ndarray) -> np.ndarray:
+        return information(exponential(basis @ parameters + offset)[None], basis)[0]
+
+    minuit = Minuit(minus_log_likelihood, start, grad=gradient, hessian=hessian)
+    minuit.errordef = Minuit.LIKELIHOOD
+    minuit.errors[:] = 1.0
+    minuit.tol = _TOLERANCE
+    minuit.migrad()
+    minuit.hesse()
+    return minuit

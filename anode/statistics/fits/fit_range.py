@@ -1,0 +1,174 @@
+"""From which mass on is the spectrum smooth: where does the turn-on of the trigger end?"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy
+
+from anode.errors import DataError
+from anode.statistics.fits.dijet_fit import (
+    ChosenFit,
+    Spectrum,
+    SpectrumFit,
+    choose_fit,
+    fit_spectrum,
+)
+from anode.statistics.fits.dijet_function import N_PARAMETERS
+
+ALPHA = 0.05
+"""Least goodness of fit from the start of the fit range."""
+_REFUSED = 0.01
+"""p-value below which a later start, or the bins next to the start, speak against it."""
+_NEXT = 2
+_LATER = 4
+_N_STARTS = 20
+_PEAK_BINS = 4
+
+
+class Start(NamedTuple):
+    """The fit of all bins from one edge on.
+
+    Attributes:
+        low: the edge [GeV].
+        n_parameters: of the di-jet function that the F-test chose.
+        p_value: goodness of that fit; NaN where too few bins are left to tell.
+        next_bins: smallest p-value of the first one and two bins: how much the deviance falls,
+            with as many parameters as possible, when they are left out. Small where the start
+            still lies in the turn-on; a signal further up does not change it.
+    """
+
+    low: float
+    n_parameters: int
+    p_value: float
+    next_bins: float
+
+
+class FitRange(NamedTuple):
+    """Where the smooth part of a spectrum begins.
+
+    Attributes:
+        start: index of its first bin.
+        starts: what was tried, in rising mass.
+        left_out: window that had to be left out for any start to fit, [low, high) in GeV, or
+            None. A signal this strong is visible without any selection.
+        fit: of the bins from ``start`` on, without ``left_out``.
+    """
+
+    start: int
+    starts: tuple[Start, ...]
+    left_out: tuple[float, float] | None
+    fit: SpectrumFit
+
+
+def peak(spectrum: Spectrum) -> int:
+    """First bin behind the maximum of the spectrum, smoothed over four bins."""
+    kernel = np.ones(min(_PEAK_BINS, len(spectrum.counts)))
+    smooth = np.convolve(spectrum.counts, kernel, "same")
+    return int(smooth.argmax())
+
+
+def find_fit_range(spectrum: Spectrum, *, width: float, first: int | None = None) -> FitRange:
+    """The first edge behind the maximum from which a di-jet function describes the spectrum.
+
+    An edge is taken if the fit from it to the last bin has p >= 0.05, neither of the next two
+    bins speaks against it (p >= 0.01, see ``Start.next_bins``), and none of the next four edges
+    is a start with p < 0.01: a start that fits where later ones do not is luck. A turn-on ends
+    within a window's width of the maximum. If no edge there will do, a strong signal is the likely
+    reason, and a start above it would hide it: the window without which the rest fits best is
+    left out and all is tried again.
+
+    Args:
+        spectrum: of all events.
+        width: of the window that may be left out [GeV].
+        first: index of the start, if it is known; then nothing is asked of it.
+
+    Raises:
+        DataError: no start is good enough, or the spectrum cannot be fitted at all.
+    """
+    top = peak(spectrum)
+    everything = np.ones(len(spectrum.counts), dtype=bool)
+    starts, fits = _try_starts(spectrum, everything, top)
+    near = round(width / (spectrum.edges[1] - spectrum.edges[0])) + 1
+    chosen = first if first is not None else _first_good(starts, top, near)
+    left_out = None
+    if chosen is None:
+        left_out = _worst_window(spectrum, top, width)
+        outside = (spectrum.edges[1:] <= left_out[0]) | (spectrum.edges[:-1] >= left_out[1])
+        starts, fits = _try_starts(spectrum, outside, top)
+        chosen = _first_good(starts, top, len(starts))
+    if chosen is None:
+        best = max(starts, key=lambda start: np.nan_to_num(start.p_value))
+        raise DataError(
+            "a scan needs a mass from which a smooth function fits the spectrum with "
+            f"p >= {ALPHA:g}, tried {len(starts)} from {starts[0].low:g} to {starts[-1].low:g} "
+            f"GeV, best p = {best.p_value:.2g} from {best.low:g} GeV with {best.n_parameters} "
+            "parameters; look at the spectrum, and give fit_low to go on regardless"
+        )
+    found = fits.get(chosen)
+    if found is None:
+        found = choose_fit(spectrum, np.arange(len(everything)) >= chosen)
+    return FitRange(chosen, tuple(starts), left_out, found.fit)
+
+
+def _try_starts(
+    spectrum: Spectrum, usable: np.ndarray, top: int
+) -> tuple[list[Start], dict[int, ChosenFit]]:
+    """Fits from every edge behind the maximum on that data can determine."""
+    place = np.arange(len(usable))
+    fits: dict[int, ChosenFit] = {}
+    for first in range(top, min(top + _N_STARTS, len(usable))):
+        used = usable & (place >= first)
+        if first > top and (spectrum.counts[used] > 0).sum() <= N_PARAMETERS[0]:
+            break
+        fits[first] = choose_fit(spectrum, used)
+    starts = [
+        Start(
+            float(spectrum.edges[first]),
+            found.fit.n_parameters,
+            found.fit.p_value,
+            _next_bins(fits, first, usable),
+        )
+        for first, found in fits.items()
+    ]
+    return starts, fits
+
+
+def _next_bins(fits: dict[int, ChosenFit], first: int, usable: np.ndarray) -> float:
+    p_values = [1.0]
+    for more in range(1, _NEXT + 1):
+        later = fits.get(first + more)
+        n_bins = int(usable[first : first + more].sum())
+        if later is None or n_bins == 0:
+            continue
+        common = max(set(fits[first].fits) & set(later.fits))
+        fall = fits[first].fits[common].deviance - later.fits[common].deviance
+        p_values.append(float(scipy.stats.chi2.sf(max(fall, 0.0), n_bins)))
+    return min(p_values)
+
+
+def _first_good(starts: list[Start], top: int, n_tried: int) -> int | None:
+    for place, start in enumerate(starts[:n_tried]):
+        later = [other.p_value for other in starts[place + 1 : place + 1 + _LATER]]
+        refused = start.next_bins < _REFUSED or any(p < _REFUSED for p in later)
+        if start.p_value >= ALPHA and not refused:
+            return top + place
+    return None
+
+
+def _worst_window(spectrum: Spectrum, top: int, width: float) -> tuple[float, float]:
+    """The window without which the spectrum, half a width behind its maximum on, fits best."""
+    edges = spectrum.edges
+    first = int(np.searchsorted(edges, edges[top] + width / 2))
+    used = np.arange(len(spectrum.counts)) >= first
+    found: dict[float, float] = {}
+    for low in edges[first:-1]:
+        outside = used & ((edges[1:] <= low) | (edges[:-1] >= low + width))
+        if (spectrum.counts[used & ~outside]).sum() < 1 or (
+            (spectrum.counts[outside] > 0).sum() <= N_PARAMETERS[-1]
+        ):
+            break
+        found[float(low)] = fit_spectrum(spectrum, outside, N_PARAMETERS[-1]).deviance
+    if not found:
+        return float(edges[first]), float(edges[first] + width)
+    low = min(found, key=lambda place: found[place])
+    return low, low + width

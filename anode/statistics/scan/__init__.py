@@ -1,0 +1,1 @@
+"""Tests of windows, and of all windows together."""

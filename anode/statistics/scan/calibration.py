@@ -1,0 +1,208 @@
+"""Are p-values of background uniform, and does the fitted signal follow the injected one?"""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy
+
+from anode.errors import DataError
+from anode.statistics.counting.pass_rate import ONE_SIGMA, wilson_error
+
+LEVELS = (0.05, 0.01)
+
+
+class Uniformity(NamedTuple):
+    """p-values of pseudo-experiments without signal, against the uniform distribution.
+
+    Attributes:
+        n: pseudo-experiments.
+        fraction_below: share of p-values of at most 0.05 and 0.01 ("0.05", "0.01").
+        error: of each share, half of Wilson's one-sigma interval.
+        ks_statistic, ks_p_value: Kolmogorov-Smirnov.
+    """
+
+    n: int
+    fraction_below: dict[str, float]
+    error: dict[str, float]
+    ks_statistic: float
+    ks_p_value: float
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether no excess of small p-values is seen: each share is at most two errors above its
+        level, and the KS p-value is above 0.01. About one calibrated search in twenty fails."""
+        small = (self.fraction_below[k] <= float(k) + 2 * self.error[k] for k in self.error)
+        return all(small) and self.ks_p_value > 0.01
+
+
+def uniformity(p_values: np.ndarray) -> Uniformity:
+    """How p-values of pseudo-experiments without signal are distributed.
+
+    p-values P(>= n) of a small count take few values and are conservative: P(p <= a) <= a. Their
+    shares below a level stay valid, while KS finds them not uniform; it needs randomised ones,
+    P(> n) + U P(= n) with U uniform, which are uniform for a count that is Poisson.
+
+    Args:
+        p_values: (N,) one a pseudo-experiment; they must be independent.
+
+    Raises:
+        DataError: fewer than two, or one is not within [0, 1].
+
+    Example:
+        >>> uniformity((np.arange(1000) + 0.5) / 1000).fraction_below
+        {'0.05': 0.05, '0.01': 0.01}
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    if p_values.ndim != 1 or len(p_values) < 2:
+        raise DataError(
+            f"calibration needs a list of at least two p-values, got shape {p_values.shape}"
+        )
+    bad = np.flatnonzero(~((p_values >= 0) & (p_values <= 1)))
+    if len(bad):
+        raise DataError(
+            f"p-values must lie in [0, 1], but {len(bad)} do not, first number {bad[0]} with "
+            f"{p_values[bad[0]]:.6g}"
+        )
+    n = len(p_values)
+    below = {f"{level:g}": int(np.sum(p_values <= level)) for level in LEVELS}
+    ks = scipy.stats.kstest(p_values, "uniform")
+    return Uniformity(
+        n,
+        {level: count / n for level, count in below.items()},
+        {level: wilson_error(count, n) for level, count in below.items()},
+        float(ks.statistic),
+        float(ks.pvalue),
+    )
+
+
+class Injection(NamedTuple):
+    """What a search makes of K amounts of injected signal, (K,) each.
+
+    Attributes:
+        injected: events, rising.
+        n: pseudo-experiments.
+        z, z_low, z_high: median significance and its central 68% band.
+        bias, bias_error: mean of fitted - injected [events].
+        pull_mean, pull_mean_error: mean of (fitted - injected) / error, the error on the side of
+            the truth; 0 of an unbiased fit.
+        pull_std, pull_std_error: standard deviation of the pulls; 1 where errors are right.
+        coverage, coverage_error: share of intervals [fitted - error_low, fitted + error_high] that
+            hold the truth; 0.68 where errors are right.
+    """
+
+    injected: np.ndarray
+    n: np.ndarray
+    z: np.ndarray
+    z_low: np.ndarray
+    z_high: np.ndarray
+    bias: np.ndarray
+    bias_error: np.ndarray
+    pull_mean: np.ndarray
+    pull_mean_error: np.ndarray
+    pull_std: np.ndarray
+    pull_std_error: np.ndarray
+    coverage: np.ndarray
+    coverage_error: np.ndarray
+
+
+def injection_response(
+    injected: np.ndarray,
+    fitted: np.ndarray,
+    error_low: np.ndarray,
+    error_high: np.ndarray,
+    z: np.ndarray,
+) -> Injection:
+    """Fitted against injected signal over pseudo-experiments, grouped by the injected amount.
+
+    The error of a standard deviation, s / sqrt(2 (n - 1)), is that of normal pulls.
+
+    Args:
+        injected: (N,) events put in that pass the cut, at least two pseudo-experiments an amount.
+        fitted: (N,) events found.
+        error_low, error_high: (N,) lengths of the 68% interval below and above ``fitted``.
+        z: (N,) significance.
+
+    Raises:
+        DataError: shapes differ, there is nothing, a value is not finite, an error is negative or
+            is 0 on the side of the truth, or an amount was injected only once.
+
+    Example:
+        >>> response = injection_response([50, 50], [40, 70], [9, 9], [11, 12], [2, 4])
+        >>> response.bias.tolist(), response.coverage.tolist()
+        ([5.0], [0.5])
+    """
+    columns = {
+        "injected": injected,
+        "fitted": fitted,
+        "error_low": error_low,
+        "error_high": error_high,
+        "z": z,
+    }
+    true, found, low, high, z = _checked(columns)
+    error = np.where(found > true, low, high)
+    missed = (found != true) & (error == 0)
+    if missed.any():
+        raise DataError(
+            "the error towards the injected amount must be positive where the fit missed it, but "
+            f"is 0 in pseudo-experiment {np.flatnonzero(missed)[0]} ({missed.sum()} such)"
+        )
+    pull = (found - true) / np.where(found == true, 1.0, error)
+    covered = (found - low <= true) & (true <= found + high)
+    amounts = np.unique(true)
+    groups = [_group(true == a, pull, found - true, covered, z) for a in amounts]
+    return Injection(amounts, *(np.array(column) for column in zip(*groups, strict=True)))
+
+
+def _group(
+    chosen: np.ndarray,
+    pull: np.ndarray,
+    difference: np.ndarray,
+    covered: np.ndarray,
+    z: np.ndarray,
+) -> tuple[float, ...]:
+    """The fields of ``Injection`` after the first, of the chosen pseudo-experiments."""
+    n = int(chosen.sum())
+    pull, difference, covered, z = pull[chosen], difference[chosen], covered[chosen], z[chosen]
+    tail = 100 * (1 - ONE_SIGMA) / 2
+    low, median, high = np.percentile(z, [tail, 50, 100 - tail])
+    spread = float(np.std(pull, ddof=1))
+    return (
+        n,
+        median,
+        low,
+        high,
+        float(difference.mean()),
+        float(np.std(difference, ddof=1) / np.sqrt(n)),
+        float(pull.mean()),
+        spread / np.sqrt(n),
+        spread,
+        spread / np.sqrt(2 * (n - 1)),
+        float(covered.mean()),
+        wilson_error(covered.sum(), n),
+    )
+
+
+def _checked(columns: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """The columns as floats, or a DataError that names one of them and a pseudo-experiment."""
+    arrays = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
+    shapes = {name: values.shape for name, values in arrays.items()}
+    if len(set(shapes.values())) > 1 or any(v.ndim != 1 or not len(v) for v in arrays.values()):
+        raise DataError(f"an injection test needs lists of equal lengths, got {shapes}")
+    for name, values in arrays.items():
+        bad = ~np.isfinite(values)
+        if name.startswith("error"):
+            bad |= values < 0
+        if bad.any():
+            row = np.flatnonzero(bad)[0]
+            rule = "finite and not negative" if name.startswith("error") else "finite"
+            raise DataError(
+                f"{name} must be {rule}, got {values[row]:.6g} in pseudo-experiment {row} "
+                f"({bad.sum()} such)"
+            )
+    amounts, counts = np.unique(arrays["injected"], return_counts=True)
+    if counts.min() < 2:
+        raise DataError(
+            "every injected amount needs at least two pseudo-experiments, but "
+            f"{amounts[counts.argmin()]:g} has one"
+        )
+    return list(arrays.values())

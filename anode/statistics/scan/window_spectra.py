@@ -1,0 +1,94 @@
+"""Which mass spectra does a scan have, a window and a cut each?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.statistics.fits.dijet_fit import make_spectrum
+
+
+class Spectra(NamedTuple):
+    """Mass spectra of W windows at C cuts, the first of which is none.
+
+    Attributes:
+        edges: (B+1,) of the fit's bins [GeV].
+        low, high: (W,) of the windows [GeV].
+        strip: (W,) beside each window, how far bins are left out of the fit [GeV].
+        efficiency: (C,) nominal shares of background, 1 first.
+        counts: (W, C, B) events that pass.
+        n_inside: (W, C) events of the window that pass, in bins or below them.
+        used: (W, B) bins of each window's fit.
+        inside: (W, B) bins of each window.
+    """
+
+    edges: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    strip: np.ndarray
+    efficiency: np.ndarray
+    counts: np.ndarray
+    n_inside: np.ndarray
+    used: np.ndarray
+    inside: np.ndarray
+
+
+class WindowCuts(NamedTuple):
+    """What one window's model gives.
+
+    Attributes:
+        low, high, strip: [GeV].
+        thresholds: (E,) of the cuts; infinite where the template was too small to fix one.
+        efficiency, efficiency_error: (E,) of the template; NaN there.
+        mass: (S,) of all data events that pass the loosest cut [GeV].
+        level: (S,) how many cuts each passes, 1 to E.
+    """
+
+    low: float
+    high: float
+    strip: float
+    thresholds: np.ndarray
+    efficiency: np.ndarray
+    efficiency_error: np.ndarray
+    mass: np.ndarray
+    level: np.ndarray
+
+
+def count(
+    mass: np.ndarray,
+    windows: Sequence[WindowCuts],
+    efficiencies: Sequence[float],
+    edges: np.ndarray,
+) -> Spectra:
+    """Spectra of all windows and cuts.
+
+    Args:
+        mass: (N,) of all data events [GeV].
+        windows: W of them.
+        efficiencies: (E,) nominal.
+        edges: (B+1,) [GeV]; windows begin and end on edges, or below the first.
+
+    Raises:
+        DataError: a mass or the edges are refused, as by ``make_spectrum``.
+    """
+    inclusive = make_spectrum(mass, edges).counts
+    low, high, strip = np.array([[w.low, w.high, w.strip] for w in windows]).T
+    counts, n_inside = [], []
+    for window in windows:
+        passing = [window.mass[window.level > i] for i in range(len(efficiencies))]
+        counts.append([inclusive, *(make_spectrum(m, edges).counts for m in passing)])
+        n_inside.append([np.sum((m >= window.low) & (m < window.high)) for m in (mass, *passing)])
+    lower, upper = edges[:-1], edges[1:]
+    inside = (lower >= low[:, None]) & (upper <= high[:, None])
+    left_out = (upper > (low - strip)[:, None]) & (lower < (high + strip)[:, None])
+    return Spectra(
+        edges,
+        low,
+        high,
+        strip,
+        np.array([1.0, *efficiencies]),
+        np.array(counts),
+        np.array(n_inside),
+        ~left_out,
+        inside,
+    )

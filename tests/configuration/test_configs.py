@@ -1,0 +1,121 @@
+"""Every configuration file composes, and wrong keys and values are refused by name."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import ConfigCompositionException
+from hydra.utils import get_original_cwd  # noqa: F401  (registers Hydra's resolvers)
+
+from anode.errors import ConfigError
+from anode.pipeline.runs import config as configuration
+from helpers.settings import REPOSITORY
+
+CONFIGS = REPOSITORY / "configs"
+GROUPS = sorted(
+    p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration")
+)
+CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
+
+
+def composed(*overrides: str, name: str = "run"):
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        return compose(name, overrides=["run_dir=somewhere", *overrides])
+
+
+def parsed(*overrides: str) -> configuration.RunConfig:
+    return configuration.from_mapping(configuration.resolve(composed(*overrides)))
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_choice_of_every_group_composes(group, choice):
+    needs_path = group == "data" and choice not in ("bundled", "toy")
+    extra = ["data.path=somewhere"] if needs_path else []
+    assert parsed(f"{group}={choice}", *extra).run_dir == "somewhere"
+
+
+def test_the_defaults_are_the_contract():
+    config = parsed()
+    assert config.features == ["mj1", "delta_mj", "tau21_1", "tau21_2"]
+    assert config.regions.signal == [3300.0, 3700.0]
+    assert config.regions.sidebands == [[None, 3300.0], [3700.0, None]]
+    assert (config.ensemble.mode, config.ensemble.size) == ("last", 10)
+    assert config.trainer.weight_decay == 1e-6
+
+
+def test_the_paper_recipe_is_the_published_one():
+    config = parsed("experiment=anode_paper")
+    trainer, density = config.trainer, config.density
+    assert (trainer.epochs, trainer.batch_size, trainer.learning_rate) == (100, 256, 1e-4)
+    assert (density.n_transforms, density.hidden_features, density.n_blocks) == (15, 128, 1)
+    assert density.batch_norm
+    assert not density.context_affine
+    assert (config.ensemble.mode, config.ensemble.size) == ("best", 10)
+
+
+def test_an_unknown_key_is_refused():
+    with pytest.raises(ConfigCompositionException, match="epoch_count"):
+        composed("trainer.epoch_count=3")
+    with pytest.raises(ConfigError, match=r"unknown key trainer\.epoch_count; expected epochs"):
+        parsed("+trainer.epoch_count=3")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer.epochs=many", r"trainer\.epochs must be of type int, got 'many'"),
+        ("trainer.epochs=0", r"trainer\.epochs must be above 0"),
+        ("trainer.epochs=2.5", r"trainer\.epochs must be of type int"),
+        ("trainer.schedule=cosine", r"trainer\.schedule must be"),
+        ("ensemble.mode=first", r"ensemble\.mode must be"),
+        ("ensemble.size=0", r"(ensemble.size|trainer.keep) must be"),
+        ("split.folds=1", r"split\.folds must be at least 2"),
+        ("split.validation=1.5", r"split\.validation must lie in"),
+        ("density.backend=jax", r"density\.backend must be"),
+        ("density.name=glow", r"density\.name must be one of"),
+        ("device=tpu", "device must be"),
+        ("+tracker.x=1", "tracker"),
+        ("tracker=mlflow", "tracker"),
+        ("n_jobs=0", "n_jobs must be at least 1"),
+        ("features=[]", "features must be named once"),
+        ("features=[mj1,mj1]", "features must be named once"),
+        ("data=lhco_features", r"needs data\.path"),
+        ("data.reader=root", r"data\.reader must be"),
+        ("data.n_background=-1", r"data\.n_background must not be negative"),
+        ("evaluation.n_bootstrap=0", r"evaluation\.n_bootstrap must be"),
+        ("regions.signal=3300", r"regions\.signal must be a list"),
+    ],
+)
+def test_wrong_values_are_refused_by_key(override, message):
+    with pytest.raises((ConfigError, ConfigCompositionException), match=message):
+        parsed(override)
+
+
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [("r_anode", "method.density"), ("combination", "method.members.r_anode.density")],
+)
+def test_a_density_that_a_method_cannot_have_is_refused(method, key):
+    """A coupling flow has nothing to couple in one feature."""
+    with pytest.raises(ConfigError, match="coupling"):
+        parsed(f"method={method}", f"density@{key}=coupling_rqs", "features=[mj1]")
+
+
+def test_a_saved_configuration_comes_back_equal(tmp_path):
+    config = parsed("data=toy", "split=holdout", "density=maf_rqs", "seed=4")
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert configuration.load_run(path) == config
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("experiment/*.yaml")), ids=lambda p: p.stem)
+def test_an_experiment_names_its_command(path: Path):
+    assert f"experiment={path.stem}" in "".join(path.read_text().splitlines(keepends=True)[:2])
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_slurm", "submitit_local"])
+def test_launchers_compose(launcher):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        raw = compose("run", [f"hydra/launcher={launcher}"], return_hydra_config=True)
+    assert launcher.split("_")[0] in raw.hydra.launcher._target_.lower()

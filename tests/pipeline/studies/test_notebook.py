@@ -1,0 +1,167 @@
+"""The notebooks run from top to bottom: on a finished run, with truth labels and without, and on
+studies of all methods."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from hydra import compose, initialize_config_dir
+
+from anode import io
+from anode.evaluation.curves import metrics
+from anode.pipeline.runs import config as configuration
+from anode.pipeline.runs import evaluate as judge
+from anode.pipeline.runs import stages
+from anode.pipeline.studies import compare
+from anode.pipeline.studies.compare import find_runs, group_runs, summary
+from anode.reporting.common.style import notice_figure, save_figure
+from helpers.settings import REPOSITORY
+from helpers.synthetic_runs import synthetic_study, write_runs
+
+nbclient = pytest.importorskip("nbclient")
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("ipykernel")
+
+NOTEBOOK = REPOSITORY / "notebooks" / "anode_figures.ipynb"
+N_FIGURES = 8  # ROC, SIC, scores, densities, R against mass, mass spectrum, closure, losses
+QUICK = [
+    "data=toy",
+    "data.n_background=6000",
+    "data.n_signal=1500",
+    "injection.n_signal=300",
+    "density=maf",
+    "density.n_transforms=2",
+    "density.hidden_features=16",
+    "trainer.epochs=2",
+    "split.folds=2",
+    "evaluation.n_bootstrap=20",
+    "evaluation.n_closure=2000",
+    "n_jobs=1",
+    "tracker=none",
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A finished run, but for its figures: drawing them takes far longer than all the fits."""
+    run_dir = tmp_path_factory.mktemp("notebook") / "run"
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
+        raw = compose("run", overrides=[*QUICK, f"run_dir={run_dir}"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge, "save_figure", lambda figure, path: None)
+        stages.run(configuration.from_mapping(configuration.resolve(raw)))
+    save_figure(notice_figure("closure"), run_dir / "figures" / "closure")
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def unlabelled(finished) -> Path:
+    """The same run as it would be had the events come without truth."""
+    run_dir = finished.with_name("unlabelled")
+    shutil.copytree(finished, run_dir)
+    (run_dir / "curves.h5").unlink()
+    with h5py.File(run_dir / "scores.h5", "r+") as file:
+        del file["label"]
+    unknown = dict.fromkeys(["n_injected_sr", "s_over_b", "s_over_sqrt_b"])
+    known = io.read_json(run_dir / "metrics.json")
+    io.write_json(run_dir / "metrics.json", {**known, **metrics(None), **unknown})
+    return run_dir
+
+
+@pytest.fixture
+def execute(monkeypatch, tmp_path):
+    """Run the notebook on a run directory from a working directory; gives its code cells."""
+
+    def run(run_dir: Path, comparison: Path, cwd: Path) -> list[Any]:
+        monkeypatch.setenv("ANODE_RUN_DIR", str(run_dir))
+        monkeypatch.setenv("ANODE_COMPARISON_DIR", str(comparison))
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+        return execute_notebook(NOTEBOOK, cwd)
+
+    return run
+
+
+def execute_notebook(path: Path, cwd: Path) -> list[Any]:
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(cwd)}}
+    nbclient.NotebookClient(
+        notebook, timeout=600, startup_timeout=300, resources=resources
+    ).execute()
+    return code_cells(notebook)
+
+
+def code_cells(notebook) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def check_execution(cells: list[Any], n_figures: int = N_FIGURES) -> None:
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}, "warnings shown"
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == n_figures
+
+
+def shown(cells: list[Any]) -> str:
+    """All text and markdown that the cells put out."""
+    outputs = [output for cell in cells for output in cell.outputs]
+    texts = [o.get("text", o.get("data", {}).get("text/markdown", "")) for o in outputs]
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda p: p.stem)
+def test_a_committed_notebook_has_no_outputs_and_counted_cell_ids(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert all(cell.outputs == [] for cell in code_cells(notebook))
+    assert all(cell.execution_count is None for cell in code_cells(notebook))
+    assert [cell.id for cell in notebook.cells] == [str(i) for i in range(len(notebook.cells))]
+
+
+def test_it_shows_a_labelled_run_and_a_comparison(finished, execute, tmp_path):
+    groups = group_runs(find_runs([str(finished)]), None)
+    io.write_json(tmp_path / "comparison" / "comparison.json", summary(groups))
+    cells = execute(finished, tmp_path / "comparison", NOTEBOOK.parent)
+    check_execution(cells)
+    text = shown(cells)
+    assert f"{io.read_json(finished / 'metrics.json')['auc']:.3f} ±" in text
+    assert "| all runs | 1 |" in text
+    for feature in ("x1", "x2", "x3", "x4"):
+        assert f"| {feature} | 0." in text
+
+
+def test_it_shows_a_run_without_labels(unlabelled, execute, tmp_path):
+    cells = execute(unlabelled, tmp_path / "none", REPOSITORY)
+    check_execution(cells)
+    text = shown(cells)
+    assert "no truth labels: no ROC/SIC" in text
+    assert "no comparison in" in text
+
+
+def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "make", lambda study, n_jobs: [])
+    for name, points, figures in (
+        ("family", [], ["sic", "roc"]),
+        ("scan", ["0.001", "0.01"], []),
+        ("robustness", ["default", "shifted"], []),
+        ("no_signal", [], ["sic"]),
+    ):
+        study = synthetic_study(
+            tmp_path / "runs" / name,
+            seeds=[1, 2],
+            output=str(tmp_path / "family" / name),
+            points={point: [] for point in points},
+            figures=figures,
+        )
+        write_runs(study)
+        compare.compare_study(study, n_jobs=1)
+    monkeypatch.setenv("ANODE_FAMILY_DIR", str(tmp_path / "family"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    cells = execute_notebook(NOTEBOOK.with_name("family.ipynb"), NOTEBOOK.parent)
+    check_execution(cells, n_figures=7)
+    text = shown(cells)
+    assert "| supervised* " in text
+    assert "| shifted/cwola " in text

@@ -1,0 +1,248 @@
+"""The report says what search.json says, in both formats, and stands alone."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib.image as mpl_image
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from anode import io
+from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.pipeline.search.report import ReportConfig, parse_report, report, write_report
+from anode.reporting.common.number_format import p_text, with_error, z_text
+from anode.reporting.search.report import as_html, as_markdown, make_report
+from anode.reporting.search.report_tables import events_table
+from anode.reporting.search.report_text import excess_text, verdict, verdict_level
+from anode.reporting.search.warnings import warnings
+from helpers.settings import REPOSITORY
+from helpers.synthetic_search import make_search, make_top_events, write_search
+
+FIGURES = ("scan", "spectrum", "spectra", "limits", "sculpting")
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Text, tags and attributes of a page; unbalanced tags are an error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.links: list[tuple[str, str]] = []
+        self.tags: list[str] = []
+        self.feed(text)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [(name, value) for name, value in attrs if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def bump(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("search") / "bump"
+    write_search(folder, start=2900.0)
+    write_report(folder)
+    return folder
+
+
+def both(folder: Path) -> tuple[str, str]:
+    """Words of the page, and the Markdown."""
+    html = (folder / "report.html").read_text()
+    return Page(html).words, (folder / "report.md").read_text()
+
+
+def test_the_numbers_of_the_best_window_are_in_both_formats(bump):
+    best = io.read_json(bump / "search.json")["best"]
+    expected = with_error(best["n_expected"], best["n_expected_error"])
+    for text in both(bump):
+        assert f"{best['n_observed']:.0f} observed, {expected} expected" in text
+        assert f"p = {p_text(best['p_local'])}, Z = {z_text(best['z_local'])}" in text
+        assert p_text(best["p_global"]) in text
+        assert excess_text(best) in text
+        assert "3.5-3.9 TeV at efficiency 1e-3" in text
+        assert "3,507 ± 15 GeV" in text
+
+
+def test_markdown_has_the_numbers_of_the_page_and_no_others(bump):
+    page, markdown = both(bump)
+    without_links = re.sub(r"\(figures/\w+\.png\)", "", markdown)
+    number = re.compile(r"\d[\d.,]*(?:e-?\d+)?")
+    assert sorted(number.findall(page)) == sorted(number.findall(without_links))
+
+
+def test_every_window_is_in_the_scan_tables(bump):
+    search = io.read_json(bump / "search.json")
+    page, _ = both(bump)
+    for row in search["windows"]:
+        assert with_error(row["n_expected"], row["n_expected_error"]) in page
+
+
+def test_the_page_fetches_nothing(bump):
+    page = Page((bump / "report.html").read_text())
+    assert len(page.links) == len(FIGURES)
+    assert all(value.startswith("data:image/png;base64,") for _, value in page.links)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    style = (bump / "report.html").read_text().split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_figures_lie_beside_the_report_and_markdown_links_them(bump):
+    links = re.findall(r"\]\((figures/\w+\.png)\)", (bump / "report.md").read_text())
+    assert sorted(links) == sorted(f"figures/{name}.png" for name in FIGURES)
+    for name in FIGURES:
+        assert (bump / "figures" / f"{name}.pdf").is_file()
+        assert np.std(mpl_image.imread(bump / "figures" / f"{name}.png")) > 0.02
+
+
+def test_a_search_without_an_excess_says_so_without_a_warning():
+    search, _ = make_search(n_signal=0.0)
+    assert verdict_level(search) == "none"
+    made = make_report(search, warnings(search), figures=())
+    for text in (Page(as_html(made, Path())).words, as_markdown(made)):
+        assert "compatible with background" in text
+        assert "None: no check failed." in text
+        assert "Fitted resonance" not in text
+
+
+def test_warnings_are_in_both_formats(bump):
+    for text in both(bump):
+        assert "1,000 toys reach the local Z = 4.8" in text
+        assert "fewer than 6 bins below the window can be fitted" in text
+
+
+@pytest.mark.parametrize(
+    ("z", "level", "words"),
+    [
+        (1.9, "none", "compatible with background"),
+        (2.5, "watch", "worth watching"),
+        (3.5, "evidence", "evidence"),
+        (6.0, "excess", "does not explain"),
+        (None, "excess", "does not explain"),
+    ],
+)
+def test_the_verdict_follows_the_global_significance(z, level, words):
+    row = {"low": 3300.0, "high": 3700.0, "efficiency": 0.01, "z_global": z, "p_global": 0.01}
+    row["p_global_from"] = "toys"
+    search = {"best": row, "global": {"n_tests": 96}}
+    assert verdict_level(search) == level
+    assert words in verdict(search, [])
+
+
+def test_an_event_twice_is_refused_and_tables_have_each_once():
+    content = make_top_events(3300.0, 3700.0)
+    rows = events_table(content["overall"], content["units"]).rows
+    assert len({row[0] for row in rows}) == len(rows) == 10
+    with pytest.raises(DataError, match="event 70001 is there 2 times"):
+        events_table([*content["overall"], content["overall"][0]], content["units"])
+
+
+def test_features_that_the_data_lack_have_no_column():
+    content = make_top_events(3300.0, 3700.0)
+    for event in content["overall"]:
+        del event["features"]["tau21_1"]
+    header = events_table(content["overall"], content["units"]).header
+    assert "tau21 J1" not in header
+    assert "tau21 J2" in header
+
+
+def test_a_search_in_which_nothing_could_be_tested_has_a_report(tmp_path):
+    search = write_search(tmp_path, n_signal=0.0, top_events=False)
+    for row in search["windows"]:
+        row |= {"tested": False, "fit": None, "expected_from": "template", "reason": "too short"}
+    search |= {"best": None, "best_inclusive": None}
+    search["global"] = {"n_toys": 0, "n_tests": 0, "levels": {}}
+    io.write_json(tmp_path / "search.json", search)
+    (tmp_path / "manifest.json").unlink()
+    write_report(tmp_path)
+    for text in both(tmp_path):
+        assert "No window could be tested" in text
+        assert "too short" in text
+
+
+def test_text_from_files_cannot_break_the_page():
+    search, _ = make_search(n_signal=0.0)
+    search["data"]["files"] = ["<script>alert(1)</script>.h5"]
+    page = Page(as_html(make_report(search, [], figures=()), Path()))
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>.h5" in page.words
+
+
+def test_what_is_no_search_is_refused_with_the_command_that_makes_one(tmp_path, bump):
+    with pytest.raises(RunDirectoryError, match=r"no folder .*scripts/search\.py run_dir="):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(RunDirectoryError, match=r"no search\.json; .*scripts/search\.py"):
+        write_report(tmp_path)
+    io.write_json(tmp_path / "metrics.json", {})
+    with pytest.raises(RunDirectoryError, match=r"one signal region.*scripts/search\.py"):
+        write_report(tmp_path)
+    (tmp_path / "windows").mkdir()
+    with pytest.raises(RunDirectoryError, match="not finished"):
+        write_report(tmp_path)
+    search = io.read_json(bump / "search.json")
+    del search["windows"]
+    io.write_json(tmp_path / "search.json", search)
+    with pytest.raises(DataError, match="windows is missing"):
+        write_report(tmp_path)
+
+
+def test_the_command_prints_the_verdict_and_makes_the_same_page_again(bump, capsys):
+    before = (bump / "report.html").read_bytes()
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
+        config = parse_report(compose("report", [f"run_dir={bump}"]))
+        with pytest.raises(ConfigError, match="unknown key colour"):
+            parse_report(compose("report", [f"run_dir={bump}", "+colour=red"]))
+    assert config == ReportConfig(str(bump), None, None)
+    report(config)
+    assert "evidence for a localised excess" in capsys.readouterr().out
+    assert (bump / "report.html").read_bytes() == before
+    assert not list(bump.rglob("*.partial*"))
+
+
+def browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.mark.skipif(browser() is None, reason="no chromium")
+def test_a_browser_shows_the_page_and_a_phone_need_not_scroll_sideways(bump, tmp_path):
+    shots = {}
+    for width in (1100, 500):
+        picture = tmp_path / f"{width}.png"
+        subprocess.run(
+            [
+                str(browser()), "--headless", "--no-sandbox", "--disable-gpu",
+                "--disable-background-networking", "--disable-component-update",
+                "--no-first-run", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}",
+                "--hide-scrollbars", f"--window-size={width},1400", f"--screenshot={picture}",
+                (bump / "report.html").as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )  # fmt: skip
+        shots[width] = mpl_image.imread(picture)[..., :3]
+    for width, shot in shots.items():
+        assert shot.shape[:2] == (1400, width)
+        assert 0.02 < np.mean(shot.min(axis=2) < 0.6) < 0.5, "blank, or all ink"
+        bands = np.array_split(shot.min(axis=2), 10)
+        assert all((band < 0.6).any() for band in bands), "a tenth of the page is empty"
+        assert shot[:, -4:].min() > 0.9, "something runs out of the page"

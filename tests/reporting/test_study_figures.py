@@ -1,0 +1,234 @@
+"""Figures over many runs are read back: curves, points, bars, colours and what is said of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+
+from anode import io
+from anode.evaluation.comparison import Group, read_groups
+from anode.evaluation.curves import SicCurve
+from anode.pipeline.studies import compare, study
+from anode.reporting.common.style import METHOD_COLORS, looks
+from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
+from anode.reporting.study.method_figures import (
+    cost_figure,
+    fraction_figure,
+    gain_figure,
+    robustness_figure,
+)
+from anode.reporting.study.published_results import PUBLISHED
+from anode.reporting.study.selection_figure import selection_figure
+from anode.reporting.study.signal_strength_figure import scan_figure, significances
+from helpers.drawn import bands, line, texts, xs, ys
+from helpers.synthetic_runs import METHODS, synthetic_study, write_runs
+
+NOTE = "uses truth labels: a ceiling, not a search"
+PAPER = PUBLISHED["2109.00546"]
+
+
+def group(variant: str, point: str = "", **values: list[float | None]) -> Group:
+    """A group of a method with these values by seed; ``sic`` stands for SIC at 1e-3."""
+    named = {
+        name.replace("sic_at", "sic_at_fpr.1e-3"): {str(i): v for i, v in enumerate(listed)}
+        for name, listed in values.items()
+    }
+    ceiling = variant in ("supervised", "iad")
+    return Group(f"{point}/{variant}", point, variant, variant, ceiling, named)
+
+
+def errorbars(figure: Figure, panel: int = 0) -> dict[str, ErrorbarContainer]:
+    """Points with bars of a panel by their label."""
+    found = figure.axes[panel].containers
+    return {str(c.get_label()): c for c in found if isinstance(c, ErrorbarContainer)}
+
+
+def curve(shift: float) -> SicCurve:
+    fpr = np.geomspace(0.001, 1, 50)
+    tpr = fpr ** (1 / shift)
+    return SicCurve(fpr, tpr, tpr / np.sqrt(fpr), fpr, fpr, fpr)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up study of all methods and all kinds of figures, compared."""
+    folder = tmp_path_factory.mktemp("study")
+    asked = synthetic_study(
+        folder,
+        points={"default": [], "shifted": []},
+        figures=["sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain"],
+        published="2109.00546",
+    )
+    write_runs(asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare, "make", lambda asked, n_jobs: [])
+        compare.compare_study(asked, n_jobs=1)
+    return folder / "compared"
+
+
+def test_a_study_leaves_tables_and_the_figures_it_asks_for(compared: Path) -> None:
+    names = ["comparison-default", "comparison-shifted", "roc-default", "roc-shifted"]
+    names += ["scan", "cost", "fraction", "robustness", "selection", "gain"]
+    expected = {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
+    expected |= {"comparison.json", "comparison.md"}
+    assert {path.name for path in compared.iterdir()} == expected
+    table = (compared / "comparison.md").read_text()
+    assert "| default/supervised* " in table
+    assert NOTE in table
+    assert {*study.FIGURES} == {"sic", "roc", *names[4:]}
+
+
+def test_a_method_has_its_colour_in_every_figure(compared: Path) -> None:
+    groups = read_groups(io.read_json(compared / "comparison.json"))
+    scan, cost, robust = scan_figure(groups), cost_figure(groups), robustness_figure(groups)
+    curves = {name: [curve(3.0)] for name in METHODS}
+    shown = looks({name: (name, kind.uses_truth) for name, kind in METHODS.items()})
+    drawn = comparison_figure(curves, shown), roc_comparison_figure(curves, shown)
+    for name, kind in METHODS.items():
+        label = f"{name}*" if kind.uses_truth else name
+        lines = [line(scan.axes[0], label), *(line(f.axes[0], f"{label} (1 run)") for f in drawn)]
+        points = errorbars(cost)[f"shifted {label}"], errorbars(robust)[label]
+        assert {entry.get_color() for entry in [*lines, *(p[0] for p in points)]} == {
+            METHOD_COLORS[name]
+        }
+        assert {entry.get_linestyle() for entry in lines} == {"--" if kind.uses_truth else "-"}
+    for figure in (scan, cost, robust):
+        assert NOTE in figure.legends[0].get_title().get_text()
+    assert all(NOTE in texts(figure) for figure in drawn)
+
+
+def test_groups_of_one_method_take_the_palette_and_never_a_taken_colour() -> None:
+    shown = looks(dict.fromkeys(("a", "b"), ("anode", False)) | {"c": ("cathode", False)})
+    assert shown["c"].color == METHOD_COLORS["cathode"]
+    assert len({look.color for look in shown.values()}) == 3
+    many = looks({str(n): (None, False) for n in range(30)})
+    assert len({(look.color, look.line) for look in many.values()}) == 25
+
+
+def test_no_legend_lies_on_the_curves_of_many_methods() -> None:
+    few = comparison_figure({name: [curve(3.0)] for name in "ab"})
+    many = comparison_figure({name: [curve(3.0)] for name in "abcd"})
+    assert few.axes[0].get_legend() is not None
+    assert many.axes[0].get_legend() is None
+    assert len(many.legends[0].get_texts()) == 5
+
+
+def test_roc_comparison_draws_rejection_with_a_band() -> None:
+    runs = [curve(shift) for shift in (2.0, 3.0, 4.0)]
+    axes = roc_comparison_figure({"one": runs[:1], "three": runs}).axes[0]
+    drawn = line(axes, "three (3 runs)")
+    np.testing.assert_allclose(ys(drawn), xs(drawn) ** -3.0, rtol=2e-3)
+    assert len(bands(axes)) == 1
+    np.testing.assert_allclose(ys(line(axes, "random")), 1 / xs(line(axes, "random")))
+    assert axes.get_yscale() == "log"
+
+
+def test_scan_shows_sic_and_the_significance_it_achieves() -> None:
+    groups = [
+        group(
+            "anode",
+            point,
+            s_over_b=[x, x, x],
+            s_over_sqrt_b=[200 * x] * 3,
+            max_sic=[1.0, 4.0, 5.0],
+            sic_at=[2.0, 3.0, None],
+        )
+        for point, x in (("big", 0.01), ("small", 0.001), ("none", 0.0))
+    ]
+    assert significances(groups[0]) == pytest.approx([4.0, 6.0])
+    first, second, third = scan_figure(groups, PAPER).axes
+    np.testing.assert_allclose(xs(line(first, "anode")), [0.001, 0.01])
+    np.testing.assert_allclose(ys(line(first, "anode")), 4.0)
+    np.testing.assert_allclose(ys(line(second, "anode")), 2.5)
+    np.testing.assert_allclose(ys(line(third, "anode")), [0.5, 5.0])
+    np.testing.assert_allclose(ys(line(third, "no cut")), [0.2, 2.0])
+    assert len(bands(first)) == 1
+    assert {r"3$\sigma$", r"5$\sigma$"} <= {text.get_text() for text in third.texts}
+    marks = [(xs(m)[0], ys(m)[0]) for m in first.lines if m.get_marker() == "d" and len(xs(m))]
+    assert sorted(marks) == [(0.002, 2.4), (0.003, 3.7), (0.004, 4.7), (0.006, 6.46)]
+    shown = texts(scan_figure(groups, PAPER))
+    assert "LHC Olympics sample, 2109.00546" in shown
+    assert "LHC" not in texts(scan_figure(groups))
+    assert "no runs with signal" in texts(scan_figure(groups[2:]))
+
+
+def test_cost_is_a_point_a_method() -> None:
+    groups = [
+        group("anode", cpu_seconds=[10.0, 20.0, 30.0], max_sic=[5.0, 6.0, 7.0]),
+        group("cwola", max_sic=[5.0]),
+    ]
+    figure = cost_figure(groups)
+    ((label, drawn),) = errorbars(figure).items()
+    assert label == "anode"
+    assert (xs(drawn[0])[0], ys(drawn[0])[0]) == (20.0, 6.0)
+    assert figure.axes[0].get_xscale() == "log"
+    assert "[s]" in figure.axes[0].get_xlabel()
+    assert "no CPU seconds" in texts(cost_figure(groups[1:]))
+
+
+def test_fractions_are_drawn_against_truth_with_their_pulls() -> None:
+    fitted = group(
+        "r_anode",
+        true_signal_fraction=[0.01, 0.01, 0.0],
+        signal_fraction=[0.012, 0.009, None],
+        signal_fraction_error=[0.001, 0.001, 0.001],
+    )
+    figure = fraction_figure([fitted, group("anode", max_sic=[3.0])])
+    top, bottom = figure.axes
+    (drawn,) = errorbars(figure).values()
+    np.testing.assert_allclose(ys(drawn[0]), [1.2, 0.9])
+    (pulls,) = errorbars(figure, 1).values()
+    np.testing.assert_allclose(ys(pulls[0]), [2.0, -1.0])
+    diagonal = line(top, "fitted = true")
+    np.testing.assert_array_equal(xs(diagonal), ys(diagonal))
+    assert "pulls +0.50 ± 1.50, 2 runs" in texts(figure)
+    assert bottom.get_ylabel() == "pull"
+    assert "no fitted signal fractions" in texts(fraction_figure([group("anode")]))
+
+
+def test_robustness_puts_points_of_a_method_in_its_place() -> None:
+    groups = [
+        group(name, point, max_sic=[value, value + 2], sic_at=[value / 2, None])
+        for point, value in (("default", 10.0), ("shifted", 1.0))
+        for name in ("cathode", "cwola")
+    ]
+    top, bottom = robustness_figure(groups, PAPER).axes
+    drawn = [c for c in top.containers if isinstance(c, ErrorbarContainer)]
+    where = [(float(xs(c[0])[0]), float(ys(c[0])[0])) for c in drawn]
+    expected = [(-0.2, 11.0), (0.2, 11.0), (0.8, 2.0), (1.2, 2.0)]
+    np.testing.assert_allclose(where, expected)
+    assert [text.get_text() for text in bottom.get_xticklabels()] == ["default", "shifted"]
+    marks = [ys(m)[0] for m in top.lines if m.get_marker() == "d" and len(ys(m))]
+    assert marks == [13.99, 10.75, 10.18, 1.04]
+    assert "LHC Olympics sample, 2109.00546, $S/B$ = 0.6%" in texts(
+        robustness_figure(groups, PAPER)
+    )
+    assert "no truth labels" in texts(robustness_figure([group("anode")]))
+
+
+def test_gains_and_sic_are_differences_to_the_first_group_over_common_seeds():
+    first = group("default", likelihood_gain=[0.01, 0.02, 0.03], max_sic=[10.0, 12.0, 14.0])
+    other = group("more", likelihood_gain=[0.011, 0.022, None], max_sic=[11.0, 14.0, 99.0])
+    point = errorbars(gain_figure([first, other]))["more"][0]
+    assert xs(point) == pytest.approx([1.5])  # thousandths
+    assert ys(point) == pytest.approx([np.mean([1.0, 2.0, 85.0])])
+
+
+def test_the_selected_events_are_drawn_beside_all_data_and_the_true_signal():
+    values = {"selection.all": 50.0, "selection.1e-2": 80.0, "selection.signal": 100.0}
+    named = {
+        f"{key}.mj1.{edge}": [middle + shift] * 2
+        for key, middle in values.items()
+        for edge, shift in (("low", -10.0), ("median", 0.0), ("high", 20.0))
+    }
+    figure = selection_figure([group("anode", **named), group("cathode")])
+    panel = figure.axes[0]
+    (bar,) = panel.containers
+    assert xs(bar[0]) == [80.0]
+    (segment,) = bar[2][0].get_segments()
+    assert segment[:, 0].tolist() == [70.0, 100.0]
+    spans = {patch.get_label(): patch.get_extents() for patch in panel.patches}
+    assert {"all data", "true signal"} == set(spans)
+    assert "no selected events" in texts(selection_figure([group("cathode")]))
