@@ -89,6 +89,18 @@ def prepare_process(threads: int) -> None:
         set_option(_M_TRIM_THRESHOLD, KEPT_MEMORY)
 
 
+@contextlib.contextmanager
+def lent_process() -> Iterator[None]:
+    """Leave the threads of torch and BLAS, which fits set for their process, as they are found:
+    where the process is a notebook's or another program's."""
+    n_threads = torch.get_num_threads()
+    with threadpool_limits(user_api="blas"):
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
+
+
 def cpu_seconds() -> float:
     """CPU time of this process and of its finished children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
