@@ -5,4 +5,4 @@ Follow the data from left to right::
     events -> regions -> density -> training -> methods -> evaluation -> reporting -> pipeline
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
