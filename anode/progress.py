@@ -183,6 +183,7 @@ def _shown(root: Task) -> Iterator[None]:
         total=1.0,
         bar_format=f"{root.name}: {_FORMAT}",
         ncols=shutil.get_terminal_size().columns,
+        nrows=shutil.get_terminal_size().lines,
         leave=False,
         disable=not on_terminal,
     )
