@@ -111,9 +111,7 @@ def fit_run(config: RunConfig, data: EventTable, simulation: EventTable | None) 
         simulation = dataclasses.replace(simulation, event_id=ids)
     prepared = prepare_tables(config, data, simulation, check_sidebands=method.needs_sidebands)
     if method.uses_truth and prepared.extra_in_signal_region() is None:
-        raise DataError(
-            f"{method.title} needs simulation in the signal region, got no event there"
-        )
+        raise DataError(f"{method.title} needs simulation in the signal region, got none there")
     with lent_process():
         stages.train(config, prepared)
     return FittedRun(config, folder, prepared)

@@ -24,9 +24,9 @@ class Recognised(NamedTuple):
 class KnownEvents:
     """Ids of fitted events by content.
 
-    Folds hang on ids. An event given again gets the id, and so the fold, under which it was fitted,
-    in whatever order or subset it comes. Of several fitted events of equal content the first given
-    gets the first one's id, the second the second one's, and so on.
+    Folds hang on ids. An event given again gets the id, and so the fold, under which it was
+    fitted, in whatever order or subset it comes. Of several fitted events of equal content the
+    first given gets the first one's id, the second the second one's, and so on.
 
     Args:
         events: those of a fit.

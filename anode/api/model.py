@@ -41,9 +41,9 @@ class Model:
         batch_size: ``trainer.batch_size``.
         learning_rate: ``trainer.learning_rate``.
         ensemble: how many epochs are averaged, or ``{"size": 10, "mode": "best", "seeds": 2}``.
-        logit: whether features are stretched by a logit after they are scaled to their range: right
-            for hard edges, such as those of masses and ratios; False for features with tails on
-            both sides, such as Gaussian ones, for which the logit works, but less well.
+        logit: whether features are stretched by a logit after they are scaled to their range:
+            right for hard edges, such as those of masses and ratios; False for features with
+            tails on both sides, such as Gaussian ones, where the logit works, but less well.
         preprocessing: ``{"logit": ..., "standardise": ...}``.
         split: ``"kfold"``, ``"holdout"`` (a test share is scored, by one fit), or a mapping.
         classifier: ``"hgb"``, ``"mlp"`` or a mapping, for methods that are classifiers.
@@ -57,8 +57,8 @@ class Model:
             those of R-ANODE's p_sig.
 
     Raises:
-        ConfigError: a setting is unknown or has an impossible value; the message names the key, and
-            the nearest known name.
+        ConfigError: a setting is unknown or has an impossible value; the message names the key,
+            and the nearest known name.
 
     Example:
         >>> Model(method="cwola", signal=(3400, 3600), strip=150.0)

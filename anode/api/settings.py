@@ -1,14 +1,16 @@
 """Keywords of the public classes -> keys of ``configs/``, whose values are the only defaults."""
 
+import difflib
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 
-from anode.configuration.builder import choices_of, composed, nearest, resolve
+from anode.configuration.builder import CONFIG_DIR, resolve
+from anode.configuration.composition import compose
 from anode.errors import ConfigError
 
 KEYS = {
@@ -108,7 +110,18 @@ def _composed(name: str, overrides: tuple[str, ...]) -> DictConfig:
 
 @functools.lru_cache(maxsize=64)
 def _composed_once(name: str, overrides: tuple[str, ...]) -> DictConfig:
-    return composed(name, [*overrides, "run_dir=replaced"])
+    return compose(name, [*overrides, "run_dir=replaced"])
+
+
+def choices_of(group: str) -> list[str]:
+    """The choices of a group: its files in ``configs/``."""
+    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean WORD?``, or nothing where no known word is like it."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _picked(keyword: str, value: Any) -> list[str]:
