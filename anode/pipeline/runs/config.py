@@ -93,9 +93,9 @@ class RunConfig:
         for key, trainer in trainers:
             if self.ensemble.size > min(trainer.epochs, trainer.keep):
                 raise ConfigError(
-                    f"ensemble.size={self.ensemble.size} must not exceed the epochs that a fit makes "
-                    f"and keeps ({key}.epochs={trainer.epochs}, {key}.keep={trainer.keep}); lower it, "
-                    "or train longer"
+                    f"ensemble.size={self.ensemble.size} must not exceed the epochs that a fit "
+                    f"makes and keeps ({key}.epochs={trainer.epochs}, {key}.keep={trainer.keep}); "
+                    "lower it, or train longer"
                 )
 
     @property
