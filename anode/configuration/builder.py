@@ -20,6 +20,12 @@ Choice = Callable[[Mapping[str, Any], str], type]
 CONFIG_DIR = CONFIGS
 
 
+OmegaConf.register_new_resolver(
+    "if_null", lambda given, value: value if given is None else None, replace=True
+)
+"""``${if_null:${data.path},780}`` in a YAML file: 780 where another key is null, else null."""
+
+
 def resolve(raw: DictConfig) -> dict[str, Any]:
     """Plain containers with every interpolation replaced by its value.
 

@@ -77,7 +77,7 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     Raises:
         ConfigError, DataError: with file, row, column or key; nothing was computed yet.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs)
     source.check(config.features, sidebands=check_sidebands)
     background = config.data.extra_background
