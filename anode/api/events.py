@@ -40,7 +40,7 @@ class Events:
         >>> events
         Events(5 events, mass 2910 to 4365 GeV, features a, b)
         >>> len(events[events.mass > 3000])
-        4
+        3
     """
 
     def __init__(

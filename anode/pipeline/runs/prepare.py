@@ -120,7 +120,7 @@ def prepare_tables(
     Raises:
         DataError: a region has no events, or an event of ``extra`` is one of ``data``.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     if extra is not None:
         _refuse_copies(extra, [data], f"{extra.source}: an event")
     prepared = Prepared(data, extra, regions, [], MemorySource(data))
