@@ -1,0 +1,1 @@
+"""New parts, as the documentation shows them."""
