@@ -1,1 +1,0 @@
-"""Worked examples of the documentation, and the tests that run them."""

@@ -1,1 +1,0 @@
-"""New parts, as the documentation shows them."""
