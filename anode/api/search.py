@@ -115,7 +115,7 @@ def search(
 
 def _of_method(method: Model | type[Model] | str) -> tuple[str, dict[str, Any]]:
     """Its name, and settings but for the regions, which every window has of its own."""
-    if isinstance(method, Model):
-        given = method.given
-        return method.method, {k: v for k, v in given.items() if k not in ("signal", "sidebands")}
-    return (method, {}) if isinstance(method, str) else (method.method, {})
+    if not isinstance(method, Model):
+        method = Model(method=method) if isinstance(method, str) else method()
+    given = method.given
+    return method.method, {k: v for k, v in given.items() if k not in ("signal", "sidebands")}
