@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 # Threads of the linear-algebra libraries; anode spreads over processes instead.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test lint dataset reproduce benchmark clean
+.PHONY: run test lint docs dataset reproduce benchmark clean
 
 run: $(VENV)/installed
 	$(RUN) scripts/run.py experiment=anode run_dir=results/anode/default
@@ -17,6 +17,9 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(VENV)/installed-dev
+	$(RUN) -m sphinx -W -b html docs docs/_build/html
 
 dataset: $(VENV)/installed-dev
 	$(RUN) scripts/generate.py
