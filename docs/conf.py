@@ -17,6 +17,8 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "config_tables",
+    "fields",
     "mathml",
     "offline",
     "plain_docstrings",

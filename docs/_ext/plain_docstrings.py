@@ -1,4 +1,4 @@
-"""Docstrings with formulas in plain text, as reStructuredText: indented lines stay as they are."""
+"""Docstrings with formulas in plain text, as reStructuredText: indented lines and bars are kept."""
 
 import re
 from typing import Any
@@ -6,6 +6,9 @@ from typing import Any
 from sphinx.application import Sphinx
 
 SECTION = re.compile(r"^(Args|Attributes|Example|Examples|Raises|Returns|Yields|Note):$")
+
+BAR = re.compile(r"(?<![^\s(])\|(?=\S)")
+"""Absolute values, which reStructuredText takes for substitutions."""
 
 
 def with_literal_blocks(lines: list[str]) -> list[str]:
@@ -30,7 +33,8 @@ def with_literal_blocks(lines: list[str]) -> list[str]:
             and not result[-2].startswith((" ", ">>>", "::"))
         )
         result += ["::", ""] if starts_block else []
-        result.append(line)
+        is_literal = not in_section and line.startswith("    ")
+        result.append(line if is_literal else BAR.sub(r"\\|", line))
     return result
 
 
