@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from anode.api.search import search as search
     from anode.errors import AnodeError as AnodeError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "errors": ["AnodeError"],

@@ -4,20 +4,20 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from anode.errors import ConfigError
+from anode.resources import CONFIGS
 
 T = typing.TypeVar("T")
 
 Choice = Callable[[Mapping[str, Any], str], type]
 """(content, path) -> dataclass: which keys a group has, decided by its content."""
 
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
+CONFIG_DIR = CONFIGS
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:

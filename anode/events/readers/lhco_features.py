@@ -12,9 +12,10 @@ from anode.errors import DataError
 from anode.events import dijet, feature_definitions
 from anode.events.table import EventTable
 from anode.io import open_hdf5
+from anode.resources import DATA
 
-BUNDLED_PATH = Path(__file__).resolve().parents[3] / "data" / "anode_dijets.h5"
-"""The default data set, found from this file so that the working directory does not matter."""
+BUNDLED_PATH = DATA / "anode_dijets.h5"
+"""The default data set, of the package or the checkout, wherever the command is given."""
 
 Rows = tuple[int, int] | None
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
-from anode.configuration.builder import CONFIG_DIR, Choice, build, by_name, resolve
+from anode.configuration.builder import Choice, build, by_name, resolve
+from anode.configuration.composition import compose
 from anode.density.base import DensityConfig
 from anode.density.build import CONFIGS, build_density
 from anode.density.ensemble import EnsembleConfig
@@ -142,11 +141,9 @@ def compose_run(overrides: Sequence[str], run_dir: Path | str) -> RunConfig:
     """The ``RunConfig`` that ``scripts/run.py`` would get from these overrides.
 
     Raises:
-        ConfigError: a value is of the wrong kind.
+        ConfigError: a key or choice is unknown, or a value is of the wrong kind.
     """
-    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("run", [*overrides, "run_dir=replaced"])
+    raw = compose("run", [*overrides, "run_dir=replaced"])
     return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
 
 

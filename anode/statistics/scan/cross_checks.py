@@ -1,11 +1,12 @@
 """What do independent looks say: a fitted resonance, pyBumpHunter, the shapes that cuts change?"""
 
+import logging
 from typing import Any
 
 import numpy as np
 import scipy
 
-from anode.errors import DataError
+from anode.errors import DataError, MissingPackageError
 from anode.statistics.fits.bump_hunter import bump_hunter
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.fits.dijet_function import merged_deviance
@@ -13,6 +14,8 @@ from anode.statistics.fits.loglinear import exponential, maximise, orthonormal, 
 from anode.statistics.fits.resonance_fit import fit_resonance
 from anode.statistics.scan.mass_sculpting import mass_sculpting_of_counts
 from anode.statistics.scan.window_spectra import Spectra
+
+log = logging.getLogger(__name__)
 
 
 def resonance_at(spectra: Spectra, best: dict[str, Any]) -> dict[str, float] | None:
@@ -40,7 +43,8 @@ def second_opinion(
     spectra: Spectra, expected: np.ndarray, best: dict[str, Any] | None, *, seed: int, n_toys: int
 ) -> dict[str, dict[str, float | None]]:
     """pyBumpHunter on the spectrum of the largest excess, without and with its cut, against the
-    background that the fit outside the window expects. Edges are None where no bin has an excess.
+    background that the fit outside the window expects. Edges are None where no bin has an excess;
+    nothing is said where pyBumpHunter is not installed.
 
     Args:
         spectra: of the scan.
@@ -56,7 +60,11 @@ def second_opinion(
     for name, cut in (("inclusive", 0), ("selected", selected)):
         spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
         if np.isfinite(expected[window, cut]).all():
-            hunt = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
+            try:
+                hunt = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
+            except MissingPackageError as error:
+                log.warning("left out: %s", error)
+                return {}
             # Without an excess anywhere the bump has no edges.
             found[name] = {k: None if np.isnan(v) else v for k, v in hunt._asdict().items()}
     return found
