@@ -1,7 +1,6 @@
 """Conditional densities by name, and their fit to arrays."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Events of a user: features and masses as arrays, checked once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

@@ -62,4 +62,6 @@ class EventScores:
         return len(self.score)
 
     def __repr__(self) -> str:
-        return f"EventScores({int(self.scored.sum())} of {len(self)} events scored: {self.meaning})"
+        return (
+            f"EventScores({int(self.scored.sum())} of {len(self)} events scored: {self.meaning})"
+        )

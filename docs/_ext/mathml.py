@@ -8,7 +8,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-FUNCTION = re.compile(r'<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>[(\[])')
+FUNCTION = re.compile(r"<mo>&ApplyFunction;</mo>(?!\s*<mo[^>]*>[(\[])")
 """A function whose argument has no bracket, as in log p."""
 SPACE = '<mspace width="0.17em"></mspace>'
 
@@ -21,7 +21,9 @@ def to_mathml(formula: str, *, block: bool = False) -> str:
         (True, False)
     """
     text = FUNCTION.sub(SPACE, tex2mathml(formula, as_block=block))
-    return text.replace('<mtable class="ams-align">', '<mtable class="ams-align" displaystyle="true">')
+    return text.replace(
+        '<mtable class="ams-align">', '<mtable class="ams-align" displaystyle="true">'
+    )
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:

@@ -54,7 +54,9 @@ def _check(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         found = sorted(_all_found(Path(app.outdir)))
         if found:
-            raise SphinxError("the site must load nothing from elsewhere, but\n" + "\n".join(found))
+            raise SphinxError(
+                "the site must load nothing from elsewhere, but\n" + "\n".join(found)
+            )
 
 
 def _all_found(folder: Path) -> Iterator[str]:
