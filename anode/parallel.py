@@ -16,6 +16,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+from anode import progress
+
 KEPT_BLOCK = 32 * 2**20  # bytes; larger blocks return to the kernel when freed
 KEPT_MEMORY = 256 * 2**20  # bytes of freed memory kept at most
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
@@ -58,7 +60,10 @@ def stream_jobs(
         multiprocessing.set_start_method("spawn", force=True)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(len(first), context, start_worker, (threads,)) as pool:
+    with (
+        progress.counted_by_workers(context) as counter,
+        ProcessPoolExecutor(len(first), context, start_worker, (threads, counter)) as pool,
+    ):
         try:
             waiting = deque(pool.submit(function, job) for job in first)
             del first
@@ -89,14 +94,27 @@ def prepare_process(threads: int) -> None:
         set_option(_M_TRIM_THRESHOLD, KEPT_MEMORY)
 
 
+@contextlib.contextmanager
+def lent_process() -> Iterator[None]:
+    """Leave the threads of torch and BLAS, which fits set for their process, as they are found:
+    where the process is a notebook's or another program's."""
+    n_threads = torch.get_num_threads()
+    with threadpool_limits(user_api="blas"):
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
+
+
 def cpu_seconds() -> float:
     """CPU time of this process and of its finished children so far."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def start_worker(threads: int) -> None:
+def start_worker(threads: int, counter: progress.Counter | None = None) -> None:
     """Initialise a pool's process, which ends if its parent is killed."""
+    progress.become_worker(counter)
     prepare_process(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,5 +1,6 @@
 """Events of a user: features and masses as arrays, checked once."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anode.errors import DataError
+from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable, IndexLike, refuse_rows
+from anode.seeding import stream
 
 SOURCE = "events"  # their name in error messages
 
@@ -35,7 +38,7 @@ class Events:
         >>> rng = np.random.default_rng(1)
         >>> events = Events(rng.normal(size=(5, 2)), rng.uniform(2000, 5000, 5), ["a", "b"])
         >>> events
-        Events(5 events, mass 2422 to 4485 GeV, features a, b)
+        Events(5 events, mass 2910 to 4365 GeV, features a, b)
         >>> len(events[events.mass > 3000])
         4
     """
@@ -97,9 +100,9 @@ class Events:
 
         Example:
             >>> Events.toy(900, 100)
-            Events(1000 events, mass 3000 to 4196 GeV, features x1, x2, x3, x4, 100 labelled signal)
+            Events(1000 events, mass 3000 to 4199 GeV, features x1, x2, x3, x4, labels: 100 signal)
         """
-        ...
+        return cls.of_table(Toy().sample(n_background, n_signal, stream(seed, "toy")))
 
     @classmethod
     def read(cls, path: Path | str, *, data: str = "table", **settings: Any) -> "Events":
@@ -138,8 +141,25 @@ class Events:
         """The events of an index array, mask or slice; they keep their ids."""
         return Events.of_table(self._table[index])
 
+    def with_features(self, names: Sequence[str]) -> EventTable:
+        """The table of these events with some of their features, as fits and scores take it.
+
+        Raises:
+            DataError: there is no such feature.
+        """
+        columns = [self._table.column(name) for name in names]
+        units = dict(zip(self._table.names, self._table.units, strict=True))
+        return dataclasses.replace(
+            self._table,
+            features=np.column_stack(columns),
+            names=tuple(names),
+            units=tuple(units[name] for name in names),
+        )
+
     def __repr__(self) -> str:
-        return f"Events({len(self)} events)"
+        labelled = "" if self.label is None else f", labels: {int(self.label.sum())} signal"
+        mass = f", mass {self.mass.min():.0f} to {self.mass.max():.0f} GeV" if len(self) else ""
+        return f"Events({len(self)} events{mass}, features {', '.join(self.names)}{labelled})"
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from anode.errors import DataError
 from anode.events.readers.cathode_arrays import read_arrays
 from anode.events.readers.lhco_features import read_bundled, read_lhco_features
 from anode.events.simulation.toy import Toy
-from anode.events.table import EventTable, concatenate, row_hashes
+from anode.events.table import EventTable, concatenate, copies
 from anode.methods.base import RegionEvents
 from anode.pipeline.datasets.cached_features import FeatureSource, as_features, data_path
 from anode.pipeline.datasets.config import DataConfig
@@ -91,12 +91,44 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
         extras.append(_extra(config, Path(path), (2 + place) * EXTRA_ID_OFFSET, [data, *extras]))
         files = [*files, *_files(Path(path))]
     extra = concatenate(extras) if extras else None
+    prepared = Prepared(data, extra, regions, files, source.n_skipped)
+    return _checked(config, prepared, check_sidebands=check_sidebands)
+
+
+def prepare_tables(
+    config: RunConfig,
+    data: EventTable,
+    extra: EventTable | None = None,
+    *,
+    check_sidebands: bool = True,
+) -> Prepared:
+    """The same of events in memory.
+
+    Args:
+        config: the run's; what it says of files and injections is left out.
+        data: the data sample; its labels, if any, serve the evaluation.
+        extra: labelled events that are not in it; None for none.
+        check_sidebands: as ``prepare``.
+
+    Raises:
+        DataError: a region has no events, or an event of ``extra`` is one of ``data``.
+    """
+    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    if extra is not None:
+        _refuse_copies(extra, [data], f"{extra.source}: an event")
+    prepared = Prepared(data, extra, regions, [])
+    return _checked(config, prepared, check_sidebands=check_sidebands)
+
+
+def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) -> Prepared:
+    """The events as methods see them."""
+    data, extra = prepared.data, prepared.extra
     if extra is not None:
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
-    regions.check(data, sidebands=check_sidebands)
-    data = distort(data, config.distortion, seed)
-    extra = None if extra is None else distort(extra, config.distortion, seed)
-    return Prepared(data, extra, regions, files, source.n_skipped)
+    prepared.regions.check(data, sidebands=check_sidebands)
+    data = distort(data, config.distortion, config.seed)
+    extra = None if extra is None else distort(extra, config.distortion, config.seed)
+    return prepared._replace(data=data, extra=extra)
 
 
 def _read(
@@ -178,24 +210,15 @@ def _extra(
         table = read(path, config.features, id_offset=id_offset)
     if table.label is None:
         raise DataError(f"{path}: data.extra needs truth labels, but there are none")
-    for other in known:
-        n_copies = int(_copies(table, other).sum())
-        if n_copies:
-            raise DataError(
-                f"{path}: an event of data.extra must occur once, but {n_copies} have the mass "
-                f"and features of an event in {other.source}; remove them from one of the files"
-            )
+    _refuse_copies(table, known, f"{path}: an event of data.extra")
     return table
 
 
-def _copies(events: EventTable, others: EventTable) -> np.ndarray:
-    """(N,) which events have mass and features of one of the others, to the last digit."""
-    found = np.isin(events.mass, others.mass)  # most are told apart by their mass alone
-    there = np.isin(others.mass, events.mass[found])
-    found[found] = np.isin(_hashes(events[found]), _hashes(others[there]))
-    return found
-
-
-def _hashes(events: EventTable) -> np.ndarray:
-    rows = np.column_stack([events.mass, events.features])
-    return row_hashes(rows + 0.0)  # the sum turns -0.0 into 0.0
+def _refuse_copies(table: EventTable, known: Sequence[EventTable], what: str) -> None:
+    for other in known:
+        n_copies = int(copies(table, other).sum())
+        if n_copies:
+            raise DataError(
+                f"{what} must occur once, but {n_copies} have the mass and features of an event "
+                f"in {other.source}; remove them from one of the two"
+            )
