@@ -22,6 +22,7 @@ extensions = [
     "mathml",
     "offline",
     "plain_docstrings",
+    "short_types",
 ]
 exclude_patterns = ["_build"]
 nitpicky = False

@@ -1,9 +1,10 @@
 """Directives that list the keys and groups of a command, from the comments in ``configs/``.
 
-``{config-keys} run`` makes one table for each heading, ``{config-groups} run`` one for each group, and
-``{config-choices} density`` one for each choice of a group.
+``{config-keys} run`` makes one table for each heading, ``{config-groups} run`` one for each group,
+and ``{config-choices} density`` one for each choice of a group.
 """
 
+import re
 from itertools import groupby
 from typing import Any
 
@@ -13,16 +14,23 @@ from sphinx.util.docutils import SphinxDirective
 
 from anode.configuration.keys import Group, Key, choices_of, groups_of, keys_of, read_keys
 
+CODE = re.compile(r"``?([^`]+)``?")
+
 
 class _Directive(SphinxDirective):
     required_arguments = 1
 
     def text(self, text: str) -> list[nodes.Node]:
-        found, messages = self.parse_inline(text)
-        return [*found, *messages]
+        """Plain text, in which code stands between single or double backticks."""
+        parts = CODE.split(text)
+        return [
+            nodes.literal(part, part) if place % 2 else nodes.Text(part)
+            for place, part in enumerate(parts)
+            if part
+        ]
 
     def table(self, header: list[str], rows: list[list[str]]) -> nodes.table:
-        """A table of Markdown cells."""
+        """A table of such texts."""
         table, group = nodes.table(), nodes.tgroup(cols=len(header))
         group += [nodes.colspec(colwidth=1) for _ in header]
         head, body = nodes.thead(), nodes.tbody()

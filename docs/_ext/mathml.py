@@ -21,9 +21,7 @@ def to_mathml(formula: str, *, block: bool = False) -> str:
         (True, False)
     """
     text = FUNCTION.sub(SPACE, tex2mathml(formula, as_block=block))
-    return text.replace(
-        '<mtable class="ams-align">', '<mtable class="ams-align" displaystyle="true">'
-    )
+    return text.replace("<mtable ", '<mtable displaystyle="true" ')
 
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:

@@ -1,4 +1,4 @@
-"""Docstrings with formulas in plain text, as reStructuredText: indented lines and bars are kept."""
+"""Docstrings with formulas in plain text, as reStructuredText: indents and bars are kept."""
 
 import re
 from typing import Any
