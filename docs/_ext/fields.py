@@ -29,6 +29,14 @@ class Meaning(typing.NamedTuple):
     text: str
 
 
+class Field(typing.NamedTuple):
+    """A field of a record: its name in the file, its annotation and its meaning."""
+
+    key: str
+    type: Any
+    meaning: Meaning
+
+
 def type_in_words(annotation: Any) -> str:
     """An annotation as JSON has it.
 
@@ -64,7 +72,7 @@ def meanings(docstring: str) -> dict[str, Meaning]:
     found: dict[str, Meaning] = {}
     for names, text in _entries(inspect.cleandoc(docstring).splitlines()):
         unit = UNIT.search(text)
-        plain = UNIT.sub("", text).strip()
+        plain = re.sub(r"\bNone\b", "null", UNIT.sub("", text).strip())
         for name in names.split(","):
             found[name.strip()] = Meaning(unit[1] if unit else "", plain)
     return found
@@ -91,31 +99,67 @@ def _is_record(cls: type) -> bool:
     return dataclasses.is_dataclass(cls) or hasattr(cls, "_fields")
 
 
+def record_fields(cls: type) -> list[Field]:
+    """The fields of a record under their names in a file, inherited meanings included.
+
+    Raises:
+        ValueError: a field has no meaning in the docstring.
+    """
+    known: dict[str, Meaning] = {}
+    for base in reversed(cls.__mro__):
+        known |= meanings(base.__doc__ or "")
+    hints = typing.get_type_hints(cls)
+    found = []
+    for name, key in _names_and_keys(cls):
+        if name not in known:
+            raise ValueError(f"{cls.__name__}: no meaning of {name} in its Attributes")
+        found.append(Field(key, hints[name], known[name]))
+    return found
+
+
+def _names_and_keys(cls: type) -> list[tuple[str, str]]:
+    if not dataclasses.is_dataclass(cls):
+        return [(name, name) for name in cls._fields]
+    return [
+        (field.name, field.metadata.get("key", field.name))
+        for field in dataclasses.fields(cls)
+        if not field.kw_only  # what a record remembers of its file
+    ]
+
+
+def records_in(annotation: Any) -> Iterator[type]:
+    """The records that an annotation names, however deep."""
+    if inspect.isclass(annotation) and _is_record(annotation):
+        yield annotation
+    for arg in typing.get_args(annotation):
+        yield from records_in(arg)
+
+
 class Fields(_Directive):
-    """The table of a class; nested records are named, and have tables of their own."""
+    """The table of a record, and tables of the records in it that the page does not have yet."""
 
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        path = self.arguments[0]
-        module, _, name = path.rpartition(".")
-        cls = getattr(import_module(module), name)
-        known = meanings(cls.__doc__ or "")
-        hints = typing.get_type_hints(cls)
-        names = (
-            [field.name for field in dataclasses.fields(cls)]
-            if dataclasses.is_dataclass(cls)
-            else list(cls._fields)
-        )
-        missing = [field for field in names if field not in known]
-        if missing:
-            raise self.error(f"{path}: no meaning of {', '.join(missing)} in its Attributes")
-        rows = [
-            [f"`{field}`", type_in_words(hints[field]), known[field].unit, known[field].text]
-            for field in names
-        ]
+        module, _, name = self.arguments[0].rpartition(".")
         first = self.arguments[1] if len(self.arguments) > 1 else "key"
-        return [self.table([first, "type", "unit", "meaning"], rows)]
+        return self._tables(getattr(import_module(module), name), first)
+
+    def _tables(self, cls: type, first: str) -> list[nodes.Node]:
+        shown = self.env.current_document.setdefault("anode records", set())
+        shown.add(cls)
+        fields = record_fields(cls)
+        rows = [
+            [f"`{field.key}`", type_in_words(field.type), field.meaning.unit, field.meaning.text]
+            for field in fields
+        ]
+        found: list[nodes.Node] = [self.table([first, "type", "unit", "meaning"], rows)]
+        for inner in [inner for field in fields for inner in records_in(field.type)]:
+            if inner not in shown:
+                summary = (inner.__doc__ or "").strip().splitlines()[0]
+                found.append(nodes.rubric("", "", *self.text(f"`{inner.__name__}`: {summary}")))
+                found += self._tables(inner, "key")
+        return found
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
