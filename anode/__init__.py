@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from anode.api.methods import LaCathode as LaCathode
     from anode.api.methods import RAnode as RAnode
     from anode.api.methods import Supervised as Supervised
-    from anode.api.methods import load as load
-    from anode.api.methods import make_model as make_model
     from anode.api.model import Model as Model
     from anode.api.scores import EventScores as EventScores
     from anode.api.search import search as search
@@ -46,7 +44,7 @@ _HOMES = {
     "api.model": ["Model"],
     "api.methods": [
         "Anode", "Cathode", "Combination", "Cwola", "Iad", "IsolationForest", "LaCathode",
-        "RAnode", "Supervised", "load", "make_model",
+        "RAnode", "Supervised",
     ],
     "api.search": ["search"],
     "api.densities": ["DensityFit", "FittedDensity", "fit", "make_density"],

@@ -44,13 +44,13 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 # library -> where it may be imported, relative to the package
 CONFINED = {
     "hydra": {"configuration", "pipeline"},
-    "omegaconf": {"configuration", "pipeline", "benchmark/benchmark.py"},
+    "omegaconf": {"configuration", "pipeline", "benchmark/benchmark.py", "api"},
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
-    "sklearn": {"classifiers", "methods"},
+    "sklearn": {"classifiers", "methods", "sklearn.py"},
     "threadpoolctl": {"classifiers", "parallel.py"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "iminuit": {"statistics"},

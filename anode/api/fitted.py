@@ -18,7 +18,7 @@ from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
-from anode.pipeline.runs.prepare import Prepared, prepare, prepare_tables
+from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare, prepare_tables
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.window import as_scored
 from anode.regions.distortion import NONE, distort
@@ -26,7 +26,7 @@ from anode.regions.windows import Regions
 
 log = logging.getLogger(__name__)
 
-SIMULATION_IDS = 2 << 40  # where ids of simulation start that would repeat those of the data
+SIMULATION_IDS = 2 * EXTRA_ID_OFFSET  # added to ids of simulation, as to those of data.extra
 
 
 class FittedRun:
@@ -106,9 +106,9 @@ def fit_run(config: RunConfig, data: EventTable, simulation: EventTable | None) 
     config = dataclasses.replace(config, run_dir=str(folder.path))
     method = stages.method_of(config, RunDirectory(folder.path))
     _check_simulation(method, simulation)
-    if simulation is not None and np.isin(simulation.event_id, data.event_id).any():
-        ids = SIMULATION_IDS + np.arange(len(simulation))
-        simulation = dataclasses.replace(simulation, event_id=ids)
+    if simulation is not None:
+        ids = SIMULATION_IDS + simulation.event_id
+        simulation = dataclasses.replace(simulation, event_id=ids, source="simulation")
     prepared = prepare_tables(config, data, simulation, check_sidebands=method.needs_sidebands)
     if method.uses_truth and prepared.extra_in_signal_region() is None:
         raise DataError(f"{method.title} needs simulation in the signal region, got none there")

@@ -11,7 +11,9 @@ from anode.api.fitted import FittedRun, fit_run
 from anode.api.scores import EventScores
 from anode.api.settings import KEYS, content_of
 from anode.errors import ConfigError, RunDirectoryError
-from anode.pipeline.runs.config import from_mapping
+from anode.pipeline.runs.config import from_mapping, load_run
+from anode.pipeline.runs.prepare import prepare_tables
+from anode.regions.distortion import NONE
 
 Settings = Mapping[str, Any]
 Group = str | Settings
@@ -134,6 +136,39 @@ class Model:
         )
         self._config = self._run.config
         return self
+
+    @classmethod
+    def load(cls, path: Path | str, *, fitted: Events | None = None, n_jobs: int = 1) -> "Model":
+        """The model of a run directory that a command or ``save`` has made.
+
+        Args:
+            path: of the run.
+            fitted: the events it was fitted on, if the file they were read from is not where it
+                was; they tell which events its folds have seen.
+            n_jobs: processes.
+
+        Returns:
+            A model of the class of its method.
+
+        Raises:
+            ConfigError: it is no run directory, or a run of another method.
+            RunDirectoryError: a fit is missing or unfinished; when events are scored.
+        """
+        config = dataclasses.replace(load_run(Path(path) / "config.yaml"), n_jobs=n_jobs)
+        name = config.method.name
+        if cls.method not in ("", name):
+            raise ConfigError(f"{path} holds a run of method={name}, not of {cls.__name__}")
+        classes = {known.method: known for known in Model.__subclasses__()}
+        loaded = Model.__new__(classes.get(name, Model))
+        loaded.method, loaded._config = name, config
+        loaded._given = {"features": config.features}
+        prepared = None
+        if fitted is not None:
+            plain = dataclasses.replace(config, distortion=NONE)
+            table = fitted.with_features(config.features)
+            prepared = prepare_tables(plain, table, check_sidebands=False)
+        loaded._run = FittedRun(config, Path(path), prepared)
+        return loaded
 
     def score(self, events: Events, *, any_mass: bool = False) -> EventScores:
         """Scores of any events, in their order.

@@ -11,6 +11,8 @@ from anode.errors import DataError
 
 IndexLike = np.ndarray | slice
 
+LABEL_RULE = "must be 0 (background) or 1 (signal)"
+
 
 @dataclass(frozen=True, eq=False)
 class EventTable:
@@ -189,6 +191,21 @@ def refuse_rows(
         )
 
 
+def refuse_repeated(source: str, event_id: np.ndarray) -> None:
+    """Refuse the ids of a whole file, read in parts, if one occurs twice.
+
+    Raises:
+        DataError: with the first such id.
+    """
+    ordered = np.sort(event_id)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        raise DataError(
+            f"{source}: every event_id must occur once, but {repeated[0]} occurs again "
+            f"({repeated.size} such rows); remove the copies"
+        )
+
+
 def _checked_id(event_id: np.ndarray, source: str) -> np.ndarray:
     """(N,) int64 ids; numbers with a fraction are refused rather than cut off."""
     values = np.asarray(event_id)
@@ -204,7 +221,7 @@ def _checked_label(label: np.ndarray, source: str) -> np.ndarray:
     """(N,) int8 truth labels, refused unless each is exactly 0 or 1."""
     values = np.asarray(label)
     bad = (values != 0) & (values != 1)
-    refuse_rows(source, "label", values, bad, "must be 0 (background) or 1 (signal)")
+    refuse_rows(source, "label", values, bad, LABEL_RULE)
     return values.astype(np.int8)
 
 

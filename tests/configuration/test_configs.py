@@ -69,6 +69,8 @@ def test_an_unknown_key_is_refused():
         ("trainer.schedule=cosine", r"trainer\.schedule must be"),
         ("ensemble.mode=first", r"ensemble\.mode must be"),
         ("ensemble.size=0", r"(ensemble.size|trainer.keep) must be"),
+        ("ensemble.size=21", r"ensemble\.size=21 must not exceed .*trainer\.epochs=20"),
+        ("trainer.keep=9", r"ensemble\.size=10 must not exceed .*trainer\.keep=9"),
         ("split.folds=1", r"split\.folds must be at least 2"),
         ("split.validation=1.5", r"split\.validation must lie in"),
         ("density.backend=jax", r"density\.backend must be"),
@@ -89,6 +91,19 @@ def test_an_unknown_key_is_refused():
 def test_wrong_values_are_refused_by_key(override, message):
     with pytest.raises((ConfigError, ConfigCompositionException), match=message):
         parsed(override)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("r_anode", ""), ("combination", "members.r_anode.")]
+)
+def test_an_ensemble_larger_than_the_epochs_of_a_methods_own_fits_is_refused(method, path):
+    with pytest.raises(ConfigError, match=r"ensemble\.size=10 must not exceed .*epochs=4"):
+        parsed(f"method={method}", f"method.{path}trainer.epochs=4")
+
+
+def test_a_network_that_averages_more_epochs_than_it_makes_is_refused():
+    with pytest.raises(ConfigError, match=r"classifier\.trainer\.epochs must be at least"):
+        parsed("classifier=mlp", "classifier.trainer.epochs=4")
 
 
 @pytest.mark.parametrize(

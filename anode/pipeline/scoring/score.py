@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
-from anode.pipeline.datasets.config import BlackboxConfig, DataConfig
+from anode.pipeline.datasets.config import DataConfig
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import CHOICES, load_run
 from anode.pipeline.runs.other_ensemble import OtherEnsemble, score_ensemble
@@ -97,7 +97,7 @@ def _score_by_scan(asked: ScoreConfig) -> None:
 
 def _to_score(data: DataConfig) -> DataConfig:
     """The data, without keys that scoring has no use for."""
-    if isinstance(data, BlackboxConfig) and data.key is not None:
+    if data.key_file is not None:
         raise ConfigError(
             "data.key is for judging, which score.py does not do for other data; leave it out"
         )

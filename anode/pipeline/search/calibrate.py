@@ -14,11 +14,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from anode import io, progress
-<<<<<<< HEAD
 from anode.configuration.builder import build, resolve
-=======
-from anode.configuration.builder import CONFIG_DIR, build, resolve
->>>>>>> main
 from anode.configuration.command import quiet
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError

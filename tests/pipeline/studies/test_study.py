@@ -31,6 +31,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=8",
     "trainer.epochs=1",
+    "ensemble.size=1",
     "split.folds=2",
     "evaluation.n_bootstrap=5",
     "evaluation.n_closure=500",
