@@ -23,6 +23,8 @@ LAYERS = [
     {"reporting"},
     {"pipeline"},
     {"benchmark", "service"},
+    {"commands"},
+    {"__main__"},
 ]
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
@@ -42,8 +44,8 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 
 # library -> where it may be imported, relative to the package
 CONFINED = {
-    "hydra": {"configuration", "pipeline"},
-    "omegaconf": {"configuration", "pipeline", "benchmark/benchmark.py"},
+    "hydra": {"configuration", "pipeline", "commands"},
+    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py"},
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},
