@@ -1,7 +1,8 @@
 """Directives that list the keys and groups of a command, from the comments in ``configs/``.
 
 ``{config-keys} run`` makes one table for each heading, ``{config-groups} run`` one for each group,
-and ``{config-choices} density`` one for each choice of a group.
+and ``{config-choices} density`` one for each choice of a group; ``{command-table}`` lists the
+commands.
 """
 
 import re
@@ -12,6 +13,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from anode.commands.table import COMMANDS
 from anode.configuration.keys import Group, Key, choices_of, groups_of, keys_of, read_keys
 
 CODE = re.compile(r"``?([^`]+)``?")
@@ -106,6 +108,19 @@ class ConfigChoices(_Directive):
         return found
 
 
+class CommandTable(_Directive):
+    """Every command with what it does, and its simplest example."""
+
+    required_arguments = 0
+
+    def run(self) -> list[nodes.Node]:
+        rows = [
+            [f"`anode {name}`", command.summary, f"`{command.examples[0]}`"]
+            for name, command in COMMANDS.items()
+        ]
+        return [self.table(["command", "does", "example"], rows)]
+
+
 def _top(key: Key, keys: list[Key]) -> str:
     """The first part of a path, if it is a heading."""
     first = key.path.split(".")[0]
@@ -124,6 +139,7 @@ def _group_title(group: Group) -> str:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("config-keys", ConfigKeys)
+    app.add_directive("command-table", CommandTable)
     app.add_directive("config-choices", ConfigChoices)
     app.add_directive("config-groups", ConfigGroups)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

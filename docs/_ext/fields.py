@@ -11,6 +11,7 @@ import re
 import typing
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import groupby
 from types import NoneType, UnionType
 from typing import Any
 
@@ -123,8 +124,13 @@ def _names_and_keys(cls: type) -> list[tuple[str, str]]:
     return [
         (field.name, field.metadata.get("key", field.name))
         for field in dataclasses.fields(cls)
-        if not field.kw_only  # what a record remembers of its file
+        if field.compare  # not what a record remembers of its file
     ]
+
+
+def _described(field: Field) -> tuple[str, str, str]:
+    """What neighbouring fields may share, which then are one row."""
+    return type_in_words(field.type), field.meaning.unit, field.meaning.text
 
 
 def records_in(annotation: Any) -> Iterator[type]:
@@ -150,8 +156,9 @@ class Fields(_Directive):
         shown.add(cls)
         fields = record_fields(cls)
         rows = [
-            [f"`{field.key}`", type_in_words(field.type), field.meaning.unit, field.meaning.text]
-            for field in fields
+            [", ".join(f"`{field.key}`" for field in same), *of_all]
+            for of_all, same in groupby(fields, key=_described)
+            for same in [list(same)]
         ]
         found: list[nodes.Node] = [self.table([first, "type", "unit", "meaning"], rows)]
         for inner in [inner for field in fields for inner in records_in(field.type)]:
