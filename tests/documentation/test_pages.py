@@ -24,6 +24,9 @@ PAGES = all_pages()
 DOCS = REPOSITORY / "docs"
 GROUPS = {path.name for path in CONFIG_DIR.iterdir() if path.is_dir()}
 
+EXAMPLES = {path.stem for path in (DOCS / "examples").glob("*.yaml")}
+"""Choices that a page adds."""
+
 of_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
@@ -138,7 +141,7 @@ def test_every_choice_of_a_group_exists(page: Page) -> None:
         match = re.fullmatch(r"([a-z]+)=([a-z_][a-z0-9_/]*)", code)
         if match and match[1] in GROUPS:
             names = {choice.name for choice in choices_of(match[1])}
-            assert match[2] in {*names, "null"}, code
+            assert match[2] in {*names, *EXAMPLES, "null"}, code
 
 
 @of_page
