@@ -20,6 +20,7 @@ extensions = [
     "config_tables",
     "fields",
     "mathml",
+    "number_tables",
     "offline",
     "plain_docstrings",
     "short_types",
