@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from anode.api.methods import Iad as Iad
     from anode.api.methods import IsolationForest as IsolationForest
     from anode.api.methods import LaCathode as LaCathode
+    from anode.api.methods import Model as Model
     from anode.api.methods import RAnode as RAnode
     from anode.api.methods import Supervised as Supervised
-    from anode.api.model import Model as Model
     from anode.api.scores import EventScores as EventScores
     from anode.api.search import search as search
     from anode.errors import AnodeError as AnodeError
@@ -41,10 +41,9 @@ _HOMES = {
     "errors": ["AnodeError"],
     "api.events": ["Events"],
     "api.scores": ["EventScores"],
-    "api.model": ["Model"],
     "api.methods": [
         "Anode", "Cathode", "Combination", "Cwola", "Iad", "IsolationForest", "LaCathode",
-        "RAnode", "Supervised",
+        "Model", "RAnode", "Supervised",
     ],
     "api.search": ["search"],
     "api.densities": ["DensityFit", "FittedDensity", "fit", "make_density"],

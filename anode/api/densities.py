@@ -245,7 +245,7 @@ def _sample(
 def _checked(
     x: ArrayLike, m: ArrayLike, n_features: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    features, mass = np.asarray(x, dtype=np.float64), _checked_mass(m)
+    features, mass = np.require(x, np.float64, "W"), _checked_mass(m)  # as torch wants them
     if features.shape != (len(mass), n_features):
         raise DataError(
             f"x must have shape ({len(mass)}, {n_features}), a row a mass and a column a feature, "
@@ -257,7 +257,7 @@ def _checked(
 
 
 def _checked_mass(m: ArrayLike) -> NDArray[np.float64]:
-    mass = np.asarray(m, dtype=np.float64)
+    mass = np.require(m, np.float64, "W")
     if mass.ndim != 1 or not np.isfinite(mass).all():
         raise DataError(f"m must be finite masses of shape (N,), got shape {mass.shape}")
     return mass

@@ -40,7 +40,7 @@ class Events:
         >>> events
         Events(5 events, mass 2910 to 4365 GeV, features a, b)
         >>> len(events[events.mass > 3000])
-        4
+        3
     """
 
     def __init__(
@@ -151,6 +151,7 @@ class Events:
         units = dict(zip(self._table.names, self._table.units, strict=True))
         return dataclasses.replace(
             self._table,
+            mass=self._table.mass.copy(),  # torch takes no read-only array
             features=np.column_stack(columns),
             names=tuple(names),
             units=tuple(units[name] for name in names),

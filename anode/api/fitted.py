@@ -22,7 +22,6 @@ from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare, prep
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.window import as_scored
 from anode.regions.distortion import NONE, distort
-from anode.regions.windows import Regions
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +135,7 @@ class _Scoring:
 
     def __init__(self, config: RunConfig, method: AnomalyMethod, known: KnownEvents) -> None:
         self.config, self.method, self.known = config, method, known
-        self.regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+        self.regions = config.regions.regions()
 
     def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
         inside = self.regions.in_signal_region(events.mass)

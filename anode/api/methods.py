@@ -1,6 +1,6 @@
 """One class a method: what its score is, where it comes from, and its own settings."""
 
-from anode.api.model import Model
+from anode.api.model import Model as Model  # with all of its subclasses
 
 
 class Anode(Model):

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from anode.api.densities import FittedDensity
 from anode.api.events import Events
@@ -138,7 +138,7 @@ class Model:
         return self
 
     @classmethod
-    def load(cls, path: Path | str, *, fitted: Events | None = None, n_jobs: int = 1) -> "Model":
+    def load(cls, path: Path | str, *, fitted: Events | None = None, n_jobs: int = 1) -> Self:
         """The model of a run directory that a command or ``save`` has made.
 
         Args:
@@ -159,7 +159,7 @@ class Model:
         if cls.method not in ("", name):
             raise ConfigError(f"{path} holds a run of method={name}, not of {cls.__name__}")
         classes = {known.method: known for known in Model.__subclasses__()}
-        loaded = Model.__new__(classes.get(name, Model))
+        loaded: Self = cls.__new__(cls if cls.method else cast(type[Self], classes.get(name, cls)))
         loaded.method, loaded._config = name, config
         loaded._given = {"features": config.features}
         prepared = None

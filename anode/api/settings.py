@@ -163,20 +163,7 @@ def _paths(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if (keyword == "members" or keyword in CHOICES) and not isinstance(value, Mapping):
             value = {}  # a name, which has been picked
         paths[known[keyword]] = _plain(value)
-    if "regions.signal" in paths and "regions.sidebands" not in paths:
-        paths["regions.sidebands"] = _beside(paths["regions.signal"])
     return dict(sorted(paths.items(), key=lambda item: not isinstance(item[1], dict)))
-
-
-def _beside(signal: Any) -> list[list[float | None]]:
-    """All masses below a signal region, and all above."""
-    try:
-        low, high = signal
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"signal must be two masses (low, high) in GeV, got {signal!r}"
-        ) from None
-    return [[None, low], [high, None]]
 
 
 def _change(raw: DictConfig, path: str, value: Any) -> None:

@@ -6,9 +6,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException
 from hydra.utils import get_original_cwd  # noqa: F401  (registers Hydra's resolvers)
+from omegaconf import OmegaConf
 
 from anode.errors import ConfigError
+from anode.pipeline.datasets.explore import parse_explore
 from anode.pipeline.runs import config as configuration
+from anode.pipeline.scoring.score import parse_score
+from anode.regions.injection import InjectionConfig
 from helpers.settings import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs"
@@ -41,6 +45,54 @@ def test_the_defaults_are_the_contract():
     assert config.regions.sidebands == [[None, 3300.0], [3700.0, None]]
     assert (config.ensemble.mode, config.ensemble.size) == ("last", 10)
     assert config.trainer.weight_decay == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("overrides", "n_signal"),
+    [
+        ([], 780),
+        (["density=maf", "seed=3"], 780),
+        (["data=toy"], 1000),
+        (["experiment=toy"], 20_000),
+        (["data.path=own.h5"], None),
+        (["data=lhco_features", "data.path=own.h5"], None),
+        (["data=arrays", "data.path=folder"], None),
+        (["data=arrays", "data.path=folder", "injection.n_signal=5"], 5),
+    ],
+)
+def test_signal_is_injected_into_bundled_and_toy_events_alone_unless_asked(overrides, n_signal):
+    assert parsed(*overrides).injection == InjectionConfig(n_signal, None)
+    searched = configuration.resolve(composed(*overrides, name="search"))
+    assert searched["injection"]["n_signal"] == n_signal
+
+
+def test_sidebands_follow_the_signal_region_unless_given(tmp_path):
+    config = parsed("regions.signal=[3200,3600]")
+    assert config.regions.sidebands == [[None, 3200.0], [3600.0, None]]
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    saved = OmegaConf.load(tmp_path / "config.yaml")
+    assert saved.regions.sidebands == [[None, 3200.0], [3600.0, None]]
+    assert configuration.load_run(tmp_path / "config.yaml").identity == config.identity
+    given = parsed("regions.sidebands=[[3000,3250],[3750,null]]")
+    assert given.regions.sidebands == [[3000.0, 3250.0], [3750.0, None]]
+    with pytest.raises(ConfigError, match=r"regions\.signal must be bounded on both sides"):
+        parsed("regions.signal=[3200,null]")
+    with pytest.raises(ConfigError, match=r"regions\.signal must be two numbers"):
+        parsed("regions.signal=[3200]")
+
+
+@pytest.mark.parametrize("data", ["bundled", "toy", "lhco_features"])
+def test_data_of_any_choice_are_explored_and_scored(data):
+    """Though some choices set keys that runs alone have."""
+    asked = (
+        [f"data={data}"] if data in ("bundled", "toy") else [f"data={data}", "data.path=own.h5"]
+    )
+    if data == "table":
+        asked.append("data.columns={mass: m, features: {a: b}}")
+    with initialize_config_dir(str(CONFIGS), version_base=None):
+        explored = parse_explore(compose("explore", [*asked, "output=out"]))
+        scored = parse_score(compose("score", [*asked, "run_dir=run", "output=out"]))
+    assert explored.data == scored.data == parsed(*asked).data
 
 
 def test_the_paper_recipe_is_the_published_one():

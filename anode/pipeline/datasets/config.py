@@ -61,6 +61,9 @@ CLASSES: dict[str, type[DataConfig]] = {
 }
 """data.reader -> its keys: formats of features, and what becomes features first."""
 
+RUN_KEYS = ("features", "injection")
+"""Keys outside ``data`` that a choice of ``data=`` may set for runs: no other command has them."""
+
 NOT_IDENTITY = ("block_rows", "cache", "key")
 """Keys that change no fit and no score."""
 

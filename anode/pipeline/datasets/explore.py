@@ -72,7 +72,7 @@ def parse_explore(raw: DictConfig) -> ExploreConfig:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
     content = resolve(raw)
-    content.pop("injection", None)  # data=toy sets it for runs
+    content.pop("injection", None)  # which a choice of data= may set for runs
     return build(ExploreConfig, content, choices=CHOICES)
 
 
@@ -82,7 +82,7 @@ def explore(config: ExploreConfig) -> None:
     Raises:
         ConfigError, DataError: the source cannot be read at all; values alone are no reason.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     # Faults are what one is here to see.
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs, any_fault=True)
     description = _with_skipped(describe(config, source, regions), source)

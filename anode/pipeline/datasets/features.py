@@ -27,7 +27,7 @@ from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.writers.feature_files import EVENT_ID, LABEL, LAYOUTS, Columns, write_features
 from anode.jets.blocks import STAGES, read_block
 from anode.jets.features import COLUMNS
-from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
+from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
     Source,
     blocks_of,
@@ -76,7 +76,8 @@ def parse_features(raw: DictConfig) -> FeaturesConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    return build(FeaturesConfig, resolve(raw), choices=CHOICES)
+    content = {key: value for key, value in resolve(raw).items() if key not in RUN_KEYS}
+    return build(FeaturesConfig, content, choices=CHOICES)
 
 
 def features(config: FeaturesConfig) -> None:

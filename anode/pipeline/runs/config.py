@@ -20,12 +20,12 @@ from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
 from anode.configuration.builder import Choice, build, by_name, resolve
 from anode.configuration.composition import compose
 from anode.density.base import DensityConfig
-from anode.density.build import CONFIGS, build_density
+from anode.density.build import build_density, density_configs
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
 from anode.methods.base import MethodConfig
-from anode.methods.build import METHODS, uses_classifier
+from anode.methods.build import method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
@@ -174,8 +174,8 @@ def load_run(path: Path) -> RunConfig:
 
 CHOICES: Mapping[type, Choice] = {
     **data_config.CHOICES,
-    DensityConfig: by_name(CONFIGS),
-    ClassifierConfig: by_name(CLASSIFIERS),
-    MethodConfig: by_name({name: entry.config for name, entry in METHODS.items()}),
+    DensityConfig: by_name(density_configs),
+    ClassifierConfig: by_name(lambda: CLASSIFIERS),
+    MethodConfig: by_name(method_configs),
 }
 """Groups whose keys depend on their ``name`` or ``reader``, for ``builder.build``."""

@@ -77,7 +77,7 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     Raises:
         ConfigError, DataError: with file, row, column or key; nothing was computed yet.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs)
     source.check(config.features, sidebands=check_sidebands)
     background = config.data.extra_background
@@ -120,7 +120,7 @@ def prepare_tables(
     Raises:
         DataError: a region has no events, or an event of ``extra`` is one of ``data``.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     if extra is not None:
         _refuse_copies(extra, [data], f"{extra.source}: an event")
     prepared = Prepared(data, extra, regions, [], MemorySource(data))

@@ -24,7 +24,6 @@ from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import EXTRA, attributes, columns
 from anode.regions.distortion import distort
-from anode.regions.windows import Regions
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +142,7 @@ def write_blocks(
 def score_block(block: Block) -> ScoredBlock:
     """Read, cut and score one block."""
     config, table = block.config, read_block(block)
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     events = table[regions.in_signal_region(table.mass)]
     return ScoredBlock(score_events(config, block.directory, events), len(table))
 
