@@ -4,10 +4,12 @@ import contextlib
 import importlib
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -24,10 +26,9 @@ from anode.commands.table import COMMANDS, Command
 from anode.configuration.builder import CONFIG_DIR
 from anode.configuration.command import log_to_stderr
 from anode.configuration.job_names import job_name, naming_overrides
-from anode.configuration.mistakes import explain
+from anode.configuration.mistakes import explain, in_one_line
 
 _WHOLE_ERRORS = "HYDRA_FULL_ERROR"
-_MULTIRUN = ("--multirun", "-m")
 
 
 def execute(name: str, arguments: Sequence[str]) -> int:
@@ -37,18 +38,18 @@ def execute(name: str, arguments: Sequence[str]) -> int:
     """
     command = COMMANDS[name]
     whole = os.environ.get(_WHOLE_ERRORS) == "1"
-    overrides = [text for text in arguments if not text.startswith("-")]
-    multirun = any(text in _MULTIRUN for text in arguments)
+    asked = _parsed(name, arguments)
     main = hydra.main(version_base=None, config_path=str(CONFIG_DIR), config_name=command.config)
     FailedJob.found.clear()
     try:
-        with _arguments(name, [*arguments, *_naming(overrides, multirun)]), _errors_raised():
+        # Options first, as Hydra wants them.
+        ordered = [text for text in arguments if text not in asked.overrides] + asked.overrides
+        with _arguments(name, [*ordered, *_naming(asked)]), _errors_raised():
             main(_task(command, whole))()
     except Exception as error:  # the task tells its own: this one is of Hydra
         if whole:
             raise
-        told = _of_hydra(error, command, overrides, multirun)
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {_of_hydra(error, command, asked)}", file=sys.stderr)
         return USER
     return report_failed_jobs()
 
@@ -90,19 +91,28 @@ def _load(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _naming(overrides: Sequence[str], multirun: bool) -> list[str]:
-    if not multirun:
-        return []
+def _parsed(name: str, arguments: Sequence[str]) -> Namespace:
+    """Overrides and options as Hydra reads them; a wrong option ends the process, status 2."""
+    parser = get_args_parser()
+    parser.prog = f"anode {name}"
+    parser.usage = "%(prog)s [KEY=VALUE ...] [--multirun] [--cfg job] [--help]"
+    return parser.parse_intermixed_args(arguments)
+
+
+def _naming(asked: Namespace) -> list[str]:
     try:
-        return naming_overrides(overrides)
+        return naming_overrides(asked.overrides) if asked.multirun else []
     except HydraException:
         return []  # Hydra refuses them, too
 
 
-def _of_hydra(error: Exception, command: Command, overrides: Sequence[str], multirun: bool) -> str:
+def _of_hydra(error: Exception, command: Command, asked: Namespace) -> str:
     if isinstance(error, OSError) and not isinstance(error, HydraException):
         return reason_of(error)[0]
-    return explain(error, command.config, overrides, multirun=multirun)
+    elsewhere = (asked.config_dir, asked.config_path, asked.config_name)
+    if any(elsewhere) or any(text.startswith("hydra.searchpath") for text in asked.overrides):
+        return in_one_line(error)  # files that we know nothing of
+    return explain(error, command.config, asked.overrides, multirun=asked.multirun)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,6 @@ _REMEDIES = {
     errno.EROFS: "; choose a folder that can be written to",
     errno.ENAMETOOLONG: "; choose a shorter name",
 }
-_TORCH_CANNOT_WRITE = "PytorchStreamWriter failed"
 
 
 class FailedJob:
@@ -71,8 +70,8 @@ def reason_of(error: Exception) -> tuple[str, int]:
             "the same command goes on from here, with a smaller n_jobs if need be",
             USER,
         )
-    if isinstance(error, RuntimeError) and _TORCH_CANNOT_WRITE in str(error):
-        return f"cannot write a checkpoint{_REMEDIES[errno.ENOSPC]}", USER
+    if isinstance(error, RuntimeError) and _is_of_writing(error):
+        return f"a file cannot be written{_REMEDIES[errno.ENOSPC]}", USER
     traceback.print_exception(error)
     return f"a fault of anode, not of your input: {type(error).__name__}: {error}", FAULT
 
@@ -83,6 +82,13 @@ def leave_closed_output() -> int:
     return CLOSED
 
 
+def _is_of_writing(error: RuntimeError) -> bool:
+    """torch and HDF5 do not say with an ``OSError`` that the disk is full."""
+    lines = "".join(traceback.format_exception(error))  # also those of another process
+    return os.strerror(errno.ENOSPC) in str(error) or "torch/serialization.py" in lines
+
+
 def _of_system(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}{_REMEDIES.get(error.errno or 0, '')}"
+    number = error.errno or 0
+    return f"{place}{os.strerror(number)}{_REMEDIES.get(number, '')}"

@@ -48,7 +48,7 @@ def _main(arguments: list[str]) -> int:
         print(f"error: unknown command {name}{hint}", file=sys.stderr)
         return USER
     if any(text in _HELP for text in rest):
-        print(command_help(name, [text for text in rest if not text.startswith("-")]))
+        print(command_help(name, [text for text in rest if "=" in text]))
         return 0
     # Hydra takes a while to load, and listing the commands does without.
     from anode.commands.execute import execute

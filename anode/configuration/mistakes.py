@@ -26,7 +26,7 @@ def explain(
         overrides: arguments of the command.
         multirun: whether several values of a key are several jobs.
     """
-    return next(_mistakes(config, overrides, multirun), None) or _in_one_line(error)
+    return next(_mistakes(config, overrides, multirun), None) or in_one_line(error)
 
 
 def parse(text: str) -> Any:
@@ -141,11 +141,11 @@ def _values(override: Any) -> Iterator[str]:
         yield str(override.get_value_element_as_str())
 
 
-def _in_one_line(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
     """The message of an error of Hydra or OmegaConf, and of its cause, without line breaks."""
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return _not_among(group, name, error.options)
     messages = [str(e) for e in (error, error.__cause__) if e is not None and str(e)]
-    lines = [line.strip() for m in messages for line in _NOISE.sub("", m).splitlines()]
+    lines = [line.strip().rstrip(".") for m in messages for line in _NOISE.sub("", m).splitlines()]
     return "; ".join(dict.fromkeys(line for line in lines if line)) or type(error).__name__
