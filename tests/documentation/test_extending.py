@@ -11,17 +11,16 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
 
-from anode.configuration.builder import by_name, resolve
+from anode.configuration.builder import resolve
 from anode.configuration.composition import compose
-from anode.density.build import CONFIGS, DENSITIES, build_density
+from anode.density import build as densities
 from anode.events.formats import FORMATS, Format, open_source
 from anode.events.simulation.toy import Toy
 from anode.io import read_json
-from anode.methods.base import MethodConfig
-from anode.methods.build import METHODS, Entry
+from anode.methods import build as methods
 from anode.pipeline.datasets.config import CLASSES
 from anode.pipeline.runs import stages
-from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
+from anode.pipeline.runs.config import RunConfig, from_mapping
 from anode.seeding import torch_stream
 from helpers.settings import REPOSITORY
 
@@ -73,10 +72,8 @@ def configured(run_dir: Path, *overrides: str) -> RunConfig:
 @pytest.fixture
 def ratio(example, monkeypatch) -> ModuleType:
     module = example("gaussian_ratio")
-    entry = Entry(module.GaussianRatioConfig, module.GaussianRatio)
-    monkeypatch.setitem(METHODS, "gaussian_ratio", entry)
-    known = by_name({name: entry.config for name, entry in METHODS.items()})
-    monkeypatch.setitem(CHOICES, MethodConfig, known)  # made of the table when it is imported
+    entry = methods.Entry(module.GaussianRatioConfig, module.GaussianRatio)
+    monkeypatch.setitem(methods.METHODS, "gaussian_ratio", entry)
     return module
 
 
@@ -112,14 +109,14 @@ def test_the_gaussian_of_the_method_is_normalised(ratio):
 @pytest.fixture
 def linear(example, monkeypatch) -> ModuleType:
     module = example("linear_gaussian")
-    monkeypatch.setitem(CONFIGS, "linear_gaussian", module.LinearGaussianConfig)
-    monkeypatch.setitem(DENSITIES, ("linear_gaussian", "torch"), module.LinearGaussian)
+    entry = densities.Entry(module.LinearGaussianConfig, module.LinearGaussian)
+    monkeypatch.setitem(densities.DENSITIES, ("linear_gaussian", "torch"), entry)
     return module
 
 
 def built(linear: ModuleType):
     config = linear.LinearGaussianConfig("linear_gaussian", "torch", 1e-3)
-    density = build_density(config, n_features=3, n_context=1, seed=0).double()
+    density = densities.build_density(config, n_features=3, n_context=1, seed=0).double()
     with torch.no_grad():
         density.raw += torch.randn(3, 3, generator=torch_stream(1)).double()
     return density
