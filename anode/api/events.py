@@ -1,7 +1,7 @@
 """Events of a user: features and masses as arrays, checked once."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,57 @@ class Events:
         return cls.of_table(Toy().sample(n_background, n_signal, stream(seed, "toy")))
 
     @classmethod
-    def read(cls, path: Path | str, *, data: str = "table", **settings: Any) -> "Events":
-        """Events of a file, as ``data=NAME data.path=FILE`` of the commands reads it."""
-        ...
+    def read(
+        cls,
+        path: Path | str,
+        *,
+        data: str = "table",
+        features: Sequence[str] | None = None,
+        **keys: Any,
+    ) -> "Events":
+        """Events of a file, as ``data=NAME data.path=FILE`` of the commands reads it.
+
+        Args:
+            path: of the file or folder.
+            data: a file of ``configs/data``, such as ``"lhco_features"``; ``"table"`` reads CSV,
+                Parquet, HDF5 datasets and ``.npz``.
+            features: names; default those of the table, of other formats those of
+                ``configs/common.yaml``.
+            **keys: below ``data``: ``columns={"mass": "m_jj", "features": {"a": "a"}}`` and
+                ``mass_unit="TeV"`` of a table, ``n_background=1000``.
+
+        Raises:
+            ConfigError: a key is unknown, or must be given.
+            DataError: the file is missing, damaged or of another layout; the message names row and
+                column.
+        """
+        return cls.of_table(_read(data, {"path": path, **keys}, features))
+
+    @classmethod
+    def bundled(
+        cls,
+        *,
+        n_background: int | None = None,
+        n_signal: int | None = None,
+        features: Sequence[str] | None = None,
+    ) -> "Events":
+        """The di-jets that come with the package, with labels: 500k of QCD and 100k W' -> XY at
+        3.5 TeV, from Pythia 8.
+
+        Args:
+            n_background: the first so many; None for all.
+            n_signal: likewise.
+            features: names; default masses and subjettiness of both jets.
+
+        Raises:
+            ConfigError: a feature is unknown.
+
+        Example:
+            >>> Events.bundled(n_background=1000, n_signal=10).names
+            ('mj1', 'delta_mj', 'tau21_1', 'tau21_2')
+        """
+        keys = {"n_background": n_background, "n_signal": n_signal}
+        return cls.of_table(_read("bundled", keys, features))
 
     @property
     def features(self) -> NDArray[np.float64]:
@@ -161,6 +209,20 @@ class Events:
         labelled = "" if self.label is None else f", labels: {int(self.label.sum())} signal"
         mass = f", mass {self.mass.min():.0f} to {self.mass.max():.0f} GeV" if len(self) else ""
         return f"Events({len(self)} events{mass}, features {', '.join(self.names)}{labelled})"
+
+
+def _read(data: str, keys: Mapping[str, Any], features: Sequence[str] | None) -> EventTable:
+    """Events by the configuration of a command; arrays do without it."""
+    from anode.api.settings import content_of
+    from anode.pipeline.datasets.cached_features import open_data
+    from anode.pipeline.runs.config import from_mapping
+
+    given = {f"data.{key}": value for key, value in keys.items() if value is not None}
+    config = from_mapping(content_of("run", "anode", {}, given, data=data))
+    source = open_data(config.data, seed=config.seed, n_jobs=1)
+    wanted = config.features if features is None else features
+    source.check(wanted, sidebands=False)
+    return source.read(wanted)
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:

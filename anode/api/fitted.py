@@ -51,6 +51,11 @@ class FittedRun:
         return self._folder.path if isinstance(self._folder, PrivateFolder) else self._folder
 
     @property
+    def is_private(self) -> bool:
+        """Whether its events are in memory, and its folder goes when it goes."""
+        return isinstance(self._folder, PrivateFolder)
+
+    @property
     def method(self) -> AnomalyMethod:
         """The method, which scores events that are new to it by the average over folds."""
         split = dataclasses.replace(self.config.split, extra="average")

@@ -8,10 +8,11 @@ from typing import Any, Self, cast
 from anode.api.densities import FittedDensity
 from anode.api.events import Events
 from anode.api.fitted import FittedRun, fit_run
+from anode.api.saving import load_saved, save_run
 from anode.api.scores import EventScores
 from anode.api.settings import KEYS, content_of
 from anode.errors import ConfigError, RunDirectoryError
-from anode.pipeline.runs.config import from_mapping, load_run
+from anode.pipeline.runs.config import from_mapping
 from anode.pipeline.runs.prepare import prepare_tables
 from anode.regions.distortion import NONE
 
@@ -20,6 +21,9 @@ Group = str | Settings
 """Several settings: the name of a file of ``configs/density`` (and so on), or ``{"name": that,
 key: value}``, in which the name may be left out."""
 Bounds = tuple[float | None, float | None]
+
+
+_OF_A_FOLDER = ("run_dir", "data", "injection", "distortion", "tracker", "figures")
 
 
 class Model:
@@ -57,6 +61,10 @@ class Model:
             none.
         **own: settings of the method, see its class; ``method_density`` and ``method_trainer`` are
             those of R-ANODE's p_sig.
+
+    Attributes:
+        method: name of the method, as ``method=`` of the commands.
+        given: the settings that were given, by keyword.
 
     Raises:
         ConfigError: a setting is unknown or has an impossible value; the message names the key,
@@ -102,14 +110,15 @@ class Model:
                 f"got {type(self).__name__}(method={method!r})"
             )
         self.method = method or self.method
-        self._given = {**given, **own}
-        self._config = from_mapping(content_of("run", self.method, self._given))
+        self.given: dict[str, Any] = {**given, **own}
+        self._config = from_mapping(content_of("run", self.method, self.given))
         self._run: FittedRun | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings, nested as in ``config.yaml`` of a run."""
-        return dataclasses.asdict(self._config)
+        """All settings, nested as in ``config.yaml`` of a run, but for files and folders."""
+        content = dataclasses.asdict(self._config)
+        return {key: value for key, value in content.items() if key not in _OF_A_FOLDER}
 
     def fit(self, events: Events, *, simulation: Events | None = None) -> Self:
         """Fit the method; what an earlier call has fitted is dropped.
@@ -126,7 +135,7 @@ class Model:
                 simulation is missing or repeats events of the data.
             TrainingError: too few events, or a loss that is not finite.
         """
-        features = self._given.get("features", events.names)
+        features = self.given.get("features", events.names)
         config = dataclasses.replace(self._config, features=list(features))
         self._run = None
         self._run = fit_run(
@@ -154,14 +163,14 @@ class Model:
             ConfigError: it is no run directory, or a run of another method.
             RunDirectoryError: a fit is missing or unfinished; when events are scored.
         """
-        config = dataclasses.replace(load_run(Path(path) / "config.yaml"), n_jobs=n_jobs)
+        config = dataclasses.replace(load_saved(Path(path)), n_jobs=n_jobs)
         name = config.method.name
         if cls.method not in ("", name):
             raise ConfigError(f"{path} holds a run of method={name}, not of {cls.__name__}")
         classes = {known.method: known for known in Model.__subclasses__()}
         loaded: Self = cls.__new__(cls if cls.method else cast(type[Self], classes.get(name, cls)))
         loaded.method, loaded._config = name, config
-        loaded._given = {"features": config.features}
+        loaded.given = {"features": config.features}
         prepared = None
         if fitted is not None:
             plain = dataclasses.replace(config, distortion=NONE)
@@ -190,6 +199,24 @@ class Model:
         """
         run = self._fitted
         return run.score(events.with_features(run.config.features), any_mass=any_mass)
+
+    def save(self, path: Path | str, *, figures: bool = False) -> None:
+        """Write an ordinary run directory: configuration, fits, scores, metrics, and the events.
+
+        Commands take it as any other: ``run_dir=PATH`` of ``score`` scores files by it,
+        ``runs=[PATH]`` of ``compare`` compares it. Labels, if the events have any, serve the
+        metrics.
+
+        Args:
+            path: of a folder that is new or empty.
+            figures: whether to draw figures, too.
+
+        Raises:
+            RunDirectoryError: something is there, or the model is not fitted.
+            DataError: a score is not finite, or more than a tenth of the events lie outside the
+                range of features that was fitted.
+        """
+        save_run(self._fitted, Path(path), figures=figures)
 
     @property
     def background(self) -> FittedDensity:

@@ -59,7 +59,12 @@ _IN_MEMORY = (
 
 
 def content_of(
-    name: str, method: str, given: Mapping[str, Any], own: Mapping[str, Any] | None = None
+    name: str,
+    method: str,
+    given: Mapping[str, Any],
+    own: Mapping[str, Any] | None = None,
+    *,
+    data: str | None = None,
 ) -> dict[str, Any]:
     """The nested configuration of ``configs/NAME.yaml``, with settings in place of its own.
 
@@ -68,6 +73,7 @@ def content_of(
         method: the choice of ``configs/method``.
         given: keywords, of ``KEYS`` or of the method.
         own: further keys by their path, such as ``{"scan.width": 400}``.
+        data: the choice of ``configs/data``; None where events are in memory.
 
     Raises:
         ConfigError: a keyword, key or choice is unknown; the message suggests the nearest one.
@@ -75,8 +81,11 @@ def content_of(
     check_choice("method", method)
     members = given.get("members") if method == "combination" else None
     paths = _paths(method, given)
+    if data is not None:
+        check_choice("data", data)
+    source = [] if data is None else [f"data={data}"]
     picked = [choice for keyword, value in given.items() for choice in _picked(keyword, value)]
-    raw = _composed(name, (f"method={method}", *_members(members), *picked, *_IN_MEMORY))
+    raw = _composed(name, (f"method={method}", *_members(members), *picked, *source, *_IN_MEMORY))
     for path, value in {**paths, **(own or {})}.items():
         _change(raw, path, value)
     return resolve(raw)
