@@ -24,7 +24,7 @@ from anode.configuration.builder import CONFIG_DIR
 from anode.configuration.loader import defaults_of
 
 _CHOICES = re.compile(r"^(\S+(?: \| \S+)+?)(?:[;,:]\s+(.*)|)$")
-_COMMAND = re.compile(r"(@package|python scripts/|anode )")
+_COMMAND = re.compile(r"(@package|anode )")
 """Lines of a file's description that describe nothing."""
 
 
