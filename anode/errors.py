@@ -4,7 +4,8 @@ Every message follows one pattern: the rule, what was expected, what came, what 
 """
 
 import contextlib
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 
 
 class AnodeError(Exception):
@@ -34,6 +35,16 @@ class RunDirectoryError(AnodeError):
 
 class TrainingError(AnodeError):
     """A fit cannot continue: the loss is not finite, or there is nothing to train on."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean WORD?``, or nothing where no known word is like it.
+
+    >>> nearest("mafs", ["made_mog", "maf"])
+    '; did you mean maf?'
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from anode import progress
 
@@ -88,6 +89,7 @@ def prepare_process(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")
+    tqdm.set_lock(threading.RLock())  # its own, between processes, would outlive a killed one
     with contextlib.suppress(AttributeError):
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, KEPT_BLOCK)

@@ -24,6 +24,8 @@ LAYERS = [
     {"pipeline"},
     {"api", "benchmark", "service"},
     {"sklearn"},
+    {"commands"},
+    {"__main__"},
 ]
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
@@ -43,8 +45,8 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 
 # library -> where it may be imported, relative to the package
 CONFINED = {
-    "hydra": {"configuration", "pipeline"},
-    "omegaconf": {"configuration", "pipeline", "benchmark/benchmark.py", "api"},
+    "hydra": {"configuration", "pipeline", "commands"},
+    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py", "api"},
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},

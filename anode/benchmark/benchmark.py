@@ -104,7 +104,7 @@ def benchmark(config: BenchmarkConfig) -> None:
 
 
 def recipe(*overrides: str) -> Recipe:
-    """Density and trainer that ``scripts/run.py`` would use."""
+    """Density and trainer that ``anode run`` would use."""
     run = compose_run(overrides, "unused")
     return Recipe(run.density, run.trainer)
 

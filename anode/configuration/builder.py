@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from anode.errors import ConfigError
+from anode.errors import ConfigError, nearest
 from anode.resources import CONFIGS
 
 T = typing.TypeVar("T")
@@ -33,9 +33,12 @@ def resolve(raw: DictConfig) -> dict[str, Any]:
         ConfigError: a mandatory value is missing or an interpolation leads nowhere.
     """
     try:
-        content = OmegaConf.to_container(raw, resolve=True, throw_on_missing=True)
+        if missing := sorted(OmegaConf.missing_keys(raw)):
+            raise ConfigError(f"{', '.join(missing)} must be given: {missing[0]}=VALUE")
+        content = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration is incomplete: {error}") from None
+        first, *_ = str(error).splitlines()
+        raise ConfigError(f"a value of the configuration leads nowhere: {first}") from None
     return typing.cast(dict[str, Any], content)
 
 
@@ -85,7 +88,8 @@ class _Builder(typing.NamedTuple):
         names = [field.name for field in fields]
         for key in content:
             if key not in names:
-                raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
+                hint = nearest(str(key), names) or f"; expected {', '.join(names)}"
+                raise ConfigError(f"unknown key {prefix}{key}{hint}")
         for field in fields:
             no_default = field.default is field.default_factory is dataclasses.MISSING
             if field.name not in content and no_default:

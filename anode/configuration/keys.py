@@ -8,9 +8,11 @@ a key. A comment stands behind the value, on the lines below it, or on the lines
       start: 2500
     mode: last         # last | best; epochs that are averaged
 
-A comment that begins with values separated by bars names the choices of a key.
+A comment that begins with values separated by bars names the choices of a key. A key that its file
+leaves without one is explained by another file of the group.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,10 +21,10 @@ from typing import NamedTuple
 import yaml
 
 from anode.configuration.builder import CONFIG_DIR
-from anode.configuration.composition import defaults_of
+from anode.configuration.loader import defaults_of
 
 _CHOICES = re.compile(r"^(\S+(?: \| \S+)+?)(?:[;,:]\s+(.*)|)$")
-_COMMAND = re.compile(r"(@package|python scripts/|anode )")
+_COMMAND = re.compile(r"(@package|anode )")
 """Lines of a file's description that describe nothing."""
 
 
@@ -86,8 +88,12 @@ def keys_of(config: str, overrides: Sequence[str] = ()) -> list[Key]:
         for key in read_keys(file):
             path = f"{package}.{key.path}" if package else key.path
             former = found.get(path)
-            if former is not None and not key.comment:
-                key = key._replace(comment=former.comment, choices=former.choices)
+            if not (key.comment or key.choices):
+                key = (
+                    _explained(key)
+                    if former is None
+                    else key._replace(comment=former.comment, choices=former.choices)
+                )
             found[path] = key._replace(path=path)
     return [found[path] for path in _with_headings_first(found)]
 
@@ -107,6 +113,7 @@ def groups_of(config: str, overrides: Sequence[str] = ()) -> list[Group]:
     ]
 
 
+@functools.cache
 def choices_of(group: str) -> tuple[Choice, ...]:
     """The files of a group, by name; those of folders inside it too."""
     folder = CONFIG_DIR / group
@@ -121,14 +128,26 @@ def describe(file: str) -> tuple[str, str]:
     return re.split(r"(?<=[.?])\s", text, maxsplit=1)[0], text
 
 
-def read_keys(file: str) -> list[Key]:
+@functools.cache
+def read_keys(file: str) -> tuple[Key, ...]:
     """The keys of one file of ``configs/``, with paths relative to it."""
     text = _text(file)
     node = yaml.compose(text)
     if not isinstance(node, yaml.MappingNode):
-        return []
-    lines = text.splitlines()
-    return [key for key in _walk(node, lines, file, "") if key.path.split(".")[0] not in _HIDDEN]
+        return ()
+    keys = _walk(node, text.splitlines(), file, "")
+    return tuple(key for key in keys if key.path.split(".")[0] not in _HIDDEN)
+
+
+def _explained(key: Key) -> Key:
+    """A key without a comment, with that of another file of its group."""
+    group, slash, _ = key.file.partition("/")
+    for choice in choices_of(group) if slash else ():
+        for other in read_keys(f"{group}/{choice.name}"):
+            said = other.comment or other.choices
+            if said and key.path in (other.path, f"{group}.{other.path}"):
+                return key._replace(comment=other.comment, choices=other.choices)
+    return key
 
 
 _HIDDEN = ("defaults", "hydra")

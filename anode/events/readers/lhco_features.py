@@ -44,7 +44,7 @@ def read_lhco_features(
         path: the file.
         features: names from ``feature_definitions.FEATURES``.
         id_offset: event_id is the row number plus this; give further files disjoint ranges. In
-            a file that ``scripts/features.py`` made it is the row of the raw event.
+            a file that ``anode features`` made it is the row of the raw event.
         block_rows: rows read at a time.
         rows: first row and the one behind the last, to read a part; None for all.
 

@@ -2,7 +2,7 @@
 
 Raw particles are clustered once and their features kept in a folder (``data.cache``), under a
 name that changes with the file and the settings; all commands, folds and seeds share them. For
-files that take hours, make the features with ``scripts/features.py`` first.
+files that take hours, make the features with ``anode features`` first.
 """
 
 import dataclasses

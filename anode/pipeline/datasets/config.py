@@ -20,7 +20,7 @@ class RawDataConfig(FileConfig):
         jets: how they become jets.
         block_rows: events read, clustered and saved at a time.
         max_skipped: share of events that may have no features before the file is refused.
-        cache: folder where ``run.py`` and its like keep the features.
+        cache: folder where ``anode run`` and its like keep the features.
     """
 
     has_extra = False

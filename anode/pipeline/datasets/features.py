@@ -1,6 +1,6 @@
 """How does a file of raw particles of any size become a file of features?
 
-Rows are cut into blocks, blocks are tasks of ``cluster.py``, and each is saved when it is done in
+Rows are cut into blocks, blocks are tasks of ``workers.py``, and each is saved when it is done in
 the folder ``<output>.partial``. An interrupted command goes on behind the blocks that are there;
 the result does not depend on the size of blocks, the number of workers or interruptions. Memory
 holds a few blocks. The manifest beside the output says what every event became.

@@ -152,7 +152,7 @@ def from_mapping(content: Mapping[str, Any]) -> RunConfig:
 
 
 def compose_run(overrides: Sequence[str], run_dir: Path | str) -> RunConfig:
-    """The ``RunConfig`` that ``scripts/run.py`` would get from these overrides.
+    """The ``RunConfig`` that ``anode run`` would get from these overrides.
 
     Raises:
         ConfigError: a key or choice is unknown, or a value is of the wrong kind.

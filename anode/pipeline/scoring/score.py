@@ -100,7 +100,7 @@ def _to_score(data: DataConfig) -> DataConfig:
     """The data, without keys that scoring has no use for."""
     if data.key_file is not None:
         raise ConfigError(
-            "data.key is for judging, which score.py does not do for other data; leave it out"
+            "data.key is for judging, which anode score does not do for other data; leave it out"
         )
     if data.extra:
         raise ConfigError("data.extra serves a run's test; to score a file give it as data.path")

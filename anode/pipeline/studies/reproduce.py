@@ -81,7 +81,7 @@ def calibration_names() -> list[str]:
 
 
 def read_calibration(name: str) -> CalibrateConfig:
-    """A calibration as ``calibrate.py`` gets it."""
+    """A calibration as ``anode calibrate`` gets it."""
     chosen = name.removeprefix("calibration_")
     return calibrate.parse_calibrate(compose("calibrate", [f"calibration={chosen}"]))
 
@@ -92,5 +92,5 @@ def study_names() -> list[str]:
 
 
 def read_study(name: str) -> Study:
-    """A study as ``compare.py study=NAME`` gets it."""
+    """A study as ``anode compare study=NAME`` gets it."""
     return build(Study, resolve(compose("compare", [f"study={name}"]))["study"], "study")

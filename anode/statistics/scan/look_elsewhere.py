@@ -7,7 +7,7 @@ correlation n_ij / sqrt(n_i n_j), which a Gaussian copula gives the toys, bin by
 every window and cut is fitted and tested again, F-test included; its largest Z is what that of
 the scan is compared with. Where counts are small the copula gives a little less correlation, and
 so more trials. Densities, cuts and the range of the fit are those of the scan: whole scans of
-samples without signal (``scripts/calibrate.py``) say whether that is enough.
+samples without signal (``anode calibrate``) say whether that is enough.
 
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
