@@ -37,7 +37,7 @@ def kept(events, tmp_path_factory) -> Path:
     run_dir = tmp_path_factory.mktemp("search") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api_search, "write_report", without_figures)
-        search(events, IsolationForest(**FOREST), **QUICK, run_dir=run_dir)
+        search(events, IsolationForest(**FOREST), **QUICK, save=run_dir)
     return run_dir
 
 
@@ -83,11 +83,11 @@ def test_a_kept_search_has_its_report_and_goes_on_where_it_was(events, kept, mon
     before = {p: p.stat().st_mtime_ns for p in kept.rglob("window.json")}
     assert len(before) == 3
     (kept / "search.json").unlink()
-    search(events, IsolationForest(**FOREST), **QUICK, run_dir=kept)
+    search(events, IsolationForest(**FOREST), **QUICK, save=kept)
     assert (kept / "search.json").is_file()
     assert {p: p.stat().st_mtime_ns for p in before} == before
     with pytest.raises(RunDirectoryError, match="a search of other events; choose another"):
-        search(events[1:], IsolationForest(**FOREST), **QUICK, run_dir=kept)
+        search(events[1:], IsolationForest(**FOREST), **QUICK, save=kept)
 
 
 def test_no_label_is_read_and_nothing_is_left(events, kept, capfd, tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_kept(
     events, tmp_path, settings, error, message
 ):
     with pytest.raises(error, match=message):
-        search(events, "isolation_forest", **{**QUICK, **settings}, run_dir=tmp_path / "run")
+        search(events, "isolation_forest", **{**QUICK, **settings}, save=tmp_path / "run")
     assert not list(tmp_path.rglob("*.json"))
     with pytest.raises(ConfigError, match="uses truth labels and cannot search"):
         search(events, "supervised", **QUICK)
