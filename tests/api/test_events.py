@@ -64,6 +64,7 @@ def test_a_part_keeps_ids_and_labels():
     part = events[events.mass > 3200]
     assert (part.event_id.tolist(), part.label.tolist(), len(part)) == ([1, 2], [1, 0], 2)
     assert np.array_equal(events[:2].features, X[:2])
+    assert np.array_equal(events[[2, 0]].mass, M[[2, 0]])
 
 
 def test_the_text_of_events_is_short():
