@@ -29,7 +29,7 @@ from anode.jets.blocks import STAGES, read_block
 from anode.jets.features import COLUMNS
 from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
-    Source,
+    RawInput,
     blocks_of,
     identity_of,
     raw_source,
@@ -136,7 +136,7 @@ def manifest_path(output: Path) -> Path:
 
 def _make(
     data: RawDataConfig,
-    source: Source,
+    source: RawInput,
     output: Path,
     work: Path,
     layout: str,
@@ -201,7 +201,7 @@ def _columns(path: Path) -> Columns:
     return columns if block.label is None else {**columns, LABEL: block.label}
 
 
-def _finished(output: Path, source: Source, layout: str) -> dict[str, Any] | None:
+def _finished(output: Path, source: RawInput, layout: str) -> dict[str, Any] | None:
     """The manifest of the same features made before; None without any output.
 
     Raises:
