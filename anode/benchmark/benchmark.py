@@ -84,7 +84,7 @@ def benchmark(config: BenchmarkConfig) -> None:
         log.warning("device=cuda: torch finds no GPU here, nothing was timed")
         return
     prepare_process(config.threads)
-    content: dict[str, Any] = {"machine": machine(config), **provenance()}
+    content: dict[str, Any] = {"machine": machine(config), **provenance().to_json()}
     content["training"] = [_training(config, Shape(*s)) for s in config.training]
     content["at_once"] = [_at_once(config, Mixtures(*m)) for m in config.at_once]
     content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]

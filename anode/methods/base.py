@@ -1,9 +1,9 @@
 """What does every anomaly-detection method take, and what does it give back?"""
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -101,6 +101,24 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
+class ExtraMetrics:
+    """What a method says beside scores, as entries of ``metrics.json``; None is left out.
+
+    Attributes:
+        signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region.
+        signal_fraction_by_fold: what the fits of each fold learned of it.
+        likelihood_gain: mean of log p_data - log p_bg over data events that no fit has seen.
+        other: numbers of your own method, by the names of their entries.
+    """
+
+    signal_fraction: float | None = None
+    signal_fraction_error: float | None = None
+    signal_fraction_by_fold: tuple[float, ...] | None = None
+    likelihood_gain: float | None = None
+    other: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class MethodConfig:
     """Settings every method has; each adds its own.
 
@@ -195,14 +213,14 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """What the method says beside scores, as entries of ``metrics.json``.
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """What the method says beside scores.
 
         Args:
-            parts: as its ``Scores`` have them, (N,) each.
+            parts: terms of the score, as its ``Scores`` have them, (N,) each.
             in_data: (N,) which of the events are the data's, scored by fits that did not see them.
         """
-        return {}
+        return ExtraMetrics()
 
     @abc.abstractmethod
     def _fit(self, events: RegionEvents) -> None: ...

@@ -8,13 +8,12 @@ with those beside it, and both must be new to what scores them. Of events that p
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
+from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.regions.splits import uniform_of
 from anode.seeding import stream_seed
 
@@ -82,7 +81,7 @@ class SidebandFolds(AnomalyMethod):
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Those of the first member, of events of all."""
         return self.members[0].extra_metrics(parts, in_data)
 

@@ -185,7 +185,7 @@ def _make(
         "seconds_in_blocks": {name: round(tally.seconds[name], 2) for name in STAGES},
         "peak_memory_mb": peak_memory_mb(),
         "versions": source.versions,
-        **provenance(),
+        **provenance().to_json(),
     }
     # In this order: an output without its manifest would not be known again.
     io.write_json(manifest_path(output), manifest)

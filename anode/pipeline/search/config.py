@@ -16,7 +16,9 @@ from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
 from anode.methods.combination import CombinationConfig
 from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
+from anode.records import Json
 from anode.regions.windows import RegionsConfig, Window, scan_windows
+from anode.statistics.scan.search_result import Conclusion, SpectrumConfig
 from anode.statistics.scan.working_points import MIN_PASSING, n_passing
 
 TEMPLATES = ("auto", "sampled", "sidebands")
@@ -78,33 +80,6 @@ class TemplateConfig:
             )
         if self.n_events < 100:
             raise ConfigError(f"template.n_events must be at least 100, got {self.n_events}")
-
-
-@dataclass(frozen=True)
-class SpectrumConfig:
-    """How the selected spectrum outside a window is fitted.
-
-    Attributes:
-        low: where the fit starts [GeV]; None where the trigger turn-on ends.
-        high: where it ends; None above the last event.
-        bin_width: [GeV]; window edges fall on bin edges.
-        alpha: of the F-test that chooses 3, 4 or 5 parameters.
-        min_bins: needed on either side of the window.
-    """
-
-    low: float | None
-    high: float | None
-    bin_width: float
-    alpha: float
-    min_bins: int
-
-    def __post_init__(self) -> None:
-        if not self.bin_width > 0:
-            raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
-        if not 0 < self.alpha < 1:
-            raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
-        if self.min_bins < 1:
-            raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
 
 
 @dataclass(frozen=True)
@@ -178,21 +153,20 @@ class SearchConfig:
         )
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """The nested configuration of the windows, without what cannot change them."""
         content = dataclasses.asdict(self)
         content["scan"].pop("window")
-        for key in ("propose", *self.conclusion):
-            del content[key]
+        for key in ("propose", *(f.name for f in dataclasses.fields(self.conclusion))):
+            content.pop(key, None)
         content["run"] = self.run.identity
         del content["run"]["regions"]
         return content
 
     @property
-    def conclusion(self) -> dict[str, Any]:
-        """What finished windows are put together with: it may change without fitting again."""
-        content = dataclasses.asdict(self)
-        return {key: content[key] for key in ("spectrum", "n_toys", "extras")}
+    def conclusion(self) -> Conclusion:
+        """Settings with which finished windows are put together."""
+        return Conclusion(self.spectrum, self.n_toys, self.extras)
 
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_search``."""
