@@ -183,7 +183,7 @@ def read_value(hint: Any, value: object, place: Place) -> Any:
     """A value of a JSON file as its type hint asks.
 
     Hints are those of JSON's own values, ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``,
-    ``dict[str | int, X]``, records, other dataclasses and named tuples.
+    ``list[X]``, ``dict[str, X]`` or ``dict[int, X]``, records, other dataclasses and named tuples.
 
     Raises:
         DataError: it is of another kind.
@@ -196,6 +196,8 @@ def read_value(hint: Any, value: object, place: Place) -> Any:
         return None if value is None else read_value(wanted, value, place)
     if origin is tuple:
         return _read_tuple(hint, inner, value, place)
+    if origin is list:
+        return list(_read_tuple(hint, (*inner, ...), value, place))
     if origin is dict:
         return {
             _read_key(inner[0], name, place): read_value(inner[1], item, place.below(name))
@@ -245,8 +247,9 @@ def _kind(hint: Any) -> str:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
         return " or ".join(_kind(one) for one in inner)
-    if origin is tuple:
-        return "a list" if inner[-1] is Ellipsis else f"a list of {len(inner)}"
+    if origin in (tuple, list):
+        any_length = origin is list or inner[-1] is Ellipsis
+        return "a list" if any_length else f"a list of {len(inner)}"
     return _KINDS.get(hint, "a group of keys")
 
 
