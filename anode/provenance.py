@@ -19,7 +19,7 @@ class Provenance(Record):
     Attributes:
         command: as it was typed.
         git_commit: hash of the code; None outside a repository.
-        git_dirty: whether tracked files had changes.
+        git_dirty: True if tracked files had changes.
         python: version.
         packages: name -> version.
     """
@@ -82,7 +82,7 @@ class Manifest(Provenance):
         data: what the run is made of.
         seconds, cpu_seconds: stage -> time [s], summed over interruptions.
         peak_memory_mb: largest resident memory of a process so far [MB].
-        key: of the black box, if the run was judged with one.
+        key: key of the black box, if the run was judged with one.
     """
 
     data: DataDescription | None = field(default=None, metadata=LEFT_OUT_IF_NONE)

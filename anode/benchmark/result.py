@@ -16,7 +16,7 @@ class Machine(Record):
     Attributes:
         device: name of the processor or GPU.
         vector_instructions: those that torch uses.
-        threads: of each process.
+        threads: threads of each process.
         system: operating system.
     """
 
@@ -100,8 +100,8 @@ class BenchmarkResult(Record):
         at_once: times of mixtures trained in common steps.
         likelihood: fit -> time to the likelihood of the published recipe.
         outside_steps: contender -> fraction of a fit spent outside forward, backward and step.
-        memory: of scoring.
-        raw_events: time of features of raw events.
+        memory: memory and time of scoring.
+        raw_events: times of features of raw events.
     """
 
     machine: Machine

@@ -71,7 +71,7 @@ class Difference(NamedTuple):
     """Mean difference of a quantity to another group, over the seeds that both have.
 
     Attributes:
-        mean: of this group less the other.
+        mean: mean of this group less the other.
         error: standard error of the mean.
         n: common seeds.
     """
@@ -105,7 +105,7 @@ class Group(Record):
         point: point of the study's grid; "" where there is none.
         variant: name that is the same at every point.
         method: anomaly-detection method; None if the runs have several.
-        uses_truth: whether truth labels entered the scores.
+        uses_truth: True if truth labels entered the scores.
         n_runs: runs of the group.
         quantities: dotted name of a number of ``metrics.json`` -> its values.
     """
@@ -165,7 +165,7 @@ class Comparison:
     """What groups of runs have found; the content of ``comparison.json``.
 
     Attributes:
-        groups: in the order of the file.
+        groups: groups of runs, in the order of the file.
 
     Example:
         >>> runs = [RunMetrics("anode", seed, auc=seed / 4) for seed in (1, 2, 3)]

@@ -28,8 +28,8 @@ class SicCurve(NamedTuple):
     """Significance improvement TPR / sqrt(FPR) where at least 25 background events pass.
 
     Attributes:
-        fpr: (P,) rising strictly, the first is at or just above ``fpr_floor``.
-        tpr: (P,) of the loosest cut with this FPR.
+        fpr: (P,) false positive rate, strictly rising from at or just above ``fpr_floor``.
+        tpr: (P,) true positive rate of the loosest cut with this FPR.
         sic: (P,) TPR / sqrt(FPR).
         sic_error: (P,) binomial error at a fixed cut.
         sic_low, sic_high: (P,) 68% bootstrap band of SIC at this fixed FPR. Times sqrt(FPR) it

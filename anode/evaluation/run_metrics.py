@@ -38,7 +38,7 @@ class RunMetrics(Record):
             at every mass of the signal region.
         selection: "all", "1e-2" (the 1% that score highest) or "signal" -> feature -> where these
             data events lie.
-        uses_truth: whether truth labels entered the scores: a ceiling, not a search.
+        uses_truth: True if truth labels entered the scores: a ceiling, not a search.
         signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region, of
             methods that fit one.
         signal_fraction_by_fold: what the fits of each fold learned of it.

@@ -57,7 +57,7 @@ class RAnodeConfig(MethodConfig):
         fraction: w is "fixed"; "scanned", of which the likelihood of validation events picks the
             best for each fold; or "learned", from validation events after every epoch.
         fractions: w, the values scanned, or where learning starts.
-        fits: of p_sig for each fold.
+        fits: number of fits of p_sig for each fold.
         density: the flow of p_sig.
         trainer: its recipe.
     """

@@ -24,8 +24,8 @@ class SidebandFolds(AnomalyMethod):
     """A method for each fold of the sidebands, in folders of their own.
 
     Args:
-        directory: of all.
-        settings: how to fit; ``split.sideband_folds`` says how many.
+        directory: folder of all methods.
+        settings: settings of the fits; ``split.sideband_folds`` is the number of folds.
         make: the method in a folder.
     """
 

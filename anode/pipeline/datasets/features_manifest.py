@@ -38,14 +38,14 @@ class FeaturesManifest(Record):
         skipped: reason -> events without features.
         skipped_rows: reason -> rows of the first of them.
         columns: columns of the output.
-        j1: which jet is the first.
+        j1: meaning of the first jet.
         input: the raw file.
         output_sha256: hash of the output.
-        settings: how particles became jets.
+        settings: settings of the jets.
         block_rows: events in a block.
         max_skipped: fraction of events that may have no features.
         n_jobs: processes.
-        cluster: where they ran.
+        cluster: machines that they ran on.
         seconds: step -> wall time [s].
         seconds_in_blocks: stage -> time summed over blocks [s].
         peak_memory_mb: largest resident memory of a process [MB].

@@ -38,9 +38,9 @@ class ScanWindow(NamedTuple):
     """The run of one window of a scan.
 
     Attributes:
-        directory: of the run.
-        window: in mass [GeV].
-        config: of the run, to score events that are new to it.
+        directory: folder of the run.
+        window: window in mass [GeV].
+        config: configuration of the run, to score events that are new to it.
         thresholds: background efficiency -> score, the loosest cut first; an event passes whose
             score is larger.
     """

@@ -50,7 +50,7 @@ class CalibrateConfig:
         n_experiments: searches of each injection, seeds 1 to n.
         injections: signal events put into a sample, at any mass.
         window: [low, high) [GeV], which the injected signal is looked for in.
-        overrides: of ``configs/search.yaml``.
+        overrides: settings that differ from ``configs/search.yaml``.
         n_jobs: processes, a search each.
     """
 

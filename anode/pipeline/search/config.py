@@ -1,4 +1,4 @@
-"""What exactly was a search asked for? A run's configuration, and what slides over the mass."""
+"""Configuration of a search: that of a run, and the windows that slide over the mass."""
 
 import dataclasses
 import typing
@@ -29,9 +29,9 @@ class ScanConfig:
     """Which windows [start + i step, start + i step + width) up to ``stop`` are searched [GeV].
 
     Attributes:
-        start, stop, width, step: of the windows.
+        start, stop, width, step: range, width and distance of the windows [GeV].
         sideband: width of the sidebands on either side; None is no limit.
-        min_events: in a window, for a density to be fitted there.
+        min_events: events that a window needs for a density to be fitted there.
         window: the number of one window to be made alone; None makes all, and the result.
     """
 
@@ -87,12 +87,12 @@ class SearchConfig:
     """Everything a search is made of; keys as in ``configs/search.yaml``.
 
     Attributes:
-        run: of each window, but for its regions and folder.
-        scan: the windows.
-        efficiencies: of background, at the cuts; descending.
-        template: on which the cuts are fixed.
+        run: configuration of each window's run, but for its regions and folder.
+        scan: windows.
+        efficiencies: fractions of background at the cuts, descending.
+        template: background on which the cuts are fixed.
         spectrum: the fit outside the window.
-        n_toys: of the whole scan.
+        n_toys: toys of the whole scan.
         extras: also upper limits, a fitted resonance and pyBumpHunter, which decide nothing.
         propose: only say which windows the spectrum allows.
     """

@@ -29,7 +29,7 @@ class TestedWindows(NamedTuple):
     Attributes:
         places: number of the window and of the cut of each.
         cells: what their toys need.
-        name: of their random stream.
+        name: name of their random stream.
     """
 
     places: list[tuple[int, int]]

@@ -31,7 +31,7 @@ class _StoredSpectra(NamedTuple):
     bins.
 
     Attributes:
-        edges: (B+1,) of the bins [GeV].
+        edges: (B+1,) edges of the bins [GeV].
         inclusive: (B,) events without a cut.
         counts: (W, C, B) events that pass.
         expected: (W, C, B) background events of the fits.
@@ -56,7 +56,7 @@ class ReportConfig:
 
     Attributes:
         run_dir: folder of a finished search.
-        output: where the report goes, with ``search.json`` and ``top_events.json`` beside it;
+        output: folder of the report, with ``search.json`` and ``top_events.json`` beside it;
             None for the folder of the search.
         calibrated: a ``calibration.json`` of the same method, whose findings are warned of; None
             for the one in the folder of the search, if there is one.
@@ -99,9 +99,9 @@ def write_report(
     """The same without a word; what it says.
 
     Args:
-        folder: of the search.
-        output: for the report, if it is to stand elsewhere, with the numbers it is made of.
-        calibration: of the method, if it lies elsewhere.
+        folder: folder of the search.
+        output: folder of the report, if it is to stand elsewhere, with the numbers it is made of.
+        calibration: ``calibration.json`` of the method, if it lies elsewhere.
 
     Raises:
         RunDirectoryError, DataError: as ``report``.

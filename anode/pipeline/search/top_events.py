@@ -111,13 +111,13 @@ def rarest(windows: Sequence[WindowScores], n: int) -> Ranked:
         inside = (window.mass >= window.low) & (window.mass < window.high)
         nearest = np.argmin(np.abs(window.mass[:, None] - centers), axis=1) == place
         own = np.flatnonzero(inside & nearest)
-        rarity = log10_efficiency(window.score[own], window.thresholds)
-        first = np.lexsort((window.event_id[own], rarity))[:n]
+        fraction = log10_efficiency(window.score[own], window.thresholds)
+        first = np.lexsort((window.event_id[own], fraction))[:n]
         own = own[first]
         bounds = [np.full(len(own), bound) for bound in (window.low, window.high)]
         found.append(
             Ranked(
-                window.event_id[own], window.mass[own], window.score[own], rarity[first], *bounds
+                window.event_id[own], window.mass[own], window.score[own], fraction[first], *bounds
             )
         )
     joined = Ranked(*(np.concatenate(column) for column in zip(*found, strict=True)))
@@ -154,9 +154,9 @@ def log10_efficiency(score: np.ndarray, thresholds: Mapping[float, float]) -> np
     x, y = x[last], y[last]
     slope = -1 / np.log(10) if len(x) == 1 else (y[-1] - y[-2]) / (x[-1] - x[-2])
     first = slope if len(x) == 1 else (y[1] - y[0]) / (x[1] - x[0])
-    rarity = np.interp(score, x, y)
-    rarity = np.where(score > x[-1], y[-1] + slope * (score - x[-1]), rarity)
-    return np.asarray(np.where(score < x[0], y[0] + first * (score - x[0]), rarity))
+    fraction = np.interp(score, x, y)
+    fraction = np.where(score > x[-1], y[-1] + slope * (score - x[-1]), fraction)
+    return np.asarray(np.where(score < x[0], y[0] + first * (score - x[0]), fraction))
 
 
 def _event(ranked: Ranked, place: int, kinematics: EventTable | None) -> TopEvent:

@@ -1,4 +1,4 @@
-"""Which runs make a study, and how are the missing ones made? A process takes a seed."""
+"""Runs of a study, and how the missing ones are made: a process takes a seed."""
 
 import contextlib
 import dataclasses

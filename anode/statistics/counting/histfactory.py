@@ -19,7 +19,7 @@ def workspace(n_observed: float, n_expected: float, error: float) -> dict[str, o
     Args:
         n_observed: counted events.
         n_expected: background events expected.
-        error: of n_expected, one standard deviation; 0 if exactly known.
+        error: standard deviation of n_expected; 0 if exactly known.
     """
     spread = sqrt(max(n_expected, SMALL) + error**2)
     excess = max(n_observed - n_expected, 0.0)

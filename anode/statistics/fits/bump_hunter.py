@@ -53,7 +53,7 @@ def bump_hunter(
     Args:
         spectrum: counts and edges, B bins.
         expected: (B,) background events.
-        seed: of the toys.
+        seed: seed of the toys.
         n_toys: Poisson toys of ``expected``.
         widths: fewest and most bins of a window.
 

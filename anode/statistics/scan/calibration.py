@@ -1,4 +1,4 @@
-"""Are p-values of background uniform, and does the fitted signal follow the injected one?"""
+"""Calibration: uniform p-values of background, and fitted against injected signal."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Uniformity(NamedTuple):
     Attributes:
         n: pseudo-experiments.
         fraction_below: share of p-values of at most 0.05 and 0.01 ("0.05", "0.01").
-        error: of each share, half of Wilson's one-sigma interval.
+        error: error of each share, half of Wilson's one-sigma interval.
         ks_statistic, ks_p_value: Kolmogorov-Smirnov.
     """
 

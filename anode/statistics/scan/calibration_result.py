@@ -20,7 +20,8 @@ class InjectionSummary(Record):
         n: searches.
         z, z_low, z_high: median local Z and its central 68% band.
         bias, bias_error: mean of fitted - true signal events that pass.
-        pull_mean, pull_mean_error, pull_std, pull_std_error: of (fitted - true) / error.
+        pull_mean, pull_mean_error, pull_std, pull_std_error: mean and standard deviation of
+            (fitted - true) / error.
         coverage, coverage_error: fraction of 68% intervals that hold the truth.
         passing: mean number of true signal events that pass.
     """

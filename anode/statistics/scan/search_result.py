@@ -16,8 +16,8 @@ class SpectrumConfig:
     """How the selected spectrum outside a window is fitted.
 
     Attributes:
-        low: where the fit starts [GeV]; None where the trigger turn-on ends.
-        high: where it ends [GeV]; None above the last event.
+        low: start of the fit [GeV]; None where the trigger turn-on ends.
+        high: end of the fit [GeV]; None above the last event.
         bin_width: width of a bin [GeV]; window edges fall on bin edges.
         alpha: level of the F-test that chooses 3, 4 or 5 parameters.
         min_bins: bins needed on either side of the window.
@@ -45,7 +45,7 @@ class Conclusion(Record):
     Attributes:
         spectrum: the fit outside a window.
         n_toys: toys of the whole scan.
-        extras: whether limits are set, a resonance is fitted and pyBumpHunter run; they decide
+        extras: True if limits are set, a resonance is fitted and pyBumpHunter run; they decide
             nothing.
     """
 
@@ -178,14 +178,14 @@ class SearchResult(Record):
         method: name of the method, as ``method=`` has it.
         title: its name in figures.
         seed: root seed.
-        data: which events were searched.
+        data: the events that were searched.
         n_events: events searched, at all masses.
         n_dropped: events of the file that could not be used.
-        scan: which windows.
+        scan: range, width and distance of the windows.
         fit_range: first and last mass of the fitted spectra [GeV].
         bin_width: width of a bin of the fitted spectra [GeV].
         efficiencies: nominal fractions of background at the cuts, descending.
-        template_source: where background to fix the cuts comes from, "sampled" or "sidebands".
+        template_source: source of the background that fixes the cuts, "sampled" or "sidebands".
         sideband_folds: fits of which each left out one fold of the sidebands.
         windows: every window at every cut that something predicts.
         best: the largest excess of all windows at cuts; None if none could be tested.

@@ -1,4 +1,4 @@
-"""What a search says of one window at one cut: counts, significance, fit, template, limit."""
+"""Result of one window at one cut: counts, significance, fit, template, limit."""
 
 from dataclasses import dataclass
 
@@ -106,7 +106,7 @@ class WindowTest(CutWindow):
         threshold: score that the cut asks for; None without a cut.
         expected_from: "fit" of the spectrum outside the window, "template", or "observed" where
             nothing predicts.
-        tested: whether it competes for the largest excess: only predictions of a fit do.
+        tested: True if it competes for the largest excess: only predictions of a fit do.
         reason: why it does not, or None.
         significance_from: "asymptotic", or "exact" where few events are expected.
         fit: quality of the fit; None where there is none.

@@ -73,7 +73,7 @@ def test_window(
         model: cuts of the window.
         min_bins: bins of the fit needed on either side of the window.
         alpha: level of the F-test.
-        limits: whether to set upper limits, which take most of the time.
+        limits: True to set upper limits, which take most of the time.
     """
     low, high = float(spectra.low[window]), float(spectra.high[window])
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))

@@ -21,13 +21,13 @@ def window(low: float, ids, mass, score, thresholds=THRESHOLDS) -> WindowScores:
 
 @given(st.lists(st.floats(-5, 20), min_size=2, max_size=30))
 def test_higher_scores_are_rarer(scores):
-    rarity = log10_efficiency(np.sort(scores), THRESHOLDS)
-    assert np.all(np.diff(rarity) <= 0)
+    fraction = log10_efficiency(np.sort(scores), THRESHOLDS)
+    assert np.all(np.diff(fraction) <= 0)
 
 
 def test_one_threshold_counts_nats():
-    rarity = log10_efficiency(np.array([2.0, 3.0]), {0.1: 2.0})
-    np.testing.assert_allclose(rarity, [-1, -1 - 1 / np.log(10)])
+    fraction = log10_efficiency(np.array([2.0, 3.0]), {0.1: 2.0})
+    np.testing.assert_allclose(fraction, [-1, -1 - 1 / np.log(10)])
 
 
 def test_thresholds_that_fall_are_refused():
