@@ -75,7 +75,7 @@ class RunMetrics(Record):
     n_scored_data: int | None = None
     closure: dict[str, float] | None = None
     sculpting: dict[str, FlatnessTest] = field(default_factory=dict)
-    selection: dict[str, dict[str, Spread]] = field(default_factory=dict)
+    selection: dict[str, dict[str, Spread]] = field(default_factory=dict, repr=False)
     uses_truth: bool = False
     signal_fraction: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     signal_fraction_error: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)

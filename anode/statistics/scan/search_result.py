@@ -200,6 +200,13 @@ class SearchResult(Record):
         skipped: windows with too few events.
         conclusion: settings of the tests and toys; None in files that do not say.
         seconds, cpu_seconds: time of the search, and CPU time of all its processes [s].
+
+    Example:
+        Of a finished search in ``DIR``::
+
+            result = SearchResult.from_json(io.read_json("DIR/search.json"), "DIR/search.json")
+            result.best.mass, result.best.z_global  # centre of the window [GeV], global Z
+            [(row.mass, row.p_local) for row in result.at(0.01)]  # the scan at one cut
     """
 
     method: str
@@ -214,15 +221,15 @@ class SearchResult(Record):
     efficiencies: tuple[float, ...]
     template_source: str = field(default="", kw_only=True)
     sideband_folds: int = field(default=1, kw_only=True)
-    windows: tuple[WindowTest, ...]
+    windows: tuple[WindowTest, ...] = field(repr=False)
     best: LargestExcess | None
     best_inclusive: LargestExcess | None
     resonance: FittedResonance | None
     toys: ScanToys = field(metadata=key("global"))
     bump_hunter: dict[str, BumpHunt] = field(default_factory=dict, kw_only=True)
     cuts_not_fixed: tuple[CutNotFixed, ...] = field(default=(), kw_only=True)
-    independence: tuple[ScoreMassTest, ...] = field(default=(), kw_only=True)
-    sculpting: tuple[SculptingTest, ...]
+    independence: tuple[ScoreMassTest, ...] = field(default=(), kw_only=True, repr=False)
+    sculpting: tuple[SculptingTest, ...] = field(repr=False)
     skipped: tuple[SkippedWindow, ...]
     conclusion: Conclusion | None = field(default=None, kw_only=True)
     seconds: float
