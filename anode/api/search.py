@@ -34,7 +34,7 @@ def search(
     spectrum: Settings | None = None,
     n_toys: int | None = None,
     extras: bool | None = None,
-    run_dir: Path | str | None = None,
+    save: Path | str | None = None,
     **settings: Any,
 ) -> SearchResult:
     """Look for an excess in every mass window, without a label, and say how rare the largest is.
@@ -59,7 +59,7 @@ def search(
         spectrum: of the fit outside a window: ``{"low": ..., "high": ..., "bin_width": ...}``.
         n_toys: of the whole scan, at least 100.
         extras: whether to set limits, fit a resonance and run pyBumpHunter.
-        run_dir: folder to keep, with ``search.json``, the fits, and the report; an interrupted
+        save: folder to keep, with ``search.json``, the fits, and the report; an interrupted
             search goes on there. None: nothing is kept.
         **settings: further keywords of ``Model``, such as ``seed`` and ``n_jobs`` (windows side by
             side; above 1 a script needs ``if __name__ == "__main__":``).
@@ -101,21 +101,21 @@ def search(
     }
     content = content_of("search", name, given, {k: v for k, v in keys.items() if v is not None})
     private = PrivateFolder()
-    folder = private.path if run_dir is None else Path(run_dir)
+    folder = private.path if save is None else Path(save)
     content["data"] = data_settings(folder / EVENTS, features, labelled=False)
     content |= {"features": list(features), "run_dir": str(folder)}
     config = search_from_mapping(content)
     keep_events(folder / EVENTS, events.with_features(features).without_label())
     with lent_process(), quiet():
         find(config)
-        if run_dir is not None:
+        if save is not None:
             write_report(folder)
     return read_search(folder)
 
 
 def _of_method(method: Model | type[Model] | str) -> tuple[str, dict[str, Any]]:
     """Its name, and settings but for the regions, which every window has of its own."""
-    if isinstance(method, Model):
-        given = method.given
-        return method.method, {k: v for k, v in given.items() if k not in ("signal", "sidebands")}
-    return (method, {}) if isinstance(method, str) else (method.method, {})
+    if not isinstance(method, Model):
+        method = Model(method=method) if isinstance(method, str) else method()
+    given = method.given
+    return method.method, {k: v for k, v in given.items() if k not in ("signal", "sidebands")}

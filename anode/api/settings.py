@@ -1,17 +1,17 @@
 """Keywords of the public classes -> keys of ``configs/``, whose values are the only defaults."""
 
-import difflib
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 
-from anode.configuration.builder import CONFIG_DIR, resolve
+from anode.configuration.builder import resolve
 from anode.configuration.composition import compose
-from anode.errors import ConfigError
+from anode.configuration.keys import choices_of
+from anode.errors import ConfigError, nearest
 
 KEYS = {
     "signal": "regions.signal",
@@ -104,7 +104,7 @@ def check_choice(group: str, choice: str) -> None:
     Raises:
         ConfigError: it is not; the message has the choices and suggests the nearest one.
     """
-    known = choices_of(group)
+    known = [each.name for each in choices_of(group)]
     if choice not in known:
         raise ConfigError(
             f"{group} must be one of {', '.join(known)}, got {choice!r}"
@@ -122,17 +122,6 @@ def _composed_once(name: str, overrides: tuple[str, ...]) -> DictConfig:
     return compose(name, [*overrides, "run_dir=replaced"])
 
 
-def choices_of(group: str) -> list[str]:
-    """The choices of a group: its files in ``configs/``."""
-    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean WORD?``, or nothing where no known word is like it."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _picked(keyword: str, value: Any) -> list[str]:
     """The override that picks a choice of a group, if a setting names one."""
     choice = value.get("name") if isinstance(value, Mapping) else value
@@ -147,7 +136,7 @@ def _members(members: Any) -> list[str]:
     if members is None:
         return []
     default = _composed("run", ("method=combination",)).method.members
-    known = [name for name in choices_of("method") if name != "combination"]
+    known = [each.name for each in choices_of("method") if each.name != "combination"]
     for name in members:
         if name not in known:
             raise ConfigError(

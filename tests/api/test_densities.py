@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from anode import fit, make_density
-from anode.api.settings import choices_of
+from anode.configuration.keys import choices_of
 from anode.density.base import ConditionalDensity
 from anode.errors import AnodeError, ConfigError, DataError
 from anode.pipeline.runs.config import compose_run
 
-NAMES = choices_of("density")
+NAMES = [choice.name for choice in choices_of("density")]
 QUICK = {"epochs": 8, "batch_size": 200, "ensemble": 2, "logit": False, "seed": 1}
 
 
