@@ -25,6 +25,9 @@ OmegaConf.register_new_resolver(
 )
 """``${if_null:${data.path},780}`` in a YAML file: 780 where another key is null, else null."""
 
+OmegaConf.register_new_resolver("keys", lambda group: list(group or ()), replace=True)
+"""``${keys:${data.columns.features}}``: the names of a group's keys; none of null."""
+
 
 def resolve(raw: DictConfig) -> dict[str, Any]:
     """Plain containers with every interpolation replaced by its value.

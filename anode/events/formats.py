@@ -12,6 +12,8 @@ from anode.events.config import DataConfig, FileConfig
 from anode.events.derived_source import first_events
 from anode.events.readers.cathode_arrays import CathodeArrays
 from anode.events.readers.dijet_files import BundledFile, LhcoFile, dijet_file
+from anode.events.readers.tables.config import TableConfig
+from anode.events.readers.tables.table import Table
 from anode.events.simulation.toy_source import ToyConfig, ToyEvents
 from anode.events.source import Source
 
@@ -34,6 +36,7 @@ FORMATS: dict[str, Format] = {
     "bundled": Format(BundledFile.open, DataConfig),
     "lhco_features": Format(LhcoFile.open),
     "arrays": Format(CathodeArrays.open),
+    "table": Format(Table.open, TableConfig),
     "toy": Format(ToyEvents.open, ToyConfig, makes_events=True),
 }
 

@@ -9,12 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from anode.errors import ConfigError, DataError
-from anode.events.config import DataConfig
 from anode.events.feature_definitions import check_features
 from anode.events.readers.fault_scan import Block, scan_tables
 from anode.events.table import EventTable
@@ -227,8 +226,13 @@ class FileSource(Source):
     location: Path
 
     @classmethod
-    def open(cls, data: DataConfig, seed: int) -> Self:
-        """As ``events.formats.FORMATS`` wants it."""
+    def open(cls, data: Any, seed: int) -> Self:
+        """The events of a configuration, as ``events.formats.FORMATS`` wants it.
+
+        Args:
+            data: the group ``data``, of the dataclass that stands beside this format there.
+            seed: root seed of the run, for events that are made.
+        """
         return cls(Path(str(data.path)))
 
     @property

@@ -191,18 +191,24 @@ def refuse_rows(
         )
 
 
-def refuse_repeated(source: str, event_id: np.ndarray) -> None:
-    """Refuse the ids of a whole file, read in parts, if one occurs twice.
+def refuse_repeated(source: str, event_id: np.ndarray, *, first_row: int = 0) -> None:
+    """Refuse ids if one occurs twice.
+
+    Args:
+        source: the file.
+        event_id: (N,) of its rows from ``first_row`` on.
+        first_row: row in the file of the first.
 
     Raises:
-        DataError: with the first such id.
+        DataError: with the first such id, and its rows.
     """
     ordered = np.sort(event_id)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if repeated.size:
+        row = first_row + np.flatnonzero(event_id == repeated[0])[1]
         raise DataError(
-            f"{source}: every event_id must occur once, but {repeated[0]} occurs again "
-            f"({repeated.size} such rows); remove the copies"
+            f"{source}: every event_id must occur once, but {repeated[0]} occurs again in row "
+            f"{row} ({repeated.size} such rows); remove the copies"
         )
 
 

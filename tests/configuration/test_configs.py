@@ -22,6 +22,9 @@ GROUPS = sorted(
 CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
 
 
+NAMED = "data.columns={mass: m_jj, features: {alpha: alpha}, label: null, event_id: null}"
+
+
 def composed(*overrides: str, name: str = "run"):
     with initialize_config_dir(str(CONFIGS), version_base=None):
         return compose(name, overrides=["run_dir=somewhere", *overrides])
@@ -35,6 +38,8 @@ def parsed(*overrides: str) -> configuration.RunConfig:
 def test_every_choice_of_every_group_composes(group, choice):
     needs_path = group == "data" and choice not in ("bundled", "toy")
     extra = ["data.path=somewhere"] if needs_path else []
+    if choice == "table":
+        extra.append(NAMED)
     assert parsed(f"{group}={choice}", *extra).run_dir == "somewhere"
 
 
@@ -81,14 +86,29 @@ def test_sidebands_follow_the_signal_region_unless_given(tmp_path):
         parsed("regions.signal=[3200]")
 
 
-@pytest.mark.parametrize("data", ["bundled", "toy", "lhco_features"])
+def test_all_features_of_a_table_are_used_unless_some_are_chosen():
+    asked = ["data=table", "data.path=own.csv", "data.columns.mass=m"]
+    asked.append("data.columns.features={alpha: a, beta: b, gamma: c}")
+    assert parsed(*asked).features == ["alpha", "beta", "gamma"]
+    assert parsed(*asked, "features=[gamma,alpha]").features == ["gamma", "alpha"]
+    columns = parsed(*asked).data.columns
+    assert (columns.mass, columns.label, columns.event_id) == ("m", None, None)
+    with pytest.raises(ConfigError, match=r"type for instance 'data\.columns="):
+        parsed("data=table", "data.path=own.csv")
+
+
+def test_arrays_with_delta_r_are_a_choice_of_their_own():
+    plain = parsed("data=arrays", "data.path=folder")
+    wide = parsed("data=cathode_delta_r", "data.path=folder")
+    assert wide.data == plain.data
+    assert wide.features == [*plain.features, "delta_r"]
+
+
+@pytest.mark.parametrize("data", ["bundled", "toy", "lhco_features", "table"])
 def test_data_of_any_choice_are_explored_and_scored(data):
     """Though some choices set keys that runs alone have."""
-    asked = (
-        [f"data={data}"] if data in ("bundled", "toy") else [f"data={data}", "data.path=own.h5"]
-    )
-    if data == "table":
-        asked.append("data.columns={mass: m, features: {a: b}}")
+    own_file = [] if data in ("bundled", "toy") else ["data.path=own.h5"]
+    asked = [f"data={data}", *own_file, *([NAMED] if data == "table" else [])]
     with initialize_config_dir(str(CONFIGS), version_base=None):
         explored = parse_explore(compose("explore", [*asked, "output=out"]))
         scored = parse_score(compose("score", [*asked, "run_dir=run", "output=out"]))

@@ -28,7 +28,7 @@ from anode.jets.blocks import STAGES, read_block
 from anode.jets.features import COLUMNS
 from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
-    Source,
+    RawInput,
     blocks_of,
     identity_of,
     raw_source,
@@ -37,7 +37,7 @@ from anode.pipeline.datasets.feature_blocks import (
 )
 from anode.pipeline.datasets.features_manifest import (
     FeaturesManifest,
-    RawInput,
+    RawFile,
     manifest_path,
     read_features_manifest,
 )
@@ -136,7 +136,7 @@ def make_features(
 
 def _make(
     data: RawDataConfig,
-    source: Source,
+    source: RawInput,
     output: Path,
     work: Path,
     layout: str,
@@ -178,7 +178,7 @@ def _make(
         skipped_rows={reason: tuple(rows) for reason, rows in tally.rows.items() if rows},
         columns=RAW_COLUMNS if layout == "lhco" else COLUMNS,
         j1="the jet of larger transverse momentum, in every layout",
-        input=RawInput(source.path.name, source.path.stat().st_size, digest),
+        input=RawFile(source.path.name, source.path.stat().st_size, digest),
         output_sha256=io.sha256_file(assembled),
         settings=source.settings,
         block_rows=data.block_rows,
@@ -204,7 +204,7 @@ def _columns(path: Path) -> Columns:
     return columns if block.label is None else {**columns, LABEL: block.label}
 
 
-def _finished(output: Path, source: Source, layout: str) -> FeaturesManifest | None:
+def _finished(output: Path, source: RawInput, layout: str) -> FeaturesManifest | None:
     """The manifest of the same features made before; None without any output.
 
     Raises:
