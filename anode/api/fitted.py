@@ -178,7 +178,11 @@ class _Scoring:
         )
 
     def _extra(self, scores: Scores, used: NDArray[np.bool_]) -> dict[str, Any]:
-        return self.method.extra_metrics(scores.parts, used) if used.any() else {}
+        if not used.any():
+            return {}
+        found = dataclasses.asdict(self.method.extra_metrics(scores.parts, used))
+        found |= found.pop("other")
+        return {name: value for name, value in found.items() if value is not None}
 
     def _score(
         self, table: EventTable, seen: NDArray[np.bool_], *, any_mass: bool

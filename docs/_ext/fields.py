@@ -20,6 +20,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 UNIT = re.compile(r"\s*\[(GeV|TeV|events|s|bytes|MB)\]")
+ROLE = re.compile(r":\w+:`([^`]+)`")
 WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false", Any: "anything"}
 
 
@@ -58,6 +59,8 @@ def type_in_words(annotation: Any) -> str:
         return "list of " + (type_in_words(inner[0]) if inner else "values")
     if origin in (dict, typing.get_origin(typing.Mapping[str, int])):
         return f"{type_in_words(args[0])} → {type_in_words(args[1])}"
+    if "ndarray" in (getattr(annotation, "__name__", ""), getattr(origin, "__name__", "")):
+        return "array"
     if inspect.isclass(annotation) and _is_record(annotation):
         return f"`{annotation.__name__}`"
     return getattr(annotation, "__name__", str(annotation))
@@ -73,7 +76,8 @@ def meanings(docstring: str) -> dict[str, Meaning]:
     found: dict[str, Meaning] = {}
     for names, text in _entries(inspect.cleandoc(docstring).splitlines()):
         unit = UNIT.search(text)
-        plain = re.sub(r"\bNone\b", "null", UNIT.sub("", text).strip())
+        plain = ROLE.sub(r"`\1`", UNIT.sub("", text).strip())
+        plain = re.sub(r"\bNone\b", "null", plain)
         for name in names.split(","):
             found[name.strip()] = Meaning(unit[1] if unit else "", plain)
     return found

@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from anode.errors import DataError
 from anode.events.derived_source import DerivedSource, first_events
@@ -21,6 +20,7 @@ from anode.events.table import EventTable
 from anode.pipeline.datasets.config import BlackboxConfig, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import raw_source
 from anode.pipeline.datasets.features import make_features
+from anode.pipeline.datasets.features_manifest import FeaturesManifest
 from anode.pipeline.datasets.workers import LOCAL
 
 
@@ -31,13 +31,13 @@ class FeaturesOf(DerivedSource):
     Attributes:
         inner: the features.
         data: what was asked for.
-        manifest: of features that were made of raw particles; empty for a file of features.
+        manifest: of features that were made of raw particles; None for a file of features.
         n_jobs: processes that cluster a further file.
         is_blind: whether labels must not be read.
     """
 
     data: RawDataConfig
-    manifest: Mapping[str, Any]
+    manifest: FeaturesManifest | None
     n_jobs: int
     is_blind: bool
 
@@ -67,9 +67,11 @@ class FeaturesOf(DerivedSource):
 
     @property
     def skipped(self) -> Mapping[str, Skipped]:
-        counts = self.manifest.get("skipped", {})
-        rows = self.manifest.get("skipped_rows", {})
-        return {reason: Skipped(n, rows[reason]) for reason, n in counts.items() if n}
+        if self.manifest is None:
+            return {}
+        rows = self.manifest.skipped_rows
+        counts = self.manifest.skipped.items()
+        return {reason: Skipped(n, list(rows[reason])) for reason, n in counts if n}
 
     def read(
         self, features: Sequence[str], *, rows: Rows = None, id_offset: int = 0
@@ -111,7 +113,7 @@ def open_data(data: DataConfig, *, seed: int, n_jobs: int, any_fault: bool = Fal
     data = dataclasses.replace(data, max_skipped=1.0) if any_fault else data
     path, is_blind = Path(str(data.path)), isinstance(data, BlackboxConfig)
     if is_blind and not is_raw(path):
-        source = FeaturesOf(source_of_file(path), data, {}, n_jobs, is_blind)
+        source = FeaturesOf(source_of_file(path), data, None, n_jobs, is_blind)
     else:
         source = _clustered(data, "anode", n_jobs, is_blind=is_blind)
     return first_events(source, data)

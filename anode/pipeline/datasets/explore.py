@@ -4,7 +4,6 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -23,6 +22,7 @@ from anode.evaluation.description.describe import (
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
 from anode.reporting.dataset.exploration_card import card
@@ -97,7 +97,7 @@ def explore(config: ExploreConfig) -> None:
     for name, figure in figures.items():
         save_figure(figure, output / name)
     origin = _origin(config, source, description)
-    io.write_json(output / "card.json", origin | facts(description))
+    io.write_json(output / "card.json", {**origin, **facts(description)})
     names = [f"{name}.png" for name in figures]
     io.write_text(output / "card.md", card(description, origin, names))
     print(card(description, origin, markdown=False))
@@ -132,31 +132,20 @@ def _with_skipped(description: Description, source: Source) -> Description:
     )
 
 
-def facts(description: Description) -> dict[str, Any]:
+def facts(description: Description) -> dict[str, Json]:
     """A description as plain containers, ready for JSON; samples are left out."""
-    plain = {
+    content = {
         field.name: getattr(description, field.name)
         for field in dataclasses.fields(description)
         if field.name not in ("inside", "outside", "mass_counts")
     }
     filled = np.flatnonzero(description.mass_counts["all"])
     first, last = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
-    plain["mass_counts"] = {
+    content["mass_counts"] = {
         name: counts[first:last].tolist() for name, counts in description.mass_counts.items()
     }
-    plain["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
-    return {name: _plain(value) for name, value in plain.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses and named tuples as mappings."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    content["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
+    return {name: plain(value) for name, value in content.items()}
 
 
 def _origin(config: ExploreConfig, source: Source, description: Description) -> dict[str, str]:

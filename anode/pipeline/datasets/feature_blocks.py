@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -124,7 +124,7 @@ def run_blocks(
 
 
 def refuse_skipped(
-    path: Path, skipped: Mapping[str, int], rows: Mapping[str, list[int]], data: RawDataConfig
+    path: Path, skipped: Mapping[str, int], rows: Mapping[str, Sequence[int]], data: RawDataConfig
 ) -> None:
     """Report events without features, and refuse the file if they are too many."""
     n_skipped, n_events = sum(skipped.values()), raw_layout(path).n_events

@@ -1,4 +1,4 @@
-"""When is the answer to a black box looked at? At the evaluation, and never before.
+"""The key of a black box: read when scores are judged, never before.
 
 ``data=blackbox`` events carry no labels: fits and scores are made without. The key file of
 ``data.key``, if there is one, is read when the scores are judged.
@@ -6,7 +6,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +18,15 @@ from anode.pipeline.datasets.config import DataConfig
 from anode.pipeline.runs.prepare import Prepared
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import Scored
-
-ENTRY = "key"
-"""Of the manifest: the key that a run was judged with."""
+from anode.provenance import KeyDescription
 
 
 class Unblinded(NamedTuple):
-    """Events and scores with labels where a key is given, and what the manifest says of it."""
+    """Events and scores, with labels where a key is given, and the key; None without."""
 
     prepared: Prepared
     scored: Scored
-    entry: dict[str, Any]
+    key: KeyDescription | None
 
 
 def awaits_key(data: DataConfig, directory: RunDirectory) -> bool:
@@ -36,8 +34,10 @@ def awaits_key(data: DataConfig, directory: RunDirectory) -> bool:
     key = data.key_file
     if key is None:
         return False
-    known = directory.read_manifest().get(ENTRY) or {}
-    return not key.is_file() or known.get("sha256") != sha256_file(key)
+    judged_with = directory.read_manifest().key
+    if judged_with is None or not key.is_file():
+        return True
+    return judged_with.sha256 != sha256_file(key)
 
 
 def unblind(data: DataConfig, prepared: Prepared, scored: Scored) -> Unblinded:
@@ -46,22 +46,20 @@ def unblind(data: DataConfig, prepared: Prepared, scored: Scored) -> Unblinded:
     Raises:
         DataError: the key has another number of events than the file, or breaks its rules.
     """
-    key = data.key_file
-    if key is None:
-        return Unblinded(prepared, scored, {})
-    label = _labels(key, prepared)
+    key_file = data.key_file
+    if key_file is None:
+        return Unblinded(prepared, scored, None)
+    label = _labels(key_file, prepared)
     labelled = dataclasses.replace(prepared.data, label=label)
-    entry = {"file": key.name, "sha256": sha256_file(key), "n_signal": int(label.sum())}
+    key = KeyDescription(key_file.name, sha256_file(key_file), int(label.sum()))
     tables = [labelled] if prepared.extra is None else [labelled, prepared.extra]
     ids = np.concatenate([table.event_id for table in tables])
     labels = np.concatenate(
         [np.zeros(len(t), np.int8) if t.label is None else t.label for t in tables]
     )
     order = np.argsort(ids)
-    found = order[np.searchsorted(ids, scored.event_id, sorter=order)]
-    return Unblinded(
-        prepared._replace(data=labelled), scored._replace(label=labels[found]), {ENTRY: entry}
-    )
+    rows = order[np.searchsorted(ids, scored.event_id, sorter=order)]
+    return Unblinded(prepared._replace(data=labelled), scored._replace(label=labels[rows]), key)
 
 
 def _labels(path: Path, prepared: Prepared) -> NDArray[np.int8]:
