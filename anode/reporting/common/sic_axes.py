@@ -14,6 +14,8 @@ NO_LABELS = "no truth labels: no ROC/SIC"
 
 def signal_line(s_over_b: float | None, s_over_sqrt_b: float | None) -> str:
     """What signal there was to find, as far as it is known."""
+    if s_over_b == 0:
+        return "no signal in the data"
     parts = []
     if s_over_b is not None:
         parts.append(f"$S/B$ = {s_over_b:.2%}")
