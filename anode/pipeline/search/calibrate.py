@@ -27,9 +27,9 @@ from anode.pipeline.search.config import SearchConfig, search_from_mapping, wind
 from anode.pipeline.search.search import find
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.regions.windows import Window
-from anode.reporting.common.number_format import efficiency_text
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.calibration_figures import injection_figure, p_value_figure
+from anode.reporting.search.spectrum_figures import cut_label
 from anode.seeding import stream
 from anode.statistics.counting.significance import randomised_p_values
 from anode.statistics.scan.calibration import injection_response, uniformity
@@ -173,7 +173,7 @@ def _null(experiments: Sequence[Experiment], output: Path) -> dict[str, Any]:
         if len(p_local) < 2:  # hardly a window was tested
             continue
         found["local"][f"{efficiency:g}"] = uniformity(p_local)._asdict()
-        what = f"local p-value, {efficiency_text(efficiency)}"
+        what = f"local p-value, {cut_label(efficiency)}"
         figure = p_value_figure(p_local, what=what)
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")
     return found
@@ -229,7 +229,8 @@ def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> 
             **{name: np.asarray(v).tolist() for name, v in response._asdict().items()},
             "passing": [float(true[put_in == amount].mean()) for amount in response.injected],
         }
-        figure = injection_figure(true, z, fitted, (low + high) / 2)
+        cut = cut_label(float(efficiency))
+        figure = injection_figure(true, z, fitted, (low + high) / 2, cut=cut)
         save_figure(figure, output / f"figures/injection_{efficiency}")
     return {"injection": found, "window": [window.low, window.high]}
 

@@ -11,7 +11,7 @@ from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.reporting.common.number_format import p_text
+from anode.reporting.common.number_format import p_math
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
 from anode.reporting.search.report import CAPTIONS, Report, as_html, as_markdown, make_report
@@ -208,7 +208,14 @@ def _limit_line(efficiency: float, rows: list[Row]) -> LimitLine:
         np.array([(row["low"] + row["high"]) / 2 for row in known]),
         np.array([row["limit"]["observed"] for row in known], dtype=float),
         np.array([row["limit"]["expected"] for row in known], dtype=float).reshape(-1, 5),
+        np.array([row["n_expected_error"] / max(row["n_expected"], 1e-9) ** 0.5 for row in known]),
+        np.array([_n_parameters(row) for row in known]),
     )
+
+
+def _n_parameters(row: Row) -> int:
+    """Of the function that the expected background comes from; 0 for the template."""
+    return int(row["fit"]["n_parameters"]) if row["expected_from"] == "fit" else 0
 
 
 def _cut(
@@ -247,6 +254,6 @@ def _flatness(search: Search, best: Row, efficiency: float) -> str:
     """Test of a flat pass rate, for a legend; empty if it was not made."""
     for test in search["sculpting"]:
         if same_window(test, best) and np.isclose(test["efficiency"], efficiency):
-            p = p_text(test["p_value"])
+            p = p_math(test["p_value"])
             return rf"$\chi^2$/ndf = {test['chi2']:.1f}/{test['ndf']}, $p$ = {p}"
     return ""
