@@ -209,6 +209,7 @@ def _draw_errors(axes: Axes, line: LimitLine) -> None:
         axes.plot(center[chosen], line.error[chosen], mark, ms=4, color=color)
     axes.set_ylim(0, 1.2 * max(float(np.nanmax(line.error)), 0.5))
     axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.minorticks_off()
 
 
 def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
