@@ -30,9 +30,9 @@ CAPTIONS = {
     "its 68% statistical error, and the significance of each bin.",
     "spectra": "The same window at every efficiency.",
     "limits": "95% CLs upper limits on signal events that pass the cut, in each window. Small "
-    "panels: the error of the expected background over its Poisson error, which the expected limit "
-    "follows. It jumps where another function is chosen, or where functions that fit as well "
-    "disagree.",
+    "panels: the error of the expected background over its Poisson error, which the expected "
+    "limit follows. It jumps where another function is chosen, or where functions that fit as "
+    "well disagree.",
     "sculpting": "Mass spectrum before and after each cut of the best window's model, and the "
     "pass rate over the nominal one. A cut that carves no bump leaves it flat.",
 }
