@@ -16,6 +16,8 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
+from anode import progress
+
 KEPT_BLOCK = 32 * 2**20  # bytes; larger blocks return to the kernel when freed
 KEPT_MEMORY = 256 * 2**20  # bytes of freed memory kept at most
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in glibc's malloc.h
@@ -58,7 +60,10 @@ def stream_jobs(
         multiprocessing.set_start_method("spawn", force=True)
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(len(first), context, start_worker, (threads,)) as pool:
+    with (
+        progress.counted_by_workers(context) as counter,
+        ProcessPoolExecutor(len(first), context, start_worker, (threads, counter)) as pool,
+    ):
         try:
             waiting = deque(pool.submit(function, job) for job in first)
             del first
@@ -95,8 +100,9 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def start_worker(threads: int) -> None:
+def start_worker(threads: int, counter: progress.Counter | None = None) -> None:
     """Initialise a pool's process, which ends if its parent is killed."""
+    progress.become_worker(counter)
     prepare_process(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

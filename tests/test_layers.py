@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anode"
 
 # Lower layers first; siblings of one layer do not import each other.
 LAYERS = [
-    {"errors"},
+    {"errors", "progress"},
     {"seeding", "io", "parallel", "provenance", "configuration"},
     {"statistics"},
     {"events"},

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
+from anode import progress
 from anode.classifiers.config import TreesConfig
 from anode.classifiers.job import ClassifierJob, divide
 from anode.classifiers.tree_arrays import Trees, from_boosting, load_trees, save_trees, sum_values
@@ -65,17 +65,10 @@ def fit_trees(job: ClassifierJob, config: TreesConfig, threads: int) -> FitResul
         job, positive=binning.codes(job.positive), negative=binning.codes(job.negative)
     )
     todo = [k for k in range(config.members) if not _path(job.directory, k).is_file()]
-    for k in tqdm(
-        todo,
-        total=config.members,
-        initial=config.members - len(todo),
-        desc=job.directory.name,
-        unit="member",
-        position=job.position,
-        leave=False,
-        disable=None,
-    ):
+    progress.count(config.members - len(todo))
+    for k in todo:
         _fit_member(coded, binning, config, k, threads)
+        progress.count()
     members = [load_trees(_path(job.directory, k))[1] for k in range(config.members)]
     shortest = min(len(member["train_loss"]) for member in members)
     train, validation = (

@@ -7,15 +7,13 @@ log-odds. A folder holds ``classifier.json``, the members or epochs as plain arr
 
 import dataclasses
 import functools
-import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.classifiers.boosted_trees import fit_trees, trees_outputs
 from anode.classifiers.config import CLASSIFIERS, ClassifierConfig, NeuralConfig, TreesConfig
 from anode.classifiers.job import ClassifierJob as ClassifierJob
@@ -49,9 +47,10 @@ def fit_classifiers(jobs: list[ClassifierJob], *, n_jobs: int, threads: int) -> 
         RunDirectoryError: a folder holds a classifier of other settings.
     """
     order = sorted(range(len(jobs)), key=lambda i: -jobs[i].n_events)
-    placed = [dataclasses.replace(jobs[i], position=place) for place, i in enumerate(order)]
     function = functools.partial(fit_classifier, threads=threads)
-    results = run_jobs(function, placed, n_jobs=n_jobs, threads=threads)
+    n_steps = sum(_n_steps(job) for job in jobs)
+    with progress.task("classifiers", total=n_steps, unit="steps", counts=True):
+        results = run_jobs(function, [jobs[i] for i in order], n_jobs=n_jobs, threads=threads)
     found = dict(zip(order, results, strict=True))
     return [found[i] for i in range(len(jobs))]
 
@@ -74,12 +73,21 @@ def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
     if (job.directory / "fit.json").is_file():
         result = checkpoints.read_result(job.directory)
         if result.finished:
+            progress.count(_n_steps(job))
             return result
     if isinstance(job.config, TreesConfig):
         return fit_trees(job, job.config, threads)
     if isinstance(job.config, NeuralConfig):
         return fit_network(job, job.config)
     raise TypeError(f"no classifier is fitted from {type(job.config).__name__}")
+
+
+def _n_steps(job: ClassifierJob) -> int:
+    """Members of trees, or batches of a network."""
+    if isinstance(job.config, NeuralConfig):
+        trainer = job.config.trainer
+        return trainer.epochs * trainer.n_batches(job.n_events)
+    return job.config.members if isinstance(job.config, TreesConfig) else 1
 
 
 def evaluate_classifiers(
@@ -98,14 +106,10 @@ def evaluate_classifiers(
     evaluated = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
     results = [np.empty(len(job.features)) for job in jobs]
     total = sum(len(job.features) for job in jobs)
-    # Below the bar of a caller that scores block by block; a worker has no line of its own.
-    silent = True if multiprocessing.parent_process() is not None else None
-    with tqdm(
-        total=total, desc="score", unit=" events", position=1, leave=False, disable=silent
-    ) as bar:
+    with progress.task("classifiers", total=total, unit="events") as scored:
         for (number, rows), values in zip(places, evaluated, strict=True):
             results[number][rows] = values
-            bar.update(len(values))
+            scored.update(len(values))
     return results
 
 

@@ -27,7 +27,6 @@ class ClassifierJob:
         negative_weight: (N0,) the same of the other class.
         tracker: "none", "jsonl" or "wandb"; for networks.
         device: "cpu" or "cuda"; for networks.
-        position: line of the progress bar.
 
     Raises:
         DataError: a shape is wrong, there are fewer than 4 events, or a value is not finite.
@@ -42,7 +41,6 @@ class ClassifierJob:
     negative_weight: np.ndarray | None = None
     tracker: str = "none"
     device: str = "cpu"
-    position: int = 0
 
     def __post_init__(self) -> None:
         for name, events, weight in (

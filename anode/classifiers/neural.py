@@ -74,7 +74,6 @@ def fit_network(job: ClassifierJob, config: NeuralConfig) -> FitResult:
         config=config.trainer,
         tracker=job.tracker,
         device=job.device,
-        position=job.position,
     )
     return result
 

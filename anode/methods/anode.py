@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable, concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
@@ -84,14 +85,18 @@ class Anode(AnomalyMethod):
 
     def _fit(self, events: RegionEvents) -> None:
         start = BACKGROUND if self.config.warm_start else None
-        self.fits.fit_background(events.sidebands)
         fitted = self.cross_fit.fitted(events.signal_region)
         if self.config.joint:
             fitted = [concatenate([region, events.sidebands]) for region in fitted]
-        self.fits.fit(
-            [
-                job
-                for name, seen in zip(self.cross_fit.names(DATA), fitted, strict=True)
-                for job in self.fits.jobs(name, seen, start_from=start)
-            ]
-        )
+        n_data = sum(len(seen) for seen in fitted)
+        share = len(events.sidebands) / (len(events.sidebands) + n_data)
+        with progress.task("p_bg", share=share):
+            self.fits.fit_background(events.sidebands)
+        with progress.task("p_data", share=1 - share):
+            self.fits.fit(
+                [
+                    job
+                    for name, seen in zip(self.cross_fit.names(DATA), fitted, strict=True)
+                    for job in self.fits.jobs(name, seen, start_from=start)
+                ]
+            )

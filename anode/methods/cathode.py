@@ -57,6 +57,7 @@ class CathodeConfig(LaCathodeConfig):
 class _WithBackground(TwoSampleMethod):
     """A classifier whose second sample comes from p_bg."""
 
+    share_of_background = 0.6
     config: LaCathodeConfig
 
     def __init__(self, directory: Path, settings: FitSettings, config: LaCathodeConfig) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anode import progress
 from anode.classifiers.fit import (
     ClassifierEvaluateJob,
     ClassifierJob,
@@ -45,6 +46,7 @@ class TwoSampleMethod(AnomalyMethod):
 
     meaning = "log-odds of the classifier's mean probability"
     score_at_window_centre = False
+    share_of_background = 0.0  # of the time a fit takes, for the estimate of what remains
 
     def __init__(self, directory: Path, settings: FitSettings, config: MethodConfig) -> None:
         super().__init__(directory, settings)
@@ -88,7 +90,8 @@ class TwoSampleMethod(AnomalyMethod):
         return Scores(events.event_id, events.mass, score, {}, self.outside(events))
 
     def _fit(self, events: RegionEvents) -> None:
-        self.prepare(events)
+        with progress.task("p_bg", share=self.share_of_background):
+            self.prepare(events)
         settings = self.settings
         jobs = []
         for name, seen in zip(self.cross_fit.names(CLASSIFIER), self._fitted(events), strict=True):
@@ -106,7 +109,8 @@ class TwoSampleMethod(AnomalyMethod):
                     device=settings.device,
                 )
             )
-        fit_classifiers(jobs, n_jobs=settings.n_jobs, threads=settings.threads)
+        with progress.task("p_data / p_bg", share=1 - self.share_of_background):
+            fit_classifiers(jobs, n_jobs=settings.n_jobs, threads=settings.threads)
 
     def _fitted(self, events: RegionEvents) -> list[RegionEvents]:
         """For every fit, the events it may see: folds of all that will be scored."""

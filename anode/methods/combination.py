@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anode import io
+from anode import io, progress
 from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError
 from anode.events.table import EventTable
@@ -85,8 +85,9 @@ class Combination(AnomalyMethod):
         return next((density for density in densities if density is not None), None)
 
     def _fit(self, events: RegionEvents) -> None:
-        for member in self.members.values():
-            member.fit(events)
+        for name, member in self.members.items():
+            with progress.task(name, share=1 / len(self.members)):
+                member.fit(events)
         path = self.directory / REFERENCE
         if path.is_file():
             return

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from anode import progress
 from anode.density.base import DensityConfig
 from anode.density.physical import PhysicalDensity
 from anode.density.residual import LARGEST_FRACTION, likeliest_fraction
@@ -153,7 +154,8 @@ class RAnode(AnomalyMethod):
         return float(np.mean([fitted_fraction(folder, *self._ensemble) for folder in folders]))
 
     def _fit(self, events: RegionEvents) -> None:
-        self.fits.fit_background(events.sidebands)
+        with progress.task("p_bg", share=0.4):
+            self.fits.fit_background(events.sidebands)
         region = events.signal_region
         (background,) = evaluate_all(
             [self.fits.evaluate_job(BACKGROUND, region)],
@@ -167,7 +169,8 @@ class RAnode(AnomalyMethod):
         ):
             known = KnownBackground(seen, np.array([log_p[i] for i in seen.event_id.tolist()]))
             groups += [self._jobs(name, known, fraction) for fraction in self.config.fractions]
-        fit_residuals(groups, n_jobs=self.settings.n_jobs, threads=self.settings.threads)
+        with progress.task("p_sig", share=0.6):
+            fit_residuals(groups, n_jobs=self.settings.n_jobs, threads=self.settings.threads)
 
     def _jobs(self, name: str, known: KnownBackground, fraction: float) -> list[ResidualJob]:
         """The fits of one fold at one w, each with its own share for validation."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
@@ -89,7 +90,8 @@ class SidebandFolds(AnomalyMethod):
     def _fit(self, events: RegionEvents) -> None:
         fold = self._fold_of(events.sidebands.event_id)
         for number, member in enumerate(self.members):
-            member.fit(events._replace(sidebands=events.sidebands[fold != number]))
+            with progress.task(f"sideband fold {number}", share=1 / len(self.members)):
+                member.fit(events._replace(sidebands=events.sidebands[fold != number]))
 
     def _fold_of(self, event_id: np.ndarray) -> np.ndarray:
         """(N,) which member scores events: the one that has not seen their fold."""

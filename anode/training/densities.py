@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from anode import io
+from anode import io, progress
 from anode.density.base import DensityConfig
 from anode.density.batched_loss import fit_together
 from anode.density.build import CONFIGS, build_density
@@ -47,7 +47,6 @@ class FitJob:
         start_from: folder of a fitted density whose weights and preprocessing to start from.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
-        position: line of the progress bar.
     """
 
     directory: Path
@@ -60,19 +59,22 @@ class FitJob:
     start_from: Path | None = None
     tracker: str = "none"
     device: str = "cpu"
-    position: int = 0
 
 
 def fit_all(jobs: list[FitJob], *, n_jobs: int, threads: int) -> list[FitResult]:
     """Fit densities side by side, the largest first; finished ones return at once."""
     groups = sorted(_groups(jobs), key=lambda group: -sum(len(jobs[i].train) for i in group))
-    ordered = [
-        [dataclasses.replace(jobs[i], position=place) for i in group]
-        for place, group in enumerate(groups)
-    ]
-    results = run_jobs(fit_densities, ordered, n_jobs=n_jobs, threads=threads)
+    ordered = [[jobs[i] for i in group] for group in groups]
+    n_batches = sum(_n_batches([jobs[i] for i in group]) for group in groups)
+    with progress.task("fits", total=n_batches, unit="batches", counts=True):
+        results = run_jobs(fit_densities, ordered, n_jobs=n_jobs, threads=threads)
     found = dict(zip(itertools.chain(*groups), itertools.chain(*results), strict=True))
     return [found[i] for i in range(len(jobs))]
+
+
+def _n_batches(jobs: list[FitJob]) -> int:
+    """Steps that jobs take together."""
+    return max(job.trainer.epochs * job.trainer.n_batches(len(job.train)) for job in jobs)
 
 
 def _groups(jobs: list[FitJob]) -> list[list[int]]:
@@ -98,6 +100,7 @@ def fit_densities(jobs: list[FitJob]) -> list[FitResult]:
     if all((job.directory / "fit.json").is_file() for job in jobs):
         results = [checkpoints.read_result(job.directory) for job in jobs]
         if all(result.finished for result in results):
+            progress.count(_n_batches(jobs))
             return results
     first = jobs[0]
     return fit(
@@ -105,7 +108,6 @@ def fit_densities(jobs: list[FitJob]) -> list[FitResult]:
         config=first.trainer,
         tracker=first.tracker,
         device=first.device,
-        position=first.position,
     )
 
 

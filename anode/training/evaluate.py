@@ -1,15 +1,14 @@
 """What do fitted densities say of events, however many there are?"""
 
 import functools
-import multiprocessing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from anode import progress
 from anode.density.ensemble import EnsembleConfig
 from anode.density.physical import CHUNK, PhysicalDensity
 from anode.parallel import stream_jobs
@@ -76,14 +75,10 @@ def _in_blocks(
     )
     total = sum(len(job.mass) for job in jobs)
     found = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
-    # Below the bar of a caller that scores block by block; a worker has no line of its own.
-    silent = True if multiprocessing.parent_process() is not None else None
-    with tqdm(
-        total=total, desc="score", unit=" events", position=1, leave=False, disable=silent
-    ) as bar:
+    with progress.task("densities", total=total, unit="events") as evaluated:
         for (number, rows), result in zip(places, found, strict=True):
             yield number, rows, result
-            bar.update(len(jobs[number].mass[rows]))
+            evaluated.update(len(jobs[number].mass[rows]))
 
 
 def evaluate_density(job: EvaluateJob) -> Evaluation:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 
 import torch
-from tqdm import tqdm
 
+from anode import progress
 from anode.density.base import Trainable
 from anode.density.batched_loss import end_epoch, mean_losses
 from anode.errors import TrainingError
@@ -31,18 +31,16 @@ def fit(
     config: TrainerConfig,
     tracker: str = "none",
     device: str = "cpu",
-    position: int = 0,
 ) -> list[FitResult]:
     """Maximise the likelihood of training events; resume a fit that the directories hold.
 
     Args:
         fits: what to fit; several take their steps together, and the state of all of them is in
             the first one's directory. All take the steps that the largest needs, and are such as
-            ``density/together.py`` takes.
+            ``density.batched_loss`` takes.
         config: the recipe.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
-        position: line of the progress bar, where several processes fit.
 
     Raises:
         TrainingError: fewer than two events in a sample or batch, or a loss that is not finite.
@@ -53,21 +51,12 @@ def fit(
         _check_size(one, n_batches)
     state = State.start([one.to(device) for one in fits], config)
     records = [build_tracker(tracker, one.directory, state.epochs_done) for one in fits]
-    others = f" and {len(fits) - 1} more" if len(fits) > 1 else ""
-    bar = tqdm(
-        total=config.epochs * n_batches,
-        initial=state.epochs_done * n_batches,
-        desc=fits[0].directory.name + others,
-        unit="batch",
-        position=position,
-        leave=False,
-        disable=None,
-    )
+    progress.count(state.epochs_done * n_batches)
     started = time.perf_counter()
     try:
         while not state.results[0].finished:
             epoch = state.epochs_done + 1
-            train_losses = _train_epoch(state, epoch, n_batches, bar)
+            train_losses = _train_epoch(state, epoch, n_batches)
             if epoch > PEAK_AT * config.epochs:  # what is not yet found must not be given up
                 validation = [one.validation for one in state.fits]
                 end_epoch(
@@ -89,7 +78,6 @@ def fit(
                     {"epoch": epoch, "train_loss": loss.train, "validation_loss": loss.validation}
                 )
     finally:
-        bar.close()
         for record in records:
             record.close()
     return state.results
@@ -132,7 +120,7 @@ def _check_finite(one: Fit, epoch: int, losses: Losses) -> None:
         )
 
 
-def _train_epoch(state: State, epoch: int, n_batches: int, bar: tqdm) -> list[float]:
+def _train_epoch(state: State, epoch: int, n_batches: int) -> list[float]:
     """One pass over the training events; the mean losses, read once at the end."""
     densities = [one.density for one in state.fits]
     for density in densities:
@@ -147,7 +135,7 @@ def _train_epoch(state: State, epoch: int, n_batches: int, bar: tqdm) -> list[fl
         for optimiser in state.optimisers:
             optimiser.step(pace)
         losses.append(each.detach())
-        bar.update()
+        progress.count()
     sizes = torch.tensor([[len(b.features) for b in of_one] for of_one in batches])
     weighted = torch.stack(losses).double().cpu() * sizes.t()
     return (weighted.sum(0) / sizes.sum(1)).tolist()

@@ -3,13 +3,13 @@
 A folder holds the same files as that of any density, and ``load_density`` gives p_sig from it.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from anode import progress
 from anode.density.base import DensityConfig
 from anode.density.build import build_density
 from anode.density.residual import Residual
@@ -56,7 +56,6 @@ class ResidualJob:
         seed: root seed of the run.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
-        position: line of the progress bar.
     """
 
     directory: Path
@@ -70,7 +69,6 @@ class ResidualJob:
     seed: int
     tracker: str = "none"
     device: str = "cpu"
-    position: int = 0
 
 
 def fit_residuals(
@@ -81,11 +79,9 @@ def fit_residuals(
     Those of a group take their steps together and share w, which their validation events learn
     together; they need the same number of batches.
     """
-    placed = [
-        [dataclasses.replace(job, position=place) for job in jobs]
-        for place, jobs in enumerate(groups)
-    ]
-    return run_jobs(fit_group, placed, n_jobs=n_jobs, threads=threads)
+    n_batches = sum(_n_batches(jobs) for jobs in groups)
+    with progress.task("fits", total=n_batches, unit="batches", counts=True):
+        return run_jobs(fit_group, groups, n_jobs=n_jobs, threads=threads)
 
 
 def fit_group(jobs: list[ResidualJob]) -> list[FitResult]:
@@ -93,6 +89,7 @@ def fit_group(jobs: list[ResidualJob]) -> list[FitResult]:
     if all((job.directory / "fit.json").is_file() for job in jobs):
         results = [checkpoints.read_result(job.directory) for job in jobs]
         if all(result.finished for result in results):
+            progress.count(_n_batches(jobs))
             return results
     first = jobs[0]
     return fit(
@@ -100,8 +97,12 @@ def fit_group(jobs: list[ResidualJob]) -> list[FitResult]:
         config=first.trainer,
         tracker=first.tracker,
         device=first.device,
-        position=first.position,
     )
+
+
+def _n_batches(jobs: list[ResidualJob]) -> int:
+    """Steps that jobs take together."""
+    return max(job.trainer.epochs * job.trainer.n_batches(len(job.train.events)) for job in jobs)
 
 
 def _as_fit(job: ResidualJob) -> Fit:

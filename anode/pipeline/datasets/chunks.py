@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from anode import progress
 from anode.events.particles import DetectorObjects
 from anode.events.simulation.detector import energy_flow
 from anode.events.simulation.pythia import MAX_PYTHIA_SEED, ParticleSource, Process
@@ -177,7 +177,7 @@ def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers
     needed = total = 0
     name = recipe.process.name
     with (
-        tqdm(total=n_events, desc=name, unit=" events", disable=None, smoothing=0.1) as bar,
+        progress.task(name, total=n_events, unit="events") as bar,
         closing(workers.completed(run_chunk, chunks, per_worker=1)) as completed,
     ):
         for chunk, n_accepted in completed:
@@ -186,7 +186,7 @@ def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers
             while total < n_events and needed in accepted:
                 total += accepted[needed]
                 needed += 1
-            bar.update(min(total, n_events) - bar.n)
+            bar.update(min(total, n_events) - bar.done)
             if total >= n_events:
                 break
     return _read_sample(recipe, [path(number) for number in range(needed)], n_events)

@@ -7,9 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
-from anode import io
+from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.raw_particles import raw_layout
 from anode.jets.blocks import STAGES, Block, BlockReport, package_versions, process_block
@@ -117,7 +115,7 @@ def run_blocks(
     n_jobs = min(n_jobs, -(-source.n_events // block_rows))
     with (
         open_workers(cluster, n_jobs=n_jobs) as workers,
-        tqdm(total=source.n_events, desc="features", unit=" events", disable=None) as bar,
+        progress.task("features", total=source.n_events, unit="events") as bar,
     ):
         for _, report in workers.completed(process_block, blocks_of(source, folder, block_rows)):
             tally.add(report)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from anode import io
+from anode import io, progress
 from anode.errors import DataError, RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
@@ -23,6 +23,9 @@ from anode.reporting.common.tables import result_table
 
 log = logging.getLogger(__name__)
 
+SHARES = {"train": 0.85, "score": 0.1, "evaluate": 0.05}
+"""Of the time a run takes, for the estimate of what remains."""
+
 
 def run(config: RunConfig) -> None:
     """All stages in one go; what an earlier, interrupted call finished is not done again."""
@@ -32,9 +35,10 @@ def run(config: RunConfig) -> None:
         directory.claim(config)
         _announce(directory)
         return
-    prepared = _prepare(config)
-    for stage in (evaluate,) if complete else (train, score, evaluate):
-        stage(config, prepared)
+    with progress.task("run"):
+        prepared = _prepare(config)
+        for stage in (evaluate,) if complete else (train, score, evaluate):
+            stage(config, prepared)
 
 
 class Stage(Protocol):
@@ -54,7 +58,7 @@ def _stage(name: str) -> Callable[[Callable[[RunConfig, RunDirectory, Prepared],
             with directory.locked():
                 directory.claim(config)
                 directory.check_data(describe_data(prepared.data, prepared.extra, prepared.files))
-                with directory.timed(name):
+                with directory.timed(name), progress.task(name, share=SHARES[name]):
                     body(config, directory, prepared)
 
         return stage

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.lhco_features import count_events, read_bundled, read_lhco_features
 from anode.events.table import EventTable
@@ -129,7 +128,7 @@ def write_blocks(
     n_scored = n_outside = 0
     with (
         io.growing_hdf5(output, attributes) as append,
-        tqdm(total=n_events, desc="score", unit=" events", disable=None) as bar,
+        progress.task("score", total=n_events, unit="events") as bar,
     ):
         for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)

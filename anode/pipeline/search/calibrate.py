@@ -14,9 +14,8 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.configuration.builder import CONFIG_DIR, build, resolve
 from anode.configuration.command import quiet
 from anode.errors import ConfigError, DataError
@@ -90,7 +89,7 @@ def calibrate(config: CalibrateConfig) -> None:
     """Make the searches that are missing, then judge them: ``calibration.json`` and figures."""
     experiments = experiments_of(config)
     _check_window(config, experiments)
-    with tqdm(total=len(experiments), desc="searches", unit=" searches", disable=None) as bar:
+    with progress.task("searches", total=len(experiments), unit="searches") as bar:
         for _ in stream_jobs(_search, experiments, n_jobs=config.n_jobs, threads=1):
             bar.update()
     output = Path(config.output)

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.errors import DataError
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
@@ -170,7 +169,7 @@ def _test_all(
         for w, window in enumerate(finished)
     ]
     found = []
-    with tqdm(total=len(jobs), desc="tests", unit=" windows", disable=None) as bar:
+    with progress.task("tests", share=0.7, total=len(jobs), unit="windows") as bar:
         for result in stream_jobs(_test, jobs, n_jobs=config.run.n_jobs, threads=1):
             found.append(result)
             bar.update()

@@ -6,9 +6,8 @@ import logging
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.configuration.command import quiet
 from anode.errors import DataError
 from anode.events.table import EventTable
@@ -73,7 +72,7 @@ def find(config: SearchConfig) -> bool:
         _one_window(config, wanted)
         return False
     if not is_concluded(config, directory):
-        with directory.locked():
+        with directory.locked(), progress.task("search"):
             _finish(config, directory, prepared, wanted, skipped)
     return True
 
@@ -89,9 +88,9 @@ def _finish(
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.update_manifest(provenance())
-    with directory.timed("windows"):
+    with directory.timed("windows"), progress.task("scan", share=0.9):
         _make_windows(config, wanted)
-    with directory.timed("result"):
+    with directory.timed("result"), progress.task("result", share=0.1):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
@@ -203,7 +202,7 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
         config.run.run_dir,
     )
     jobs = [_job(config, window, 1) for window in wanted]
-    with tqdm(total=len(jobs), desc="windows", unit=" windows", disable=None) as bar:
+    with progress.task("windows", total=len(jobs), unit="windows") as bar:
         for _ in stream_jobs(
             _run_quietly, jobs, n_jobs=config.run.n_jobs, threads=config.run.threads
         ):

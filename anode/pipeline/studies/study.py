@@ -16,6 +16,7 @@ from typing import NamedTuple
 from hydra.errors import HydraException
 from tqdm import tqdm
 
+from anode import progress
 from anode.errors import AnodeError, ConfigError, RunDirectoryError
 from anode.io import read_json
 from anode.parallel import stream_jobs
@@ -249,8 +250,7 @@ def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]
     waiting = [cell for cell in cells if not cell.finished]
     ended = threading.Event()
     terminal = sys.stderr  # not what a run of this process has in its place
-    n_before = len(cells) - len(waiting)
-    with tqdm(total=len(cells), initial=n_before, desc="runs", unit="run", disable=None) as bar:
+    with progress.task("runs", total=len(waiting), unit="runs") as runs:
 
         def log_line(level: int, text: str) -> None:
             with tqdm.external_write_mode(file=terminal):
@@ -262,7 +262,7 @@ def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]
                 last = ended.wait(PAUSE)
                 for cell in [cell for cell in waiting if cell.finished]:
                     waiting.remove(cell)
-                    bar.update()
+                    runs.update()
                     log_line(logging.INFO, f"{cell.run_dir}: {_outcome(cell)}")
 
         watcher = threading.Thread(target=watch, daemon=True)

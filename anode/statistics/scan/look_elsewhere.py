@@ -24,6 +24,7 @@ import numpy as np
 import scipy
 from scipy import sparse
 
+from anode import progress
 from anode.statistics.counting.significance import p_of_z, z_of_p, z_values
 from anode.statistics.fits.dijet_fit_toys import predict_many
 
@@ -124,8 +125,10 @@ def largest_excess_of_toys(
         mean = cells.mean[:, place, None]
         spectra[:, :, place] = scipy.stats.poisson.ppf(np.clip(uniform, 1e-15, 1 - 1e-15), mean)
     largest = np.full(n_toys, -np.inf)
-    for cell in range(n_cells):
-        largest = np.fmax(largest, _z(spectra[cell].astype(float), cells, cell))
+    with progress.task("toys", share=0.1, total=n_cells, unit="tests") as tests:
+        for cell in range(n_cells):
+            largest = np.fmax(largest, _z(spectra[cell].astype(float), cells, cell))
+            tests.update()
     return largest
 
 
