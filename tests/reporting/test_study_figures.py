@@ -168,6 +168,23 @@ def test_no_legend_lies_on_the_curves_of_many_methods() -> None:
     assert len(many.legends[0].get_texts()) == 5
 
 
+def test_long_labels_stay_inside_the_figure() -> None:
+    names = [f"a mixture of Gaussians with many settings, number {n}" for n in range(9)]
+    groups = [group(name, max_sic=[3.0, 4.0], cpu_seconds=[1.0, 2.0]) for name in names]
+    curves = {name: [curve(3.0)] for name in names}
+    for figure in (cost_figure(groups), comparison_figure(curves), roc_comparison_figure(curves)):
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+
+
+def test_the_description_leaves_the_corner_to_which_curves_rise() -> None:
+    found, nothing = ([curve(3.0)], [curve(1.2)])
+    for curves, side in ((found, "right"), (nothing, "left")):
+        _, right = comparison_figure({"a": curves}).axes
+        assert {text.get_ha() for text in right.texts} == {side}
+
+
 def test_roc_comparison_draws_rejection_with_a_band() -> None:
     runs = [curve(shift) for shift in (2.0, 3.0, 4.0)]
     axes = roc_comparison_figure({"one": runs[:1], "three": runs}).axes[0]

@@ -17,7 +17,7 @@ from anode.reporting.common.style import (
     style,
 )
 from anode.reporting.common.tables import CEILING_NOTE
-from anode.reporting.study.point_style import runs_text
+from anode.reporting.study.point_style import columns_that_fit, runs_text
 
 MANY = 12  # groups, above which bands would hide each other
 FEW = 3  # groups, up to which the legend fits beside the curves
@@ -153,5 +153,5 @@ def _lines(
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    n_columns = min(4 if figure.get_figwidth() > 7 else 3, len(labels))
+    n_columns = columns_that_fit(figure, labels, 4)
     figure.legend(handles, labels, loc="outside lower center", ncols=n_columns, fontsize=8)

@@ -1,8 +1,10 @@
 """How is one method a point with bars, the same mark and colour in every figure of a study?"""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -63,11 +65,22 @@ def legend_below(
         list(entries.values()),
         list(entries),
         loc="outside lower center",
-        ncols=columns,
+        ncols=columns_that_fit(figure, list(entries), columns),
         fontsize=8,
         title=title,
         title_fontsize=8,
     )
+
+
+def columns_that_fit(figure: Figure, labels: Sequence[str], most: int) -> int:
+    """Columns of a small legend with such labels that the figure has room for."""
+    character, handle = 0.066, 0.55  # inches, of small text
+    shown = [len(re.sub(r"[${}_^]|\\[a-z]+", "", label)) for label in labels]
+    for columns in range(min(most, len(labels)), 1, -1):
+        longest = [max(part) for part in np.array_split(shown, columns)]
+        if sum(handle + character * length for length in longest) < figure.get_figwidth():
+            return columns
+    return 1
 
 
 def looks_of(groups: Sequence[Group], labels: Mapping[str, str] | None = None) -> dict[str, Look]:
