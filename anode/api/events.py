@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anode.errors import DataError
 from anode.events.simulation.toy import Toy
-from anode.events.table import EventTable, IndexLike, refuse_rows
+from anode.events.table import EventTable, refuse_rows
 from anode.seeding import stream
 
 SOURCE = "events"  # their name in error messages
@@ -185,9 +185,10 @@ class Events:
     def __len__(self) -> int:
         return len(self._table)
 
-    def __getitem__(self, index: IndexLike) -> "Events":
-        """The events of an index array, mask or slice; they keep their ids."""
-        return Events.of_table(self._table[index])
+    def __getitem__(self, index: slice | ArrayLike) -> "Events":
+        """The events of a mask, slice or list of places; they keep their ids."""
+        rows = index if isinstance(index, slice) else np.asarray(index)
+        return Events.of_table(self._table[rows])
 
     def with_features(self, names: Sequence[str]) -> EventTable:
         """The table of these events with some of their features, as fits and scores take it.

@@ -86,7 +86,7 @@ def content_of(
     source = [] if data is None else [f"data={data}"]
     picked = [choice for keyword, value in given.items() for choice in _picked(keyword, value)]
     raw = _composed(name, (f"method={method}", *_members(members), *picked, *source, *_IN_MEMORY))
-    for path, value in {**paths, **(own or {})}.items():
+    for path, value in {**paths, **_plain(own or {})}.items():
         _change(raw, path, value)
     return resolve(raw)
 

@@ -17,10 +17,12 @@ from omegaconf import DictConfig
 
 from anode.commands.failures import (
     USER,
+    WHOLE_ERRORS,
     FailedJob,
     leave_closed_output,
     reason_of,
     report_failed_jobs,
+    whole_errors,
 )
 from anode.commands.table import COMMANDS, Command
 from anode.configuration.builder import CONFIG_DIR
@@ -28,16 +30,11 @@ from anode.configuration.command import log_to_stderr
 from anode.configuration.job_names import job_name, naming_overrides
 from anode.configuration.mistakes import explain, in_one_line
 
-_WHOLE_ERRORS = "HYDRA_FULL_ERROR"
-
 
 def execute(name: str, arguments: Sequence[str]) -> int:
-    """Run a command with the arguments of Hydra; its exit status.
-
-    ``HYDRA_FULL_ERROR=1`` in the environment shows whole tracebacks instead of lines.
-    """
+    """Run a command with the arguments of Hydra; its exit status."""
     command = COMMANDS[name]
-    whole = os.environ.get(_WHOLE_ERRORS) == "1"
+    whole = whole_errors()
     asked = _parsed(name, arguments)
     main = hydra.main(version_base=None, config_path=str(CONFIG_DIR), config_name=command.config)
     FailedJob.found.clear()
@@ -129,12 +126,12 @@ def _arguments(name: str, arguments: Sequence[str]) -> Iterator[None]:
 @contextlib.contextmanager
 def _errors_raised() -> Iterator[None]:
     """Have Hydra raise its errors instead of printing them."""
-    former = os.environ.get(_WHOLE_ERRORS)
-    os.environ[_WHOLE_ERRORS] = "1"
+    former = os.environ.get(WHOLE_ERRORS)
+    os.environ[WHOLE_ERRORS] = "1"
     try:
         yield
     finally:
         if former is None:
-            del os.environ[_WHOLE_ERRORS]
+            del os.environ[WHOLE_ERRORS]
         else:
-            os.environ[_WHOLE_ERRORS] = former
+            os.environ[WHOLE_ERRORS] = former

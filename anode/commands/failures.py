@@ -12,6 +12,9 @@ from anode.errors import AnodeError
 USER, FAULT, INTERRUPTED, CLOSED = 2, 1, 130, 141
 """Exit status: a user's error, a fault of ours, Ctrl-C, a reader such as ``head`` that left."""
 
+WHOLE_ERRORS = "HYDRA_FULL_ERROR"
+"""Variable of the environment: 1 shows whole tracebacks instead of lines."""
+
 _REMEDIES = {
     errno.ENOSPC: "; make room on the disk, then give the same command again",
     errno.EDQUOT: "; make room in your quota, then give the same command again",
@@ -20,6 +23,11 @@ _REMEDIES = {
     errno.EROFS: "; choose a folder that can be written to",
     errno.ENAMETOOLONG: "; choose a shorter name",
 }
+
+
+def whole_errors() -> bool:
+    """Whether errors are to be raised as they are."""
+    return os.environ.get(WHOLE_ERRORS) == "1"
 
 
 class FailedJob:

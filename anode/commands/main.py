@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from anode import __version__
-from anode.commands.failures import INTERRUPTED, USER, leave_closed_output
+from anode.commands.failures import INTERRUPTED, USER, leave_closed_output, whole_errors
 from anode.commands.help import command_help, overview
 from anode.commands.table import COMMANDS
 from anode.errors import AnodeError, nearest
@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return leave_closed_output()
     except AnodeError as error:
+        if whole_errors():
+            raise
         print(f"error: {error}", file=sys.stderr)
         return USER
 

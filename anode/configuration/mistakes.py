@@ -46,10 +46,12 @@ def _mistakes(config: str, overrides: Sequence[str], multirun: bool) -> Iterator
         except HydraException:
             yield _unreadable(text)
             return
+        if not parsed[-1].key_or_group:
+            yield _unreadable(text)
     parsed = [p for p in parsed if not p.is_hydra_override()]
     if not multirun:
         yield from (_several(p.input_line) for p in parsed if p.is_sweep_override())
-    of_groups = [p for p in parsed if p.key_or_group and (CONFIG_DIR / p.key_or_group).is_dir()]
+    of_groups = [p for p in parsed if (CONFIG_DIR / p.key_or_group).is_dir()]
     chosen: list[str] = []
     # First the groups that may bring others: density@method.density is one of method=r_anode.
     for override in sorted(of_groups, key=lambda p: p.package is not None):

@@ -64,8 +64,42 @@ def test_a_part_keeps_ids_and_labels():
     part = events[events.mass > 3200]
     assert (part.event_id.tolist(), part.label.tolist(), len(part)) == ([1, 2], [1, 0], 2)
     assert np.array_equal(events[:2].features, X[:2])
+    assert np.array_equal(events[[2, 0]].mass, M[[2, 0]])
 
 
 def test_the_text_of_events_is_short():
     assert repr(Events(X, M)) == "Events(3 events, mass 3000 to 4000 GeV, features x1, x2)"
     assert repr(Events(X, M)[:0]) == "Events(0 events, features x1, x2)"
+
+
+def test_a_table_is_read_as_the_commands_read_it(tmp_path):
+    path = tmp_path / "events.csv"
+    rows = zip(M / 1000, X[:, 0], X[:, 1], [0, 1, 0], strict=True)
+    path.write_text("m,a,b,y\n" + "\n".join(",".join(map(str, row)) for row in rows))
+    columns = {"mass": "m", "features": {"first": "a", "second": "b"}, "label": "y"}
+    events = Events.read(path, columns=columns, mass_unit="TeV")
+    np.testing.assert_allclose(events.mass, M)
+    assert np.array_equal(events.features, X)
+    assert (events.names, events.label.tolist()) == (("first", "second"), [0, 1, 0])
+    one = Events.read(path, columns=columns, mass_unit="TeV", features=["second"])
+    assert np.array_equal(one.features, X[:, 1:])
+
+
+def test_bundled_events_are_read_by_number():
+    events = Events.bundled(n_background=50, n_signal=5, features=["mj1", "delta_r"])
+    assert (len(events), int(events.label.sum()), events.names) == (55, 5, ("mj1", "delta_r"))
+
+
+@pytest.mark.parametrize(
+    ("path", "keys", "message"),
+    [
+        ("none.csv", {"data": "tabel"}, r"data must be one of .*did you mean table\?"),
+        ("none.csv", {"colums": {}}, r"unknown key data\.colums, .*did you mean columns\?"),
+        ("none.csv", {}, "data=table must be told which columns"),
+        ("none.csv", {"columns": {"mass": "m", "features": {"a": "a"}}}, "no such file"),
+        ("none.h5", {"data": "lhco_features", "features": ["mj9"]}, "mj9"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, path, keys, message):
+    with pytest.raises(AnodeError, match=message):
+        Events.read(tmp_path / path, **keys)

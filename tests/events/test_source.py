@@ -1,5 +1,6 @@
 """Every source of events does what the interface promises, whatever its format."""
 
+import ast
 import pickle
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from anode.jets.settings import DEFAULT
 from anode.pipeline.datasets.cached_features import FeaturesOf
 from anode.pipeline.datasets.config import BlackboxConfig
 from helpers.feature_columns import raw_columns, write_root
+from helpers.settings import REPOSITORY
 from helpers.sources import SOURCES, table_columns, table_config, write_csv
 
 N_EVENTS = 60
@@ -36,6 +38,19 @@ def same(first: EventTable, second: EventTable) -> None:
 
 def test_every_format_is_among_the_sources_that_are_tested():
     assert set(FORMATS) <= set(SOURCES)
+
+
+def test_nothing_above_the_sources_asks_for_a_format_by_its_name():
+    package = REPOSITORY / "anode"
+    asking = []
+    for path in set(package.rglob("*.py")) - set((package / "events").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            operands = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            subscripts = [node.slice] if isinstance(node, ast.Subscript) else []
+            found = (n.attr for n in operands + subscripts if isinstance(n, ast.Attribute))
+            if "reader" in found:
+                asking.append(f"{path.name}:{node.lineno}")
+    assert not asking
 
 
 def test_the_count_is_that_of_the_events(source):

@@ -61,7 +61,7 @@ class FeaturesConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        if self.data.reader != "lhco_raw":
+        if type(self.data) is not RawDataConfig:
             raise ConfigError(
                 "features are made of raw particles, and keep labels if there are any: choose "
                 f"data=lhco_raw, got data.reader={self.data.reader}"

@@ -99,6 +99,22 @@ def test_all_kinds_of_files_give_the_same_run(tmp_path, kind):
     assert np.array_equal(first.data.mass, second.data.mass)
 
 
+def test_further_tables_serve_the_test_and_one_that_repeats_an_event_is_refused(tmp_path):
+    path = write_csv(tmp_path / "events.csv", columns())
+    other = write_csv(tmp_path / "other.csv", columns(500, seed=2))
+    background = {name: values[:300] for name, values in columns(3000, seed=3).items()}
+    background["truth"] = np.zeros(300, dtype=int)
+    spare = write_csv(tmp_path / "spare.csv", background)
+    asked = [f"data.extra=[{other}]", f"data.extra_background={spare}", "injection.n_signal=0"]
+    prepared = prepare(config(path, ALL, tmp_path, *asked))
+    n_signal = columns()["truth"].sum() + columns(500, seed=2)["truth"].sum()
+    assert prepared.extra.label.sum() == n_signal
+    assert len(prepared.extra) == columns()["truth"].sum() + 500 + 300
+    assert prepared.files == [path, spare, other]
+    with pytest.raises(DataError, match=r"events\.csv: an event of data\.extra must occur once"):
+        prepare(config(path, ALL, tmp_path, f"data.extra=[{path}]"))
+
+
 def test_labelled_events_are_injected_and_another_table_is_scored(tmp_path, monkeypatch):
     path = write_csv(tmp_path / "events.csv", columns())
     run = config(path, ALL, tmp_path / "run", "injection.n_signal=100", "density=maf")

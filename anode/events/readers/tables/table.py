@@ -36,8 +36,10 @@ KINDS: dict[str, type[TableFile]] = {
     ".tsv": CsvTable,
     ".txt": CsvTable,
     ".parquet": ParquetTable,
+    ".pq": ParquetTable,
     ".h5": Hdf5Table,
     ".hdf5": Hdf5Table,
+    ".hdf": Hdf5Table,
     ".npz": NpzTable,
 }
 """Ending of a file's name -> how its columns are read."""
