@@ -83,7 +83,7 @@ def spectrum_figure(
         _shade(axes, regions, label="signal region")
         axes.set(xlabel=MASS_LABEL, yscale="log", xlim=(x[0], x[-1]))
         axes.set_ylabel(f"events / {merged * width:g} GeV")
-        axes.set_ylim(0.5, 3 * everything.max())
+        axes.set_ylim(0.5, 8 * everything.max())
         axes.legend(loc="upper right")
     return figure
 
@@ -131,7 +131,7 @@ def regions_figure(
         if len(signal.mass):
             text = f"signal, same region ({len(signal.mass):,})"
             handles.append(Line2D([], [], color=SIGNAL, label=text))
-        title = f"{'background' if labelled else 'all'} events, statistical error bars; {_NOISE}"
+        title = f"{'background' if labelled else 'all'} events, statistical error bars\n{_NOISE}"
         n_columns = _n_columns(len(features))
         figure.legend(handles=handles, title=title, loc="outside upper center", ncols=n_columns)
     return figure

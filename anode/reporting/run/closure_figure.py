@@ -278,11 +278,15 @@ def _closure_legend(figure: Figure, result: Closure, shown: int) -> None:
             [], [], color=GENERATED, ls="--", label=f"generated ({result.n_generated:,} events)"
         ),
     ]
-    contents = " and ".join(f"{part:.0%}" for part in sorted(_CONTENT))
-    title = f"contours enclose {contents} of the events; error bars: 68%, statistical"
+    title = "error bars: 68%, statistical"
+    if shown > 1:
+        contents = " and ".join(f"{part:.0%}" for part in sorted(_CONTENT))
+        title = f"contours enclose {contents} of the events\n{title}"
+    columns = 2 if shown > 1 else 1
     figure.legend(
-        handles=entries, loc="upper center", ncols=2, fontsize=11, title=title, title_fontsize=10
-    )
+        handles=entries, loc="upper center", ncols=columns, fontsize=10, title=title,
+        title_fontsize=9,
+    )  # fmt: skip
     if shown < len(result.features):
         note = f"first {shown} of {len(result.features)} features"
         figure.text(0.99, 0.99, note, ha="right", va="top", fontsize=8, color="0.25")
