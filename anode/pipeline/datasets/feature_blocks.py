@@ -10,7 +10,7 @@ from typing import NamedTuple
 from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.raw_particles import raw_layout
-from anode.jets.blocks import STAGES, Block, BlockReport, package_versions, process_block
+from anode.jets.blocks import STAGES, BlockJob, BlockReport, package_versions, process_block
 from anode.jets.features import COLUMNS
 from anode.jets.settings import JetConfig
 from anode.pipeline.datasets.config import RawDataConfig
@@ -99,12 +99,12 @@ def identity_of(path: Path) -> str:
     return f"{facts.st_size} {facts.st_mtime_ns} {io.sha256_text(content.hex())}"
 
 
-def blocks_of(source: Source, folder: Path, block_rows: int) -> Iterator[Block]:
+def blocks_of(source: Source, folder: Path, block_rows: int) -> Iterator[BlockJob]:
     """The file in blocks, in the order of its rows."""
     for start in range(0, source.n_events, block_rows):
         stop = min(start + block_rows, source.n_events)
         path = folder / f"{start:012d}_{stop:012d}.h5"
-        yield Block(source.path, start, stop, source.settings, path, source.versions)
+        yield BlockJob(source.path, start, stop, source.settings, path, source.versions)
 
 
 def run_blocks(
