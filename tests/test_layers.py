@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anode"
 # Lower layers first; siblings of one layer do not import each other.
 LAYERS = [
     {"errors", "progress"},
+    {"records"},
     {"seeding", "io", "parallel", "provenance", "configuration"},
     {"statistics"},
     {"events"},

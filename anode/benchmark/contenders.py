@@ -20,7 +20,7 @@ from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
 
 LogProb = Callable[[Tensor, Tensor], Tensor]
-Sample = Callable[[Tensor], Tensor]
+Draw = Callable[[Tensor], Tensor]
 
 
 class Shape(NamedTuple):
@@ -78,7 +78,7 @@ class Contender(NamedTuple):
 
     module: nn.Module
     log_prob: LogProb
-    sample: Sample | None
+    sample: Draw | None
 
 
 def ours(shape: Shape, backend: str) -> Contender:

@@ -36,7 +36,7 @@ TIMED_EPOCHS = 2
 SHARE_HELD_OUT = 0.2
 
 
-class Recipe(NamedTuple):
+class FitRecipe(NamedTuple):
     """Settings of a density and of its training."""
 
     density: DensityConfig
@@ -60,7 +60,7 @@ class Reached(NamedTuple):
 
 
 def compare(
-    events: EventTable, published: Recipe, quick: Mapping[str, Recipe], *, device: str
+    events: EventTable, published: FitRecipe, quick: Mapping[str, FitRecipe], *, device: str
 ) -> dict[str, Reached]:
     """Fits of all recipes to one sample, by name, without those that never reach the target.
 
@@ -73,7 +73,7 @@ def compare(
     """
     train, held_out = _samples(events)
 
-    def run(recipe: Recipe, epochs: int) -> Reached:
+    def run(recipe: FitRecipe, epochs: int) -> Reached:
         density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
         trainer = dataclasses.replace(recipe.trainer, epochs=epochs)
         with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ def compare(
     return fits
 
 
-def share_outside_steps(events: EventTable, recipe: Recipe) -> float:
+def share_outside_steps(events: EventTable, recipe: FitRecipe) -> float:
     """Fraction of a fit's time outside forward, backward and step (clipping included): shuffling,
     validation, writing."""
     train, held_out = _samples(events)
@@ -146,7 +146,7 @@ def _first_to_reach(target: float, run: Callable[[int], Reached]) -> Reached | N
     return None
 
 
-def _with_nflows(recipe: Recipe) -> Recipe:
+def _with_nflows(recipe: FitRecipe) -> FitRecipe:
     return recipe._replace(density=dataclasses.replace(recipe.density, backend="nflows"))
 
 

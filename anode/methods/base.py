@@ -1,9 +1,9 @@
 """Interface of an anomaly-detection method: events in, scores out."""
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -99,6 +99,24 @@ class FitSettings:
     tracker: str
     device: str
     store: Path | None = None
+
+
+@dataclass(frozen=True)
+class ExtraMetrics:
+    """Metrics of a method beside its scores, as entries of ``metrics.json``; None is left out.
+
+    Attributes:
+        signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region.
+        signal_fraction_by_fold: the same from the fits of each fold.
+        likelihood_gain: mean of log p_data - log p_bg over data events that no fit has seen.
+        other: further numbers of a method, by the names of their entries.
+    """
+
+    signal_fraction: float | None = None
+    signal_fraction_error: float | None = None
+    signal_fraction_by_fold: tuple[float, ...] | None = None
+    likelihood_gain: float | None = None
+    other: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -201,14 +219,14 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """What the method says beside scores, as entries of ``metrics.json``.
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """Metrics of the method beside its scores.
 
         Args:
-            parts: as its ``Scores`` have them, (N,) each.
-            in_data: (N,) which of the events are the data's, scored by fits that did not see them.
+            parts: terms of the score, as its ``Scores`` have them, (N,) each.
+            in_data: (N,) True for events of the data, scored by fits that did not see them.
         """
-        return {}
+        return ExtraMetrics()
 
     @abc.abstractmethod
     def _fit(self, events: RegionEvents) -> None: ...

@@ -8,14 +8,13 @@ cut of ANODE than of others (half the bundled sidebands, next to a window).
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
+from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.regions.splits import uniform_of
 from anode.seeding import stream_seed
 
@@ -83,8 +82,8 @@ class SidebandFolds(AnomalyMethod):
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """Those of the first member, of events of all."""
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """Metrics (of N events) by the first member."""
         return self.members[0].extra_metrics(parts, in_data)
 
     def _fit(self, events: RegionEvents) -> None:

@@ -1,4 +1,4 @@
-"""What single methods promise: strips, drawn masses, latent noise, rarity, settings refused."""
+"""What single methods promise: strips, drawn masses, latent noise, tails, settings refused."""
 
 import dataclasses
 
@@ -149,7 +149,7 @@ def test_background_is_normal_noise_in_the_latent_space(tmp_path):
 
 
 @pytest.mark.parametrize("n", [3, 11, 40, 10_000])
-def test_rarity_is_the_share_above_and_strictly_rising(n):
+def test_a_tail_fraction_is_the_share_above_and_strictly_rising(n):
     score = np.random.default_rng(1).normal(size=n)
     knots = knots_of(score)
     assert (np.diff(knots) > 0).all()
@@ -164,7 +164,7 @@ def test_rarity_is_the_share_above_and_strictly_rising(n):
 
 
 @for_all(st.lists(st.sampled_from([-3.0, 0.0, 0.5, 1e6]), min_size=2, max_size=50))
-def test_rarity_keeps_the_order_of_scores_with_ties(score):
+def test_tail_fractions_keep_the_order_of_scores_with_ties(score):
     values = minus_log_tail_fraction(np.unique(score), knots_of(np.array(score)))
     assert np.isfinite(values).all()
     if len(knots_of(np.array(score))[0]) > 1:

@@ -77,4 +77,4 @@ def _cached(data: RawDataConfig, path: Path, layout: str, n_jobs: int) -> tuple[
     output = Path(data.cache) / name
     asked = dataclasses.replace(data, path=str(path))
     manifest = make_features(asked, output, layout=layout, cluster=LOCAL, n_jobs=n_jobs)
-    return output, int(manifest["n_skipped"])
+    return output, manifest.n_skipped

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -26,7 +25,8 @@ from anode.events.simulation.toy import NAMES as TOY_NAMES
 from anode.events.simulation.toy import Toy
 from anode.pipeline.datasets.cached_features import FeatureSource, as_features, data_path
 from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
-from anode.pipeline.datasets.features import manifest_path
+from anode.pipeline.datasets.features_manifest import FeaturesManifest, manifest_path
+from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
 from anode.reporting.dataset.exploration_card import card
@@ -106,7 +106,7 @@ def explore(config: ExploreConfig) -> None:
     for name, figure in figures.items():
         save_figure(figure, output / name)
     origin = _origin(config, source, description)
-    io.write_json(output / "card.json", origin | facts(description))
+    io.write_json(output / "card.json", {**origin, **facts(description)})
     names = [f"{name}.png" for name in figures]
     io.write_text(output / "card.md", card(description, origin, names))
     print(card(description, origin, markdown=False))
@@ -127,11 +127,12 @@ def _with_skipped(description: Description, source: FeatureSource) -> Descriptio
     """The same with the faults of raw events that have no features."""
     if not source.n_skipped:
         return description
-    manifest = io.read_json(manifest_path(data_path(source.data)))
+    path = manifest_path(data_path(source.data))
+    manifest = FeaturesManifest.from_json(io.read_json(path), path)
     name = str(_shown(source.path))
     faults = [
-        Fault(name, "particles", reason, n, manifest["skipped_rows"][reason][:N_EXAMPLES])
-        for reason, n in manifest["skipped"].items()
+        Fault(name, "particles", reason, n, list(manifest.skipped_rows[reason][:N_EXAMPLES]))
+        for reason, n in manifest.skipped.items()
         if n
     ]
     return dataclasses.replace(
@@ -143,31 +144,20 @@ def _with_skipped(description: Description, source: FeatureSource) -> Descriptio
     )
 
 
-def facts(description: Description) -> dict[str, Any]:
+def facts(description: Description) -> dict[str, Json]:
     """A description as plain containers, ready for JSON; samples are left out."""
-    plain = {
+    content = {
         field.name: getattr(description, field.name)
         for field in dataclasses.fields(description)
         if field.name not in ("inside", "outside", "mass_counts")
     }
     filled = np.flatnonzero(description.mass_counts["all"])
     first, last = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
-    plain["mass_counts"] = {
+    content["mass_counts"] = {
         name: counts[first:last].tolist() for name, counts in description.mass_counts.items()
     }
-    plain["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
-    return {name: _plain(value) for name, value in plain.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses and named tuples as mappings."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+    content["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
+    return {name: plain(value) for name, value in content.items()}
 
 
 def _blocks(config: ExploreConfig, source: FeatureSource) -> Iterator[Block]:

@@ -31,6 +31,7 @@ from anode.methods.combination import CombinationConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
 from anode.pipeline.datasets.config import DataConfig
+from anode.records import Json
 from anode.regions.crossfit import SplitConfig
 from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.injection import InjectionConfig
@@ -91,7 +92,7 @@ class RunConfig:
         return self.distortion.names(self.features)
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """The nested configuration without what cannot change a result."""
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
         hidden = data_config.NOT_IDENTITY

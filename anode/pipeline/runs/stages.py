@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from anode import io, progress
+from anode import progress
 from anode.errors import DataError, RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
@@ -106,7 +106,8 @@ def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> 
         raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
     prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
     evaluate_scores(config, directory, prepared, method_of(config, directory), scored)
-    directory.update_manifest(key)
+    if key is not None:
+        directory.record_key(key)
     _announce(directory)
 
 
@@ -143,5 +144,5 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
 
 
 def _announce(directory: RunDirectory) -> None:
-    print(result_table(io.read_json(directory.metrics)))
+    print(result_table(directory.read_metrics()))
     print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")

@@ -1,11 +1,11 @@
-"""When is the answer to a black box looked at? At the evaluation, and never before.
+"""The key of a black box: read when scores are judged, never before.
 
 ``data=blackbox`` events carry no labels: fits and scores are made without. The key file of
 ``data.key``, if there is one, is read when the scores are judged.
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,25 @@ from anode.pipeline.datasets.config import BlackboxConfig, DataConfig
 from anode.pipeline.runs.prepare import Prepared
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import Scored
-
-ENTRY = "key"
-"""Of the manifest: the key that a run was judged with."""
+from anode.provenance import KeyDescription
 
 
 class Unblinded(NamedTuple):
-    """Events and scores with labels where a key is given, and what the manifest says of it."""
+    """Events and scores, with labels where a key is given, and the key; None without."""
 
     prepared: Prepared
     scored: Scored
-    entry: dict[str, Any]
+    key: KeyDescription | None
 
 
 def awaits_key(data: DataConfig, directory: RunDirectory) -> bool:
     """Whether a key is given with which the run has not been judged yet."""
     if not isinstance(data, BlackboxConfig) or data.key is None:
         return False
-    known = directory.read_manifest().get(ENTRY) or {}
-    return not Path(data.key).is_file() or known.get("sha256") != sha256_file(data.key)
+    judged_with = directory.read_manifest().key
+    if judged_with is None or not Path(data.key).is_file():
+        return True
+    return judged_with.sha256 != sha256_file(data.key)
 
 
 def unblind(data: DataConfig, prepared: Prepared, scored: Scored) -> Unblinded:
@@ -48,7 +48,7 @@ def unblind(data: DataConfig, prepared: Prepared, scored: Scored) -> Unblinded:
         DataError: the key has another number of events than the file, or breaks its rules.
     """
     if not isinstance(data, BlackboxConfig) or data.key is None:
-        return Unblinded(prepared, scored, {})
+        return Unblinded(prepared, scored, None)
     label = _labels(data, prepared.data)
     events = prepared.data
     labelled = EventTable(
@@ -60,21 +60,15 @@ def unblind(data: DataConfig, prepared: Prepared, scored: Scored) -> Unblinded:
         label,
         events.source,
     )
-    entry = {
-        "file": Path(data.key).name,
-        "sha256": sha256_file(data.key),
-        "n_signal": int(label.sum()),
-    }
+    key = KeyDescription(Path(data.key).name, sha256_file(data.key), int(label.sum()))
     tables = [labelled] if prepared.extra is None else [labelled, prepared.extra]
     ids = np.concatenate([table.event_id for table in tables])
     labels = np.concatenate(
         [np.zeros(len(t), np.int8) if t.label is None else t.label for t in tables]
     )
     order = np.argsort(ids)
-    found = order[np.searchsorted(ids, scored.event_id, sorter=order)]
-    return Unblinded(
-        prepared._replace(data=labelled), scored._replace(label=labels[found]), {ENTRY: entry}
-    )
+    rows = order[np.searchsorted(ids, scored.event_id, sorter=order)]
+    return Unblinded(prepared._replace(data=labelled), scored._replace(label=labels[rows]), key)
 
 
 def _labels(data: BlackboxConfig, events: EventTable) -> NDArray[np.int8]:

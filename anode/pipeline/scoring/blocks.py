@@ -178,9 +178,8 @@ def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict
 
 def hashes(directory: RunDirectory) -> frozenset[str]:
     """SHA-256 of the files a run was fitted on, and of all together."""
-    own = directory.read_manifest().get("data", {})
-    found = {own.get("sha256"), *own.get("file_sha256", ())}
-    return frozenset(found - {None})
+    data = directory.read_manifest().data
+    return frozenset() if data is None else data.hashes
 
 
 def in_blocks(

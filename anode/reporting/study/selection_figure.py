@@ -30,7 +30,7 @@ def selection_figure(groups: Sequence[Group], *, columns: int = 2) -> Figure:
         dict.fromkeys(
             name.split(".")[2]
             for group in groups
-            for name in group.values
+            for name in group.quantities
             if name.startswith(f"{SELECTED}.")
         )
     )

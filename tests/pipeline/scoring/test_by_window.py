@@ -19,9 +19,11 @@ from anode.pipeline.scoring import by_window as score_scan
 from anode.pipeline.scoring import score as rescore
 from anode.pipeline.scoring.by_window import assign
 from anode.pipeline.search.window import search_scores
+from anode.pipeline.search.window_file import WindowFile, WindowTemplate
 from anode.regions.windows import Window
 from helpers.bundled_files import bundled_part
 from helpers.settings import REPOSITORY
+from helpers.synthetic_search import make_search
 
 # Two that overlap, a gap from 3600 to 4000, and one more.
 WINDOWS = [Window(3000, 3400), Window(3200, 3600), Window(4000, 4400)]
@@ -63,13 +65,14 @@ def fit_scan(path: Path, file: Path, overrides: list[str], windows: list[Window]
         with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
             raw = compose("run", [*QUICK, *asked])
         stages.train(configuration.from_mapping(configuration.resolve(raw)))
-        io.write_json(
-            run_dir / "window.json", {"low": low, "high": high, "thresholds": THRESHOLDS}
-        )
+        template = WindowTemplate("sampled", 5000, (0.1, 0.01), (0.004, 0.001))
+        content = WindowFile(window.low, window.high, 0.0, THRESHOLDS, template, 900, None)
+        io.write_json(run_dir / "window.json", content.to_json())
     manifest = io.read_json(run_dir / "manifest.json")
     io.write_json(path / "manifest.json", {"data": manifest["data"]})
-    rows = [{"low": window.low, "high": window.high} for window in windows]
-    io.write_json(path / "search.json", {"data": manifest["data"], "windows": rows})
+    search, _ = make_search()
+    rows = [{**search["windows"][0], "low": w.low, "high": w.high} for w in windows]
+    io.write_json(path / "search.json", search | {"data": manifest["data"], "windows": rows})
     return run_dir
 
 
@@ -346,8 +349,10 @@ def other_seed(path: Path) -> None:
         (lambda path: shutil.rmtree(path / "windows"), r"lacks \[3000, 3400\), "),
         (lambda path: (path / "windows/3200_3600/config.yaml").unlink(), "config.yaml"),
         (edited(low=3300), "must agree"),
-        (edited(low="x"), "must have the numbers"),
-        (edited(thresholds=None), "must have the numbers"),
+        (edited(low="x"), r"window\.json: low must be a number, got 'x'"),
+        (edited(low=3700), "must have low < high"),
+        (edited(thresholds=None), r"window\.json: thresholds must be a group of keys, got None"),
+        (edited(thresholds={"loose": 1.0}), "thresholds by efficiency"),
         (edited(thresholds={"0.1": 2.0, "0.01": 1.0}), "rise as the efficiency falls"),
         (other_seed, "same features in the same way"),
     ],
@@ -358,5 +363,5 @@ def test_a_broken_scan_is_refused(scan, files, tmp_path, change, message):
     change(path)
     with pytest.raises(AnodeError, match=message) as caught:
         scored_by(path, data_of(files[1]), tmp_path / "scores.h5")
-    assert isinstance(caught.value, RunDirectoryError | ConfigError)
+    assert isinstance(caught.value, RunDirectoryError | ConfigError | DataError)
     assert not (tmp_path / "scores.h5").exists()
