@@ -116,7 +116,7 @@ def benchmark(config: BenchmarkConfig) -> None:
 
 
 def recipe(*overrides: str) -> FitRecipe:
-    """Density and trainer that ``scripts/run.py`` would use."""
+    """Density and trainer that ``anode run`` would use."""
     run = compose_run(overrides, "unused")
     return FitRecipe(run.density, run.trainer)
 

@@ -3,7 +3,7 @@
 Everything here counts test events above a cut. Two kinds of uncertainty come with the counts: a
 binomial error per point and a bootstrap over test events. **Neither contains the training
 variance**: how much the numbers move when the densities are trained again, with another seed or
-another injection, only several runs can tell (``scripts/compare.py``).
+another injection, only several runs can tell (``anode compare``).
 """
 
 import dataclasses

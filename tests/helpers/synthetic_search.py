@@ -1,4 +1,4 @@
-"""Finished searches as ``scripts/search.py`` leaves them, with made-up but consistent numbers."""
+"""Finished searches as ``anode search`` leaves them, with made-up but consistent numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -98,7 +98,7 @@ def write_search(run_dir: Path, *, top_events: bool = True, **settings: Any) -> 
 
 
 MANIFEST = {
-    "command": "scripts/search.py method=anode run_dir=results/search/anode",
+    "command": "anode search method=anode run_dir=results/search/anode",
     "git_commit": "0123456789abcdef0123456789abcdef01234567",
     "git_dirty": False,
     "python": "3.11.9",

@@ -147,6 +147,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=2",
+    "ensemble.size=2",
     "split.folds=2",
     "split.extra=average",
     "evaluation.n_bootstrap=5",

@@ -194,12 +194,12 @@ def test_text_from_files_cannot_break_the_page():
 
 
 def test_what_is_no_search_is_refused_with_the_command_that_makes_one(tmp_path, bump):
-    with pytest.raises(RunDirectoryError, match=r"no folder .*scripts/search\.py run_dir="):
+    with pytest.raises(RunDirectoryError, match=r"no folder .*anode search run_dir="):
         write_report(tmp_path / "nowhere")
-    with pytest.raises(RunDirectoryError, match=r"no search\.json; .*scripts/search\.py"):
+    with pytest.raises(RunDirectoryError, match=r"no search\.json; .*anode search"):
         write_report(tmp_path)
     io.write_json(tmp_path / "metrics.json", {})
-    with pytest.raises(RunDirectoryError, match=r"one signal region.*scripts/search\.py"):
+    with pytest.raises(RunDirectoryError, match=r"one signal region.*anode search"):
         write_report(tmp_path)
     (tmp_path / "windows").mkdir()
     with pytest.raises(RunDirectoryError, match="not finished"):

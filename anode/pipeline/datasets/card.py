@@ -15,8 +15,7 @@ from anode.evaluation.description.generated_data import (
     KsDistances,
     MantissaBits,
 )
-from anode.events.readers.cathode_arrays import read_arrays
-from anode.events.readers.lhco_features import read_bundled, read_lhco_features
+from anode.events.formats import source_of_file
 from anode.events.table import EventTable, concatenate
 from anode.events.writers.bundled import FORMAT_VERSION, MOMENTUM_BITS, TAU_BITS
 from anode.io import read_json, sha256_file, write_json, write_text
@@ -147,7 +146,7 @@ def _comparisons(path: Path, reference: Path | None) -> list[Comparison]:
     low, high = SIGNAL_REGION
     region_features = tuple(name for name in REGION_FEATURES if name != "mjj")
     full_features = tuple(name for name in FULL_FEATURES if name != "mjj")
-    ours = read_bundled(path, sorted({*region_features, *full_features}))
+    ours = source_of_file(path).read(sorted({*region_features, *full_features}))
     inside = ours[(ours.mass >= low) & (ours.mass < high)]
     region = full = None
     if reference is not None:
@@ -168,10 +167,7 @@ def _join(paths: list[Path], features: tuple[str, ...], folder: Path) -> EventTa
     tables = []
     for place, path in enumerate(paths):
         offset = place * _IDS_PER_FILE
-        if path.suffix == ".npy":
-            tables.append(read_arrays(path, features, id_offset=offset).data)
-        else:
-            tables.append(read_lhco_features(path, features, id_offset=offset))
+        tables.append(source_of_file(path).read(features, id_offset=offset))
         if tables[-1].label is None:
             raise DataError(f"{path}: a reference must have labels; remove the file or add them")
     return concatenate(tables)

@@ -22,7 +22,7 @@ LISTED = 100
 """Number of skipped rows that the manifest lists for each reason."""
 
 
-class RawFile(NamedTuple):
+class RawInput(NamedTuple):
     """A raw file with everything that its features depend on.
 
     Attributes:
@@ -67,7 +67,7 @@ class Tally:
         for stage, seconds in report.seconds.items():
             self.seconds[stage] += seconds
 
-    def check(self, source: RawFile) -> None:
+    def check(self, source: RawInput) -> None:
         """Refuse sums in which not every event was read once, and written or skipped.
 
         Raises:
@@ -81,7 +81,7 @@ class Tally:
             )
 
 
-def raw_source(path: Path, settings: JetConfig) -> RawFile:
+def raw_source(path: Path, settings: JetConfig) -> RawInput:
     """A raw file as it is now.
 
     Raises:
@@ -90,7 +90,7 @@ def raw_source(path: Path, settings: JetConfig) -> RawFile:
     """
     n_events = raw_layout(path).n_events
     path = path.resolve()
-    return RawFile(path, n_events, identity_of(path), settings, package_versions())
+    return RawInput(path, n_events, identity_of(path), settings, package_versions())
 
 
 def identity_of(path: Path) -> str:
@@ -103,7 +103,7 @@ def identity_of(path: Path) -> str:
     return f"{facts.st_size} {facts.st_mtime_ns} {io.sha256_text(content.hex())}"
 
 
-def blocks_of(source: RawFile, folder: Path, block_rows: int) -> Iterator[BlockJob]:
+def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[BlockJob]:
     """The file in blocks, in the order of its rows."""
     for start in range(0, source.n_events, block_rows):
         stop = min(start + block_rows, source.n_events)
@@ -112,7 +112,7 @@ def blocks_of(source: RawFile, folder: Path, block_rows: int) -> Iterator[BlockJ
 
 
 def run_blocks(
-    source: RawFile, folder: Path, block_rows: int, cluster: ClusterConfig, n_jobs: int
+    source: RawInput, folder: Path, block_rows: int, cluster: ClusterConfig, n_jobs: int
 ) -> Tally:
     """Compute every block that is not finished; blocks end in any order."""
     tally = Tally()

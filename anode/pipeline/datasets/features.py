@@ -1,6 +1,6 @@
 """From a file of raw particles, of any size, to a file of features.
 
-Rows are cut into blocks, blocks are tasks of ``cluster.py``, and each is saved when it is done in
+Rows are cut into blocks, blocks are tasks of ``workers.py``, and each is saved when it is done in
 the folder ``<output>.partial``. An interrupted command goes on behind the blocks that are there;
 the result does not depend on the size of blocks, the number of workers or interruptions. Memory
 holds a few blocks. The manifest beside the output says what every event became.
@@ -26,9 +26,9 @@ from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.writers.feature_files import EVENT_ID, LABEL, LAYOUTS, Columns, write_features
 from anode.jets.blocks import STAGES, read_block
 from anode.jets.features import COLUMNS
-from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
+from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
-    RawFile,
+    RawInput,
     blocks_of,
     identity_of,
     raw_source,
@@ -37,7 +37,7 @@ from anode.pipeline.datasets.feature_blocks import (
 )
 from anode.pipeline.datasets.features_manifest import (
     FeaturesManifest,
-    RawInput,
+    RawFile,
     manifest_path,
     read_features_manifest,
 )
@@ -61,7 +61,7 @@ class FeaturesConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        if self.data.reader != "lhco_raw":
+        if type(self.data) is not RawDataConfig:
             raise ConfigError(
                 "features are made of raw particles, and keep labels if there are any: choose "
                 f"data=lhco_raw, got data.reader={self.data.reader}"
@@ -81,7 +81,8 @@ def parse_features(raw: DictConfig) -> FeaturesConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    return build(FeaturesConfig, resolve(raw), choices=CHOICES)
+    content = {key: value for key, value in resolve(raw).items() if key not in RUN_KEYS}
+    return build(FeaturesConfig, content, choices=CHOICES)
 
 
 def features(config: FeaturesConfig) -> None:
@@ -135,7 +136,7 @@ def make_features(
 
 def _make(
     data: RawDataConfig,
-    source: RawFile,
+    source: RawInput,
     output: Path,
     work: Path,
     layout: str,
@@ -177,7 +178,7 @@ def _make(
         skipped_rows={reason: tuple(rows) for reason, rows in tally.rows.items() if rows},
         columns=RAW_COLUMNS if layout == "lhco" else COLUMNS,
         j1="the jet of larger transverse momentum, in every layout",
-        input=RawInput(source.path.name, source.path.stat().st_size, digest),
+        input=RawFile(source.path.name, source.path.stat().st_size, digest),
         output_sha256=io.sha256_file(assembled),
         settings=source.settings,
         block_rows=data.block_rows,
@@ -203,7 +204,7 @@ def _columns(path: Path) -> Columns:
     return columns if block.label is None else {**columns, LABEL: block.label}
 
 
-def _finished(output: Path, source: RawFile, layout: str) -> FeaturesManifest | None:
+def _finished(output: Path, source: RawInput, layout: str) -> FeaturesManifest | None:
     """The manifest of the same features made before; None without any output.
 
     Raises:

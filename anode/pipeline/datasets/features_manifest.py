@@ -13,7 +13,7 @@ from anode.records import Json, Place, Record
 
 
 @dataclass(frozen=True)
-class RawInput(Record):
+class RawFile(Record):
     """The raw file.
 
     Attributes:
@@ -62,7 +62,7 @@ class FeaturesManifest(Record):
     skipped_rows: dict[str, tuple[int, ...]]
     columns: tuple[str, ...]
     j1: str
-    input: RawInput
+    input: RawFile
     output_sha256: str
     settings: JetConfig
     block_rows: int

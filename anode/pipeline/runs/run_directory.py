@@ -37,6 +37,9 @@ class Configuration(Protocol):
         """As ``config.yaml`` holds it."""
 
 
+_MAY_BE_THERE = ("multirun.yaml", "events.h5")  # of a sweep; of a search on arrays
+
+
 class RunDirectory:
     """The folder of one run; the README's table says what each file holds."""
 
@@ -69,7 +72,7 @@ class RunDirectory:
                 )
             return
         if self.path.is_dir() and any(
-            not p.name.startswith(".") and p.name != "multirun.yaml" for p in self.path.iterdir()
+            not p.name.startswith(".") and p.name not in _MAY_BE_THERE for p in self.path.iterdir()
         ):
             raise RunDirectoryError(
                 f"{self.path} is not empty and has no config.yaml: it is not a run directory; "

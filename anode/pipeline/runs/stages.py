@@ -103,7 +103,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
 def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
     """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and, if wanted, the figures."""
     if not directory.scores.is_file():
-        raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
+        raise RunDirectoryError(f"there is no {directory.scores}; run anode score first")
     prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
     evaluate_scores(config, directory, prepared, method_of(config, directory), scored)
     if key is not None:

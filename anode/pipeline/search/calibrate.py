@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from anode import io, progress
-from anode.configuration.builder import CONFIG_DIR, build, resolve
+from anode.configuration.builder import build, resolve
 from anode.configuration.command import quiet
+from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
 from anode.parallel import stream_jobs
 from anode.pipeline.runs.prepare import prepare
@@ -126,21 +125,14 @@ def _check_window(config: CalibrateConfig, experiments: Sequence[Experiment]) ->
 
 def experiments_of(config: CalibrateConfig) -> list[Experiment]:
     """Every search of a calibration."""
-    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
     experiments = []
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        for n_signal in config.injections:
-            for seed in range(1, config.n_experiments + 1):
-                run_dir = Path(config.runs) / f"signal={n_signal}" / f"seed={seed}"
-                own = [
-                    f"injection.n_signal={n_signal}",
-                    f"seed={seed}",
-                    "n_jobs=1",
-                    "extras=false",
-                ]
-                raw = compose("search", [*config.overrides, *own, "run_dir=replaced"])
-                content = {**resolve(raw), "run_dir": str(run_dir)}
-                experiments.append(Experiment(n_signal, seed, search_from_mapping(content)))
+    for n_signal in config.injections:
+        for seed in range(1, config.n_experiments + 1):
+            run_dir = Path(config.runs) / f"signal={n_signal}" / f"seed={seed}"
+            own = [f"injection.n_signal={n_signal}", f"seed={seed}", "n_jobs=1", "extras=false"]
+            raw = compose("search", [*config.overrides, *own, "run_dir=replaced"])
+            content = {**resolve(raw), "run_dir": str(run_dir)}
+            experiments.append(Experiment(n_signal, seed, search_from_mapping(content)))
     return experiments
 
 

@@ -139,7 +139,7 @@ def read_search(folder: Path) -> SearchResult:
         DataError: ``search.json`` is not JSON, or a key is missing or of the wrong kind.
     """
     path = folder / "search.json"
-    make = f"python scripts/search.py run_dir={folder}"
+    make = f"anode search run_dir={folder}"
     if not folder.is_dir():
         raise RunDirectoryError(f"there is no folder {folder}; a search is made by {make}")
     if not path.is_file():
@@ -149,8 +149,8 @@ def read_search(folder: Path) -> SearchResult:
         if run.metrics.is_file() or run.config.is_file():
             raise RunDirectoryError(
                 f"{folder} holds a run in one signal region, and a report is made of a search "
-                "over many: expected search.json, found none; make one with python "
-                "scripts/search.py run_dir=ANOTHER_FOLDER and the settings of this run"
+                "over many: expected search.json, found none; make one with "
+                "anode search run_dir=ANOTHER_FOLDER and the settings of this run"
             )
         raise RunDirectoryError(f"{folder} has no search.json; a search is made by {make}")
     try:

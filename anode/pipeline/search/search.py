@@ -157,8 +157,7 @@ def which_windows(
 
 def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | None:
     least = config.scan.min_events
-    sidebands = config.of_window(window).regions.sidebands
-    below, above = map(_as_window, sidebands)
+    below, above = config.of_window(window).regions.regions().sidebands
     places = [("in it", window), ("below it", below), ("above it", above)]
     for place, part in places:
         n_events = int(part.contains(mass).sum())
@@ -166,11 +165,6 @@ def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | No
             return f"has {n_events} events {place}, a density needs {least}"
         least = max(10, config.scan.min_events // 10)
     return None
-
-
-def _as_window(bounds: list[float | None]) -> Window:
-    low, high = bounds
-    return Window(-np.inf if low is None else low, np.inf if high is None else high)
 
 
 def _found(mass: np.ndarray) -> str:

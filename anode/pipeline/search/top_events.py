@@ -6,16 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.errors import DataError
-from anode.events import feature_definitions
-from anode.events.readers import cathode_arrays as arrays
-from anode.events.readers.fault_scan import SCANNERS
-from anode.events.readers.lhco_features import count_events, read_bundled, read_lhco_features
 from anode.events.table import EventTable
-from anode.pipeline.datasets.cached_features import as_features, data_path
+from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import DataConfig
 from anode.statistics.scan.top_events import TopEvent, TopEvents
-
-BLOCK_ROWS = 100_000
 
 
 class WindowScores(NamedTuple):
@@ -84,7 +78,7 @@ def top_events(
             raise DataError(f"the best window {best} is none of the {len(windows)} of the scan")
         lists["hotspot"] = rarest(chosen, n)
     wanted = np.unique(np.concatenate([ranked.event_id for ranked in lists.values()]))
-    kinematics = _kinematics(data, wanted, n_jobs=n_jobs)
+    kinematics = open_data(data, seed=0, n_jobs=n_jobs).kinematics(wanted)
     events = {
         name: tuple(_event(ranked, i, kinematics) for i in range(len(ranked.event_id)))
         for name, ranked in lists.items()
@@ -173,41 +167,4 @@ def _event(ranked: Ranked, place: int, kinematics: EventTable | None) -> TopEven
         window=(float(ranked.low[place]), float(ranked.high[place])),
         log10_efficiency=float(ranked.log10_efficiency[place]),
         features=features,
-    )
-
-
-def _kinematics(data: DataConfig, wanted: np.ndarray, *, n_jobs: int) -> EventTable | None:
-    """The wanted events by id, with every feature the data have; None for the toy."""
-    if data.reader == "toy":
-        return None
-    source = as_features(data, n_jobs=n_jobs).data
-    path = data_path(source)
-    found = []
-    if source.reader == "arrays":
-        table = arrays.read_arrays(path, arrays.FEATURES, sidebands=False).data
-        found.append(table[np.isin(table.event_id, wanted)])
-    else:
-        names = next(SCANNERS[source.reader](path, None, 1)).events.names
-        feature_definitions.check_features(names)
-        bundled = source.reader == "bundled"
-        read = read_bundled if bundled else read_lhco_features
-        n_rows = count_events(path, bundled=bundled)
-        for start in range(0, n_rows, BLOCK_ROWS):
-            table = read(path, names, rows=(start, min(start + BLOCK_ROWS, n_rows)))
-            found.append(table[np.isin(table.event_id, wanted)])
-    known = np.concatenate([table.event_id for table in found])
-    if missing := np.setdiff1d(wanted, known).tolist():
-        raise DataError(
-            f"{path}: event {missing[0]} of the search is not in it ({len(missing)} such events); "
-            "give the data that were searched"
-        )
-    order = np.argsort(known)
-    return EventTable(
-        known[order],
-        np.concatenate([table.mass for table in found])[order],
-        np.concatenate([table.features for table in found])[order],
-        found[0].names,
-        found[0].units,
-        None,
-        str(path),
     )

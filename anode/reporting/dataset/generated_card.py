@@ -63,7 +63,7 @@ def card_text(card: GeneratedData) -> str:
 
 def _introduction(card: GeneratedData) -> str:
     return (
-        "Written by `python scripts/generate.py`; this page, `card.json` and `figures/` too.\n\n"
+        "Written by `anode generate`; this page, `card.json` and `figures/` too.\n\n"
         f"sha256 `{card.sha256}`, {card.bytes / 1e6:.1f} MB, seed {card.seed}, "
         f"format {card.format_version}."
     )

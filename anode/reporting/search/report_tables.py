@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from anode.errors import DataError
+from anode.events.feature_definitions import FEATURES
 from anode.reporting.common.number_format import (
     MISSING,
     efficiency_text,
@@ -29,6 +30,9 @@ FEATURE_NAMES = {
     "tau21_2": "tau21 J2", "delta_r": "delta R", "delta_eta": "delta eta",
 }  # fmt: skip
 """Columns of the tables of events, where the data have them."""
+
+MAX_OWN = 8
+"""Further columns, for features that a table of one's own names."""
 
 
 class Table(NamedTuple):
@@ -130,7 +134,9 @@ def events_table(events: Sequence[TopEvent], units: Mapping[str, str]) -> Table:
             f"top events must name every event once, but event {repeated[0]} is there "
             f"{ids.count(repeated[0])} times; write top_events.json again"
         )
-    known = [name for name in FEATURE_NAMES if all(name in e.features for e in events)]
+    own = [name for event in events[:1] for name in event.features if name not in FEATURES]
+    shown = (*FEATURE_NAMES, *own[:MAX_OWN])
+    known = [name for name in shown if all(name in event.features for event in events)]
     header = ["event", "window", "score", "log10 rarity", "mJJ [GeV]"]
     header += [_named(name, units.get(name, "")) for name in known]
     rows = [
@@ -140,7 +146,7 @@ def events_table(events: Sequence[TopEvent], units: Mapping[str, str]) -> Table:
             f"{event.score:.2f}",
             _rarity(event.log10_efficiency),
             f"{event.mass:.0f}",
-            *(_feature(event.features[name], units.get(name, "")) for name in known),
+            *(_feature(name, event.features[name], units.get(name, "")) for name in known),
         ]
         for event in events
     ]
@@ -177,10 +183,13 @@ def _notes(row: WindowTest, best: bool) -> str:
 
 
 def _named(name: str, unit: str) -> str:
-    return f"{FEATURE_NAMES[name]} [{unit}]" if unit else FEATURE_NAMES[name]
+    shown = FEATURE_NAMES.get(name, name)
+    return f"{shown} [{unit}]" if unit else shown
 
 
-def _feature(value: float, unit: str) -> str:
+def _feature(name: str, value: float, unit: str) -> str:
+    if name not in FEATURES:
+        return f"{value:.4g}"
     return f"{value:.0f}" if unit else f"{value:.2f}"
 
 

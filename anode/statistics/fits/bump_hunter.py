@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, needs_extra
 from anode.statistics.fits.dijet_fit import Spectrum
 
 WIDTHS = (2, 8)
@@ -59,6 +59,7 @@ def bump_hunter(
 
     Raises:
         ConfigError: no toys, or widths that do not fit the histogram.
+        MissingPackageError: pyBumpHunter is not installed.
         DataError: ``expected`` has another shape, or is negative or not finite somewhere.
     """
     n_bins = len(spectrum.counts)
@@ -97,7 +98,8 @@ def _scan(
 ) -> Any:
     """A pyBumpHunter object after its scan."""
     # pyBumpHunter imports pyplot, which takes a second and who never hunts need not wait for.
-    import pyBumpHunter
+    with needs_extra("bump-hunter", "the cross-check by BumpHunter"):
+        import pyBumpHunter
 
     hunter = pyBumpHunter.BumpHunter1D(
         rang=(float(spectrum.edges[0]), float(spectrum.edges[-1])),

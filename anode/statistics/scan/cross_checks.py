@@ -1,10 +1,12 @@
 """Independent looks at the largest excess: a fitted resonance, pyBumpHunter, shapes that cuts
 change."""
 
+import logging
+
 import numpy as np
 import scipy
 
-from anode.errors import DataError
+from anode.errors import DataError, MissingPackageError
 from anode.statistics.fits.bump_hunter import BumpHunt, bump_hunter
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.fits.dijet_function import merged_deviance
@@ -14,6 +16,8 @@ from anode.statistics.scan.mass_sculpting import mass_sculpting_of_counts
 from anode.statistics.scan.search_result import FittedResonance, SculptingTest
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra
+
+log = logging.getLogger(__name__)
 
 
 def resonance_at(spectra: Spectra, best: LargestExcess) -> FittedResonance | None:
@@ -59,7 +63,8 @@ def second_opinion(
     spectra: Spectra, expected: np.ndarray, best: LargestExcess | None, *, seed: int, n_toys: int
 ) -> dict[str, BumpHunt]:
     """pyBumpHunter on the spectrum of the largest excess, without ("inclusive") and with its cut
-    ("selected"), against the background that the fit outside the window expects.
+    ("selected"), against the background that the fit outside the window expects; nothing is said
+    where pyBumpHunter is not installed.
 
     Args:
         spectra: mass spectra of the scan.
@@ -75,7 +80,13 @@ def second_opinion(
     for name, cut in (("inclusive", 0), ("selected", selected)):
         spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
         if np.isfinite(expected[window, cut]).all():
-            hunts[name] = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
+            try:
+                hunts[name] = bump_hunter(
+                    spectrum, expected[window, cut], seed=seed, n_toys=n_toys
+                )
+            except MissingPackageError as error:
+                log.warning("left out: %s", error)
+                return {}
     return hunts
 
 

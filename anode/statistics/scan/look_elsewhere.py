@@ -7,7 +7,7 @@ correlation n_ij / sqrt(n_i n_j), which a Gaussian copula gives the toys, bin by
 every window and cut is fitted and tested again, F-test included; the scan's largest Z is compared
 with that of the toys. Where counts are small the copula gives a little less correlation, and so
 more trials. Densities, cuts and the range of the fit are those of the scan: whole scans of samples
-without signal (``scripts/calibrate.py``) test whether that is enough.
+without signal (``anode calibrate``) test whether that is enough.
 
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):

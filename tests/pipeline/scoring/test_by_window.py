@@ -10,11 +10,11 @@ from hydra import compose, initialize_config_dir
 
 from anode import io
 from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
+from anode.events.readers.lhco_features import read_bundled
 from anode.pipeline.datasets.config import DataConfig
 from anode.pipeline.runs import config as configuration
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.pipeline.scoring import blocks as stream
 from anode.pipeline.scoring import by_window as score_scan
 from anode.pipeline.scoring import score as rescore
 from anode.pipeline.scoring.by_window import assign
@@ -104,7 +104,7 @@ def scored_by(run_dir: Path, data: DataConfig | None, output: Path | None, **cha
 
 def masses(path: Path) -> dict[int, float]:
     """Mass of each event by its id."""
-    table = stream.read_bundled(path, ["mj1"])
+    table = read_bundled(path, ["mj1"])
     return dict(zip(table.event_id.tolist(), table.mass.tolist(), strict=True))
 
 
@@ -134,7 +134,7 @@ def test_scores_are_those_of_the_window_alone_at_its_centre(scored, scan, files,
         directory = RunDirectory(scan / "windows" / f"{window.low:g}_{window.high:g}")
         config = configuration.load_run(directory.config)
         method = stages.method_of(config, directory)
-        events = stream.read_bundled(files[1], config.features)
+        events = read_bundled(files[1], config.features)
         new = np.zeros(len(events), dtype=bool)
         mine = scored["window_low"] == window.low
         chosen = np.isin(events.event_id, scored["event_id"][mine])
@@ -152,7 +152,7 @@ def test_a_score_that_is_not_bound_to_the_mass_is_that_of_the_run(files, tmp_pat
     own = fit_scan(path, files[0], ["method=isolation_forest", "method.trees=20"], WINDOWS[2:])
     found = scored_by(path, data_of(files[1]), tmp_path / "scan.h5")
     config = configuration.load_run(own / "config.yaml")
-    events = stream.read_bundled(files[1], config.features)
+    events = read_bundled(files[1], config.features)
     events = events[np.isin(events.event_id, found["event_id"])]
     method = stages.method_of(config, RunDirectory(own))
     alone = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
@@ -231,7 +231,7 @@ def test_files_that_are_read_at_once_are_scored_too(scored, scan, files, tmp_pat
     capped = dataclasses.replace(data_of(files[1]), n_background=n_background)
     found = scored_by(scan, capped, tmp_path / "capped.h5")
     assert np.array_equal(found["score"], scored["score"])
-    table = stream.read_bundled(files[1], ["mj1", "delta_mj", "tau21_1", "tau21_2"])
+    table = read_bundled(files[1], ["mj1", "delta_mj", "tau21_1", "tau21_2"])
     table = table[table.mass >= 4000]
     columns = [table.mass / 1000, table.features[:, 0] / 1000, table.features[:, 1] / 1000]
     np.save(tmp_path / "a.npy", np.column_stack([*columns, table.features[:, 2:]]))

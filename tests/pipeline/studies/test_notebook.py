@@ -35,6 +35,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=2",
+    "ensemble.size=2",
     "split.folds=2",
     "evaluation.n_bootstrap=20",
     "evaluation.n_closure=2000",

@@ -32,6 +32,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=8",
     "trainer.epochs=1",
+    "ensemble.size=1",
     "split.folds=2",
     "evaluation.n_bootstrap=5",
     "evaluation.n_closure=500",
@@ -311,7 +312,7 @@ def test_every_study_composes(name):
     home = "anode" if name in ("ablation", "full", "regularisation", "tuning") else "family"
     assert asked.output == f"results/reference/{home}/{name}"
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
-    assert first == f"# python scripts/compare.py study={name}"
+    assert first == f"# anode compare study={name}"
     missing = {o for o in overrides_of(asked) if not composes(o)}
     if missing:
         pytest.skip(f"not yet there: {', '.join(sorted(missing))}")
