@@ -26,7 +26,7 @@ def benchmark_table(result: BenchmarkResult, *, markdown: bool = False) -> str:
     """Every time measured, and its ratio to nflows in the same run.
 
     Args:
-        result: what was timed.
+        result: times of the benchmark.
         markdown: a markdown table rather than aligned text.
     """
     timed = [(kind, flows) for kind, of_kind in _kinds(result) for flows in of_kind]
