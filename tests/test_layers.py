@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anode"
 # Lower layers first; siblings of one layer do not import each other.
 LAYERS = [
     {"errors", "progress", "resources"},
+    {"records"},
     {"seeding", "io", "parallel", "provenance", "configuration"},
     {"statistics"},
     {"events"},
@@ -22,7 +23,8 @@ LAYERS = [
     {"evaluation"},
     {"reporting"},
     {"pipeline"},
-    {"benchmark", "service"},
+    {"api", "benchmark", "service"},
+    {"sklearn"},
     {"commands"},
     {"__main__"},
 ]
@@ -45,13 +47,13 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 # library -> where it may be imported, relative to the package
 CONFINED = {
     "hydra": {"configuration", "pipeline", "commands"},
-    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py"},
+    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py", "api"},
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
-    "sklearn": {"classifiers", "methods"},
+    "sklearn": {"classifiers", "methods", "sklearn.py"},
     "threadpoolctl": {"classifiers", "parallel.py"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "iminuit": {"statistics"},

@@ -20,6 +20,15 @@ Choice = Callable[[Mapping[str, Any], str], type]
 CONFIG_DIR = CONFIGS
 
 
+OmegaConf.register_new_resolver(
+    "if_null", lambda given, value: value if given is None else None, replace=True
+)
+"""``${if_null:${data.path},780}`` in a YAML file: 780 where another key is null, else null."""
+
+OmegaConf.register_new_resolver("keys", lambda group: list(group or ()), replace=True)
+"""``${keys:${data.columns.features}}``: the names of a group's keys; none of null."""
+
+
 def resolve(raw: DictConfig) -> dict[str, Any]:
     """Plain containers with every interpolation replaced by its value.
 
@@ -53,11 +62,12 @@ def build(
     return typing.cast(T, _Builder(choices or {}).build(cls, content, path))
 
 
-def by_name(classes: Mapping[str, type]) -> Choice:
-    """A choice by the key ``name`` of a group."""
+def by_name(classes_by_name: Callable[[], Mapping[str, type]]) -> Choice:
+    """A choice by the key ``name`` of a group, of classes that are asked for when they are
+    needed."""
 
     def choose(content: Mapping[str, Any], path: str) -> type:
-        name = str(content.get("name"))
+        name, classes = str(content.get("name")), classes_by_name()
         if name not in classes:
             raise ConfigError(f"{path}.name must be one of {', '.join(classes)}, got {name!r}")
         return classes[name]

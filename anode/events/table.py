@@ -1,4 +1,4 @@
-"""What is an event, to every part of this project?"""
+"""Table of events: ids, masses, features and labels, checked."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,19 +11,22 @@ from anode.errors import DataError
 
 IndexLike = np.ndarray | slice
 
+LABEL_RULE = "must be 0 (background) or 1 (signal)"
+
 
 @dataclass(frozen=True, eq=False)
 class EventTable:
     """N events: their identity, resonant mass, features and, where known, truth labels.
 
     Attributes:
-        event_id: (N,) int64, unique. Splits and folds hang on it, so it must survive re-reading.
-        mass: (N,) float64, the resonant variable m_jj in GeV.
+        event_id: (N,) int64, unique and the same each time the file is read: splits and folds
+            depend on it.
+        mass: (N,) float64, the resonant variable m_jj [GeV].
         features: (N, D) float64, physical values.
         names: D feature names, in column order.
         units: D units ("GeV" or "" for a pure number).
         label: (N,) int8, 1 signal and 0 background, or None where the truth is unknown.
-        source: where the events came from; error messages name it.
+        source: name of the file or sample, for error messages.
 
     Slicing with an index array, mask or slice returns an EventTable.
 
@@ -111,14 +114,14 @@ class EventTable:
         return self.features[:, self.names.index(name)]
 
     def without_label(self) -> "EventTable":
-        """The same events with the truth removed: what every ``fit`` receives."""
+        """The same events without labels, as every ``fit`` needs them."""
         return EventTable(
             self.event_id, self.mass, self.features, self.names, self.units, None, self.source
         )
 
 
 def concatenate(tables: Sequence[EventTable], source: str | None = None) -> EventTable:
-    """Join tables of the same features; labels survive only where every part has them.
+    """Join tables of the same features; the result has labels if every table has.
 
     Raises:
         DataError: there is no table, features differ, or an event id occurs in more than one.
@@ -145,12 +148,12 @@ def concatenate(tables: Sequence[EventTable], source: str | None = None) -> Even
 
 
 class Violation(NamedTuple):
-    """A rule, and which of the N values of a column break it.
+    """A rule for a column of N values, and where it is broken.
 
     Attributes:
-        column: its name in the file.
-        bad: (N,) bool.
-        rule: "must ...".
+        column: name of the column in the file.
+        bad: (N,) True where the rule is broken.
+        rule: words that follow the name in messages, "must ...".
     """
 
     column: str
@@ -170,11 +173,11 @@ def refuse_rows(
     """Refuse a column if any of its values breaks a rule.
 
     Args:
-        source: the file.
-        column: its name there.
+        source: name of the file.
+        column: name of the column in it.
         values: (N,) values, N rows of the file from ``first_row`` on.
-        bad: (N,) bool, where the rule is broken.
-        rule: "must ...".
+        bad: (N,) True where the rule is broken.
+        rule: words that follow the name in messages, "must ...".
         first_row: row in the file of ``values[0]``.
 
     Raises:
@@ -186,6 +189,27 @@ def refuse_rows(
             f"{source}: column '{column}' {rule}, but row {first_row + rows[0]} has "
             f"{values[rows[0]]:.6g} (at least {rows.size} such rows); remove or repair these "
             "events"
+        )
+
+
+def refuse_repeated(source: str, event_id: np.ndarray, *, first_row: int = 0) -> None:
+    """Refuse ids if one occurs twice.
+
+    Args:
+        source: the file.
+        event_id: (N,) of its rows from ``first_row`` on.
+        first_row: row in the file of the first.
+
+    Raises:
+        DataError: with the first such id, and its rows.
+    """
+    ordered = np.sort(event_id)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        row = first_row + np.flatnonzero(event_id == repeated[0])[1]
+        raise DataError(
+            f"{source}: every event_id must occur once, but {repeated[0]} occurs again in row "
+            f"{row} ({repeated.size} such rows); remove the copies"
         )
 
 
@@ -204,15 +228,29 @@ def _checked_label(label: np.ndarray, source: str) -> np.ndarray:
     """(N,) int8 truth labels, refused unless each is exactly 0 or 1."""
     values = np.asarray(label)
     bad = (values != 0) & (values != 1)
-    refuse_rows(source, "label", values, bad, "must be 0 (background) or 1 (signal)")
+    refuse_rows(source, "label", values, bad, LABEL_RULE)
     return values.astype(np.int8)
 
 
 def row_hashes(rows: np.ndarray) -> np.ndarray:
     """(N,) uint64 BLAKE2b of the bytes of each row of (N, C): equal rows, equal hashes.
 
-    The chance that two of N different rows share one is about N^2 / 4e19.
+    The probability that two of N different rows share one is about N^2 / 4e19.
     """
     rows = np.ascontiguousarray(rows)
     digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, dtype=np.uint64)
+
+
+def content_hashes(events: EventTable) -> np.ndarray:
+    """(N,) uint64: events of equal mass and features, to the last digit, have equal hashes."""
+    rows = np.column_stack([events.mass, events.features])
+    return row_hashes(rows + 0.0)  # the sum turns -0.0 into 0.0
+
+
+def copies(events: EventTable, others: EventTable) -> np.ndarray:
+    """(N,) which events have mass and features of one of the others, to the last digit."""
+    found = np.isin(events.mass, others.mass)  # most are told apart by their mass alone
+    there = np.isin(others.mass, events.mass[found])
+    found[found] = np.isin(content_hashes(events[found]), content_hashes(others[there]))
+    return found

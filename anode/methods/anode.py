@@ -1,4 +1,4 @@
-"""ANODE: is the data's density in the signal region higher than the sidebands predict?
+"""ANODE: ratio of the data's density in the signal region to what the sidebands predict.
 
     R(x|m) = log p_data(x|m) - log p_bg(x|m)
 
@@ -10,14 +10,20 @@ averaged over epochs, and over fits of other seeds if asked, by log-mean-exp. Na
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable, concatenate
-from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.base import (
+    AnomalyMethod,
+    ExtraMetrics,
+    FitSettings,
+    MethodConfig,
+    RegionEvents,
+    Scores,
+)
 from anode.methods.density_fits import BACKGROUND, DensityFits
 from anode.regions.crossfit import combine
 from anode.training.evaluate import evaluate_all
@@ -30,8 +36,9 @@ class AnodeConfig(MethodConfig):
     """Settings of ANODE.
 
     Attributes:
-        warm_start: start p_data from the weights and preprocessing of p_bg, not from random ones.
-        joint: fit p_data to the sidebands too, so that m_jj alone tells it of the signal region.
+        warm_start: True if p_data starts from the weights and preprocessing of p_bg.
+        joint: True if p_data is fitted to the sidebands too, so that only m_jj tells it of the
+            signal region.
     """
 
     warm_start: bool
@@ -39,7 +46,7 @@ class AnodeConfig(MethodConfig):
 
 
 class Anode(AnomalyMethod):
-    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """ANODE; ``AnomalyMethod`` documents its methods."""
 
     title = "ANODE"
     meaning = "log p_data(x|m) - log p_bg(x|m)"
@@ -62,26 +69,26 @@ class Anode(AnomalyMethod):
             jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
         )
         log_p_data = combine(len(events), rows, [evaluation.log_p for evaluation in data])
-        outside = background.outside.copy()
+        was_clipped = background.was_clipped.copy()
         for index, evaluation in zip(rows, data, strict=True):
-            outside[index] |= evaluation.outside
+            was_clipped[index] |= evaluation.was_clipped
         return Scores(
             events.event_id,
             events.mass,
             log_p_data - background.log_p,
             {"log_p_data": log_p_data, "log_p_background": background.log_p},
-            outside,
+            was_clipped,
         )
 
     def background_density(self) -> PhysicalDensity:
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """``likelihood_gain``: the mean of log p_data - log p_bg over data events that no fit of
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """``likelihood_gain``: mean of log p_data - log p_bg (N,) over data events that no fit of
         p_data has seen."""
         gain = parts["log_p_data"][in_data] - parts["log_p_background"][in_data]
-        return {"likelihood_gain": float(np.mean(gain))}
+        return ExtraMetrics(likelihood_gain=float(np.mean(gain)))
 
     def _fit(self, events: RegionEvents) -> None:
         start = BACKGROUND if self.config.warm_start else None

@@ -20,16 +20,17 @@ from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
 from anode.configuration.builder import Choice, build, by_name, resolve
 from anode.configuration.composition import compose
 from anode.density.base import DensityConfig
-from anode.density.build import CONFIGS, build_density
+from anode.density.build import build_density, density_configs
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
 from anode.methods.base import MethodConfig
-from anode.methods.build import METHODS, uses_classifier
+from anode.methods.build import method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
 from anode.pipeline.datasets.config import DataConfig
+from anode.records import Json
 from anode.regions.crossfit import SplitConfig
 from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.injection import InjectionConfig
@@ -79,10 +80,24 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
-        for density in (self.density, *_densities(self.method)):  # or it says why not
+        of_method = [each.density for each in _residual(self.method)]
+        for density in (self.density, *of_method):  # or it says why not
             build_density(density, len(self.seen_features), n_context=1, seed=0)
+        self._check_ensemble()
         if self.classifier is None and uses_classifier(self.method):
             raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
+
+    def _check_ensemble(self) -> None:
+        """An average over more epochs than there are would be one over fewer than asked for."""
+        trainers = [("trainer", self.trainer)]
+        trainers += [("method.trainer", each.trainer) for each in _residual(self.method)]
+        for key, trainer in trainers:
+            if self.ensemble.size > min(trainer.epochs, trainer.keep):
+                raise ConfigError(
+                    f"ensemble.size={self.ensemble.size} must not exceed the epochs that a fit "
+                    f"makes and keeps ({key}.epochs={trainer.epochs}, {key}.keep={trainer.keep}); "
+                    "lower it, or train longer"
+                )
 
     @property
     def seen_features(self) -> tuple[str, ...]:
@@ -90,7 +105,7 @@ class RunConfig:
         return self.distortion.names(self.features)
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """The nested configuration without what cannot change a result."""
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
         hidden = data_config.NOT_IDENTITY
@@ -104,11 +119,11 @@ class RunConfig:
         return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(self)))
 
 
-def _densities(method: MethodConfig) -> list[DensityConfig]:
-    """Densities that a method, or a member of it, has beside that of the run."""
+def _residual(method: MethodConfig) -> list[RAnodeConfig]:
+    """The method, or members of it, with a density and trainer beside those of the run."""
     if isinstance(method, CombinationConfig):
-        return [density for member in method.members.values() for density in _densities(member)]
-    return [method.density] if isinstance(method, RAnodeConfig) else []
+        return [each for member in method.members.values() for each in _residual(member)]
+    return [method] if isinstance(method, RAnodeConfig) else []
 
 
 def parse_run(raw: DictConfig) -> RunConfig:
@@ -160,8 +175,8 @@ def load_run(path: Path) -> RunConfig:
 
 CHOICES: Mapping[type, Choice] = {
     **data_config.CHOICES,
-    DensityConfig: by_name(CONFIGS),
-    ClassifierConfig: by_name(CLASSIFIERS),
-    MethodConfig: by_name({name: entry.config for name, entry in METHODS.items()}),
+    DensityConfig: by_name(density_configs),
+    ClassifierConfig: by_name(lambda: CLASSIFIERS),
+    MethodConfig: by_name(method_configs),
 }
 """Groups whose keys depend on their ``name`` or ``reader``, for ``builder.build``."""

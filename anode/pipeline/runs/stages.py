@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from anode import io, progress
+from anode import progress
 from anode.errors import DataError, RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
@@ -95,7 +95,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
     scores = method.score(events.without_label(), (sample == DATA) | method.uses_truth)
-    check_fraction_outside(int(scores.outside.sum()), len(events), events.source)
+    check_fraction_outside(int(scores.was_clipped.sum()), len(events), events.source)
     write_scores(directory.scores, scores, events, sample, method)
 
 
@@ -106,7 +106,8 @@ def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> 
         raise RunDirectoryError(f"there is no {directory.scores}; run anode score first")
     prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
     evaluate_scores(config, directory, prepared, method_of(config, directory), scored)
-    directory.update_manifest(key)
+    if key is not None:
+        directory.record_key(key)
     _announce(directory)
 
 
@@ -143,5 +144,5 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
 
 
 def _announce(directory: RunDirectory) -> None:
-    print(result_table(io.read_json(directory.metrics)))
+    print(result_table(directory.read_metrics()))
     print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")

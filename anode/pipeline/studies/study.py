@@ -1,4 +1,4 @@
-"""Which runs make a study, and how are the missing ones made? A process takes a seed."""
+"""Runs of a study, and how the missing ones are made: a process takes a seed."""
 
 import contextlib
 import dataclasses
@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from anode import progress
 from anode.errors import AnodeError, ConfigError, RunDirectoryError
-from anode.io import read_json
 from anode.parallel import stream_jobs
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
@@ -47,6 +46,7 @@ class Study:
         ensembles: "variant mode size": that variant's fits, averaged otherwise.
         figures: names of what is drawn.
         published: which published numbers are drawn beside ours, or null.
+        labels: variant or point -> what figures call it; others by their name.
     """
 
     runs: str
@@ -58,6 +58,7 @@ class Study:
     ensembles: list[str]
     figures: list[str]
     published: str | None
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -71,6 +72,10 @@ class Study:
         if self.published is not None and self.published not in PUBLISHED:
             known = ", ".join(PUBLISHED)
             raise ConfigError(f"study.published must be {known} or null, got {self.published!r}")
+        if unknown := set(self.labels) - {*self.variants, *self.points}:
+            raise ConfigError(
+                f"study.labels names variants and points, got {', '.join(sorted(unknown))}"
+            )
         for text in self.ensembles:
             variant, _, _ = _ensemble(text)
             if variant not in self.variants:
@@ -269,8 +274,8 @@ def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]
 
 
 def _outcome(cell: StudyRun) -> str:
-    metrics = read_json(RunDirectory(cell.run_dir).metrics)
-    peak, seconds = metrics.get("max_sic"), metrics.get("seconds")
+    metrics = RunDirectory(cell.run_dir).read_metrics()
+    peak, seconds = metrics.max_sic, metrics.seconds
     parts = ["finished" if peak is None else f"max SIC {peak:.2f}"]
     return ", ".join(parts if seconds is None else [*parts, f"{seconds:.0f} s"])
 

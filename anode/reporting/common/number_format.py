@@ -1,8 +1,8 @@
-"""How does a physicist write a number: value with error, p-value, significance?"""
+"""Numbers as text: values with errors, p-values, significances, windows."""
 
 import math
 
-from anode.statistics.scan.search_result import Row
+from anode.statistics.scan.window_result import CutWindow
 
 MISSING = "-"
 _SMALLEST_PLAIN = 1e-3
@@ -76,6 +76,20 @@ def p_text(p: float | None) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def p_math(p: float | None) -> str:
+    """A p-value to two digits for figures, where powers of ten are written as such.
+
+    Example:
+        >>> p_math(0.0123), p_math(4.04e-33)
+        ('0.012', '$4.0\\\\times 10^{-33}$')
+    """
+    text = p_text(p)
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    return rf"${mantissa}\times 10^{{{exponent}}}$"
+
+
 def z_text(z: float | None) -> str:
     """A significance to one decimal.
 
@@ -128,8 +142,8 @@ def _fixed(value: float, places: int) -> str:
     return f"{round(value, places) + 0.0:,.{max(places, 0)}f}"
 
 
-def window_of(row: Row) -> str:
+def window_of(row: CutWindow) -> str:
     """Name of a window and its cut."""
-    at = efficiency_text(row["efficiency"])
-    cut = "without a cut" if row["efficiency"] >= 1 else f"at efficiency {at}"
-    return f"{mass_range(row['low'], row['high'])} {cut}"
+    at = efficiency_text(row.efficiency)
+    cut = "without a cut" if row.efficiency >= 1 else f"at efficiency {at}"
+    return f"{mass_range(row.low, row.high)} {cut}"

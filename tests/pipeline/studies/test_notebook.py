@@ -10,12 +10,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from anode import io
-from anode.evaluation.curves import metrics
+from anode.evaluation.comparison import Comparison
 from anode.pipeline.runs import config as configuration
 from anode.pipeline.runs import evaluate as judge
 from anode.pipeline.runs import stages
 from anode.pipeline.studies import compare
-from anode.pipeline.studies.compare import find_runs, group_runs, summary
+from anode.pipeline.studies.compare import find_runs, group_runs
 from anode.reporting.common.style import notice_figure, save_figure
 from helpers.settings import REPOSITORY
 from helpers.synthetic_runs import synthetic_study, write_runs
@@ -35,6 +35,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=2",
+    "ensemble.size=2",
     "split.folds=2",
     "evaluation.n_bootstrap=20",
     "evaluation.n_closure=2000",
@@ -64,9 +65,10 @@ def unlabelled(finished) -> Path:
     (run_dir / "curves.h5").unlink()
     with h5py.File(run_dir / "scores.h5", "r+") as file:
         del file["label"]
-    unknown = dict.fromkeys(["n_injected_sr", "s_over_b", "s_over_sqrt_b"])
     known = io.read_json(run_dir / "metrics.json")
-    io.write_json(run_dir / "metrics.json", {**known, **metrics(None), **unknown})
+    unknown = [name for name in known if "auc" in name or "sic" in name or "s_over" in name]
+    unknown += ["n_injected_sr", "fpr_floor", "n_test_signal", "n_test_background"]
+    io.write_json(run_dir / "metrics.json", known | dict.fromkeys(unknown))
     return run_dir
 
 
@@ -84,8 +86,10 @@ def execute(monkeypatch, tmp_path):
     return run
 
 
-def execute_notebook(path: Path, cwd: Path) -> list[Any]:
+def execute_notebook(path: Path, cwd: Path, parameters: str = "") -> list[Any]:
+    """Run a notebook, with what replaces its parameters."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source += f"\n{parameters}"
     resources = {"metadata": {"path": str(cwd)}}
     nbclient.NotebookClient(
         notebook, timeout=600, startup_timeout=300, resources=resources
@@ -122,7 +126,7 @@ def test_a_committed_notebook_has_no_outputs_and_counted_cell_ids(path):
 
 def test_it_shows_a_labelled_run_and_a_comparison(finished, execute, tmp_path):
     groups = group_runs(find_runs([str(finished)]), None)
-    io.write_json(tmp_path / "comparison" / "comparison.json", summary(groups))
+    io.write_json(tmp_path / "comparison" / "comparison.json", Comparison.of(groups).to_json())
     cells = execute(finished, tmp_path / "comparison", NOTEBOOK.parent)
     check_execution(cells)
     text = shown(cells)
@@ -138,6 +142,39 @@ def test_it_shows_a_run_without_labels(unlabelled, execute, tmp_path):
     text = shown(cells)
     assert "no truth labels: no ROC/SIC" in text
     assert "no comparison in" in text
+
+
+@pytest.mark.slow
+def test_without_a_run_it_makes_a_short_one_and_shows_it_beside_what_is_committed(
+    monkeypatch, tmp_path
+):
+    for name in ("ANODE_RUN_DIR", "ANODE_COMPARISON_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    short = tmp_path / "short"
+    parameters = [f"SHORT_RUN = {[*QUICK, 'store=null']}", f"SHORT_RUN_DIR = Path({str(short)!r})"]
+    parameters += [f"RUN_DIR = Path({str(tmp_path / 'none')!r})"]
+    cells = execute_notebook(NOTEBOOK, NOTEBOOK.parent, "\n".join(parameters))
+    check_execution(cells)
+    text = shown(cells)
+    assert f"{io.read_json(short / 'metrics.json')['auc']:.3f} ±" in text
+    committed = io.read_json(REPOSITORY / "results/reference/anode/full/comparison.json")
+    assert all(f"| {name} | {group['n_runs']} |" in text for name, group in committed.items())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_named_and_missing_is_an_error_that_says_so(execute, tmp_path):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="ANODE_RUN_DIR must name"):
+        execute(tmp_path / "none", tmp_path, REPOSITORY)
+
+
+@pytest.mark.slow
+def test_the_family_is_shown_from_what_is_committed(monkeypatch, tmp_path):
+    monkeypatch.delenv("ANODE_FAMILY_DIR", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    cells = execute_notebook(NOTEBOOK.with_name("family.ipynb"), REPOSITORY)
+    check_execution(cells, n_figures=7)
 
 
 def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
