@@ -66,11 +66,16 @@ def write_hdf5(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one HDF5 dataset a name, and file attributes, atomically."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # In memory first: on a full disk HDF5 cannot close its file, and Python ends with a crash.
+    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
         for name, values in datasets.items():
             file.create_dataset(name, data=values)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
+        file.flush()
+        image = file.id.get_file_image()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(image)
 
 
 @contextlib.contextmanager

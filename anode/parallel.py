@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from anode import progress
 
@@ -88,10 +89,23 @@ def prepare_process(threads: int) -> None:
     """
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")
+    tqdm.set_lock(threading.RLock())  # its own, between processes, would outlive a killed one
     with contextlib.suppress(AttributeError):
         set_option = ctypes.CDLL(None).mallopt
         set_option(_M_MMAP_THRESHOLD, KEPT_BLOCK)
         set_option(_M_TRIM_THRESHOLD, KEPT_MEMORY)
+
+
+@contextlib.contextmanager
+def lent_process() -> Iterator[None]:
+    """Leave the threads of torch and BLAS, which fits set for their process, as they are found:
+    where the process is a notebook's or another program's."""
+    n_threads = torch.get_num_threads()
+    with threadpool_limits(user_api="blas"):
+        try:
+            yield
+        finally:
+            torch.set_num_threads(n_threads)
 
 
 def cpu_seconds() -> float:

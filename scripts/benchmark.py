@@ -1,20 +1,11 @@
 """How fast are we, side by side with others? A table, JSON and a figure.
 
-make benchmark
+The same as ``anode benchmark``; ``anode benchmark --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.benchmark import benchmark
-from anode.configuration.command import command
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="benchmark")
-@command
-def main(raw: DictConfig) -> None:
-    benchmark.benchmark(benchmark.parse_benchmark(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["benchmark", *sys.argv[1:]]))

@@ -1,22 +1,11 @@
 """Fetch a public data set, whole and checked; interrupted, the same command goes on.
 
-python scripts/download.py                       # what there is
-python scripts/download.py dataset=rnd_features
-python scripts/download.py dataset=rnd_raw mirror=https://host/path folder=/scratch/lhco
+The same as ``anode download``; ``anode download --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.configuration.command import command
-from anode.pipeline.datasets import download
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="download")
-@command
-def main(raw: DictConfig) -> None:
-    download.download(download.parse_download(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["download", *sys.argv[1:]]))

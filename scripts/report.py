@@ -1,20 +1,11 @@
 """Make the report of a finished search: a page that stands alone, Markdown, figures.
 
-python scripts/report.py run_dir=results/search/anode
+The same as ``anode report``; ``anode report --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.configuration.command import command
-from anode.pipeline.search import report
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="report")
-@command
-def main(raw: DictConfig) -> None:
-    report.report(report.parse_report(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["report", *sys.argv[1:]]))

@@ -1,21 +1,11 @@
 """Make the studies of results/reference again, over several seeds; finished runs are kept.
 
-make reproduce
-python scripts/reproduce.py 'only=[full,ablation]'
+The same as ``anode reproduce``; ``anode reproduce --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.configuration.command import command
-from anode.pipeline.studies import reproduce
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="reproduce")
-@command
-def main(raw: DictConfig) -> None:
-    reproduce.reproduce(reproduce.parse_reproduce(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["reproduce", *sys.argv[1:]]))

@@ -1,21 +1,11 @@
 """Prepare, train, score and evaluate in one go; resumable.
 
-python scripts/run.py experiment=anode seed=2
+The same as ``anode run``; ``anode run --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.configuration.command import command
-from anode.pipeline.runs import stages
-from anode.pipeline.runs.config import parse_run
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="run")
-@command
-def main(raw: DictConfig) -> None:
-    stages.run(parse_run(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["run", *sys.argv[1:]]))

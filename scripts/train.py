@@ -1,21 +1,11 @@
 """Fit the densities of a run, or finish an interrupted fit.
 
-python scripts/train.py experiment=anode run_dir=results/anode/mine
+The same as ``anode train``; ``anode train --help`` explains it.
 """
 
-import hydra
-from omegaconf import DictConfig
+import sys
 
-from anode.configuration.command import command
-from anode.pipeline.runs import stages
-from anode.pipeline.runs.config import parse_run
-
-
-@hydra.main(version_base=None, config_path="../configs", config_name="run")
-@command
-def main(raw: DictConfig) -> None:
-    stages.train(parse_run(raw))
-
+from anode.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(["train", *sys.argv[1:]]))

@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anode"
 
 # Lower layers first; siblings of one layer do not import each other.
 LAYERS = [
-    {"errors", "progress"},
+    {"errors", "progress", "resources"},
+    {"records"},
     {"seeding", "io", "parallel", "provenance", "configuration"},
     {"statistics"},
     {"events"},
@@ -22,7 +23,10 @@ LAYERS = [
     {"evaluation"},
     {"reporting"},
     {"pipeline"},
-    {"benchmark", "service"},
+    {"api", "benchmark", "service"},
+    {"sklearn"},
+    {"commands"},
+    {"__main__"},
 ]
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
@@ -42,14 +46,14 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 
 # library -> where it may be imported, relative to the package
 CONFINED = {
-    "hydra": {"configuration", "pipeline"},
-    "omegaconf": {"configuration", "pipeline", "benchmark/benchmark.py"},
+    "hydra": {"configuration", "pipeline", "commands"},
+    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py", "api"},
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},
     "h5py": {"io.py", "events"},
     "pythia8mc": {"events"},
-    "sklearn": {"classifiers", "methods"},
+    "sklearn": {"classifiers", "methods", "sklearn.py"},
     "threadpoolctl": {"classifiers", "parallel.py"},
     "fastjet": {"jets", "benchmark/raw_events.py"},
     "iminuit": {"statistics"},

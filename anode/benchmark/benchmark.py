@@ -1,10 +1,10 @@
-"""How fast are we, side by side with others, in one run on this machine?"""
+"""Benchmark: our flows side by side with others, in one run on this machine."""
 
+import dataclasses
 import logging
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -20,9 +20,17 @@ from anode.benchmark.contenders import (
     step_of_all,
     training_step,
 )
-from anode.benchmark.likelihood import Recipe
+from anode.benchmark.likelihood import Reached, Recipe
 from anode.benchmark.memory import score_from_file
 from anode.benchmark.report import benchmark_figure, benchmark_table
+from anode.benchmark.result import (
+    BenchmarkResult,
+    Machine,
+    RawSpeed,
+    ScoringMemory,
+    TimedFlows,
+    TimedMixtures,
+)
 from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
@@ -84,40 +92,43 @@ def benchmark(config: BenchmarkConfig) -> None:
         log.warning("device=cuda: torch finds no GPU here, nothing was timed")
         return
     prepare_process(config.threads)
-    content: dict[str, Any] = {"machine": machine(config), **provenance()}
-    content["training"] = [_training(config, Shape(*s)) for s in config.training]
-    content["at_once"] = [_at_once(config, Mixtures(*m)) for m in config.at_once]
-    content["scoring"] = [_scoring(config, Shape(*s)) for s in config.scoring]
-    content["sampling"] = [_sampling(config, Shape(*s)) for s in config.sampling]
+    result = BenchmarkResult(
+        machine=machine(config),
+        made_by=provenance(),
+        training=tuple(_training(config, Shape(*s)) for s in config.training),
+        at_once=tuple(_at_once(config, Mixtures(*m)) for m in config.at_once),
+        scoring=tuple(_scoring(config, Shape(*s)) for s in config.scoring),
+        sampling=tuple(_sampling(config, Shape(*s)) for s in config.sampling),
+    )
     if config.likelihood:
-        content |= _likelihood(config)
+        reached, outside = _likelihood(config)
+        result = dataclasses.replace(result, likelihood=reached, outside_steps=outside)
     if config.memory[0] and config.device == "cpu":
-        content["memory"] = _memory(config)
+        result = dataclasses.replace(result, memory=_memory(config))
     if config.raw_file is not None:
-        content["raw_events"] = _raw_events(config, config.raw_file)
+        result = dataclasses.replace(result, raw_events=_raw_events(config, config.raw_file))
     output = Path(config.output)
-    io.write_json(output / "benchmark.json", content)
-    io.write_text(output / "benchmark.md", benchmark_table(content, markdown=True) + "\n")
-    save_figure(benchmark_figure(content), output / "benchmark")
-    print(benchmark_table(content))
+    io.write_json(output / "benchmark.json", result.to_json())
+    io.write_text(output / "benchmark.md", benchmark_table(result, markdown=True) + "\n")
+    save_figure(benchmark_figure(result), output / "benchmark")
+    print(benchmark_table(result))
     print(f"figure and numbers: {output}")
 
 
 def recipe(*overrides: str) -> Recipe:
-    """Density and trainer that ``scripts/run.py`` would use."""
+    """Density and trainer that ``anode run`` would use."""
     run = compose_run(overrides, "unused")
     return Recipe(run.density, run.trainer)
 
 
-def machine(config: BenchmarkConfig) -> dict[str, Any]:
+def machine(config: BenchmarkConfig) -> Machine:
     """What the times depend on."""
-    device = torch.cuda.get_device_name() if config.device == "cuda" else _cpu_name()
-    return {
-        "device": device,
-        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": config.threads,
-        "system": platform.system(),
-    }
+    return Machine(
+        device=torch.cuda.get_device_name() if config.device == "cuda" else _cpu_name(),
+        vector_instructions=torch.backends.cpu.get_cpu_capability(),
+        threads=config.threads,
+        system=platform.system(),
+    )
 
 
 def signal_region_background() -> EventTable:
@@ -130,7 +141,7 @@ def signal_region_background() -> EventTable:
     return events[chosen].without_label()
 
 
-def _training(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+def _training(config: BenchmarkConfig, shape: Shape) -> TimedFlows:
     log.info("training step, %s", shape.text)
     contenders = all_of(shape, config.others, config.device)
     work = {}
@@ -139,44 +150,42 @@ def _training(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
         work[name] = training_step(contender, shape, adam=adam, device=config.device)
     nflows = contenders["nflows"]
     work["nflows, fused Adam"] = training_step(nflows, shape, adam="fused", device=config.device)
-    entry = _timed(config, shape, work, per=1)
+    timed = _timed(config, shape, work, per=1)
+    if config.device != "cpu":
+        return timed
     flop = maf_flop(*shape[:4]) * shape.batch
-    if config.device == "cpu":
-        rates = product_rate(shape.hidden, shape.batch)
-        entry["product_flop_per_s"] = rates
-        entry["maf_over_floor"] = {
-            name: entry["seconds"]["anode maf"] * rate / flop for name, rate in rates.items()
-        }
-    return entry
+    rates = product_rate(shape.hidden, shape.batch)
+    over_floor = {name: timed.seconds["anode maf"] * rate / flop for name, rate in rates.items()}
+    return dataclasses.replace(timed, product_flop_per_s=rates, maf_over_floor=over_floor)
 
 
-def _at_once(config: BenchmarkConfig, mixtures: Mixtures) -> dict[str, Any]:
+def _at_once(config: BenchmarkConfig, mixtures: Mixtures) -> TimedMixtures:
     log.info("one step of each of %s", mixtures.text)
     work = {
         "one after another": step_of_all(mixtures, at_once=1, device=config.device),
         "at once": step_of_all(mixtures, at_once=mixtures.number, device=config.device),
     }
     seconds = interleaved(work, rounds=config.rounds, seconds=config.seconds)
-    return {"mixtures": mixtures._asdict(), "text": mixtures.text, "seconds": seconds}
+    return TimedMixtures(mixtures, mixtures.text, seconds)
 
 
-def _scoring(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+def _scoring(config: BenchmarkConfig, shape: Shape) -> TimedFlows:
     log.info("scoring, %s", shape.text)
     contenders = all_of(shape, config.others, config.device)
     work = {
         name: scoring(c, shape, shape.batch, CHUNK, config.device)
         for name, c in contenders.items()
     }
-    entry = _timed(config, shape, work, per=shape.batch)
-    if config.one_call:
-        rows = config.one_call
-        whole = scoring(contenders["nflows"], shape, rows, rows, config.device)
-        seconds = interleaved({"": whole}, rounds=3, seconds=0.0)[""] / rows
-        entry["seconds"]["nflows, one call"] = seconds
-    return entry
+    timed = _timed(config, shape, work, per=shape.batch)
+    if not config.one_call:
+        return timed
+    rows = config.one_call
+    whole = scoring(contenders["nflows"], shape, rows, rows, config.device)
+    seconds = interleaved({"": whole}, rounds=3, seconds=0.0)[""] / rows
+    return dataclasses.replace(timed, seconds={**timed.seconds, "nflows, one call": seconds})
 
 
-def _sampling(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
+def _sampling(config: BenchmarkConfig, shape: Shape) -> TimedFlows:
     log.info("sampling, %s", shape.text)
     contenders = all_of(shape, config.others, config.device)
     work = {
@@ -189,44 +198,42 @@ def _sampling(config: BenchmarkConfig, shape: Shape) -> dict[str, Any]:
 
 def _timed(
     config: BenchmarkConfig, shape: Shape, work: dict[str, Work], *, per: int
-) -> dict[str, Any]:
+) -> TimedFlows:
     times = interleaved(work, rounds=config.rounds, seconds=config.seconds)
-    return {
-        "shape": shape._asdict(),
-        "text": shape.text,
-        "seconds": {name: value / per for name, value in times.items()},
-    }
+    return TimedFlows(shape, shape.text, {name: value / per for name, value in times.items()})
 
 
-def _likelihood(config: BenchmarkConfig) -> dict[str, Any]:
+def _likelihood(
+    config: BenchmarkConfig,
+) -> tuple[dict[str, Reached], dict[str, float] | None]:
+    """Time to the likelihood of the published recipe, and outside of training steps."""
     log.info("time to the published recipe's likelihood")
     events = signal_region_background()
     published = recipe("experiment=anode_paper", f"trainer.epochs={config.likelihood}")
     quick = {"maf": recipe("density=maf"), "made_mog": recipe("density=made_mog")}
-    found = likelihood.compare(events, published, quick, device=config.device)
-    reached = {name: fit._asdict() for name, fit in found.items()}
+    reached = likelihood.compare(events, published, quick, device=config.device)
     if config.device != "cpu":
-        return {"likelihood": reached}
+        return reached, None
     outside = {
         f"anode {name}": likelihood.share_outside_steps(events, q) for name, q in quick.items()
     }
-    return {"likelihood": reached, "outside_steps": outside}
+    return reached, outside
 
 
-def _memory(config: BenchmarkConfig) -> dict[str, Any]:
+def _memory(config: BenchmarkConfig) -> ScoringMemory:
     n_events, n_flows = config.memory
     log.info("memory of scoring %d events with %d flows", n_events, n_flows)
     flow = recipe("density=maf_paper").density
     scored = score_from_file(flow, n_events=n_events, n_flows=n_flows)
-    return {"n_events": n_events, "n_flows": n_flows, **scored._asdict()}
+    return ScoringMemory(n_events, n_flows, scored.peak_mb, scored.seconds)
 
 
-def _raw_events(config: BenchmarkConfig, path: str) -> dict[str, Any]:
+def _raw_events(config: BenchmarkConfig, path: str) -> RawSpeed:
     # Here, since it alone needs the extra.
     from anode.benchmark.raw_events import compare_raw
 
     log.info("features of raw events")
-    return compare_raw(path, n_events=RAW_EVENTS, rounds=config.rounds)._asdict()
+    return compare_raw(path, n_events=RAW_EVENTS, rounds=config.rounds)
 
 
 def _cpu_name() -> str:

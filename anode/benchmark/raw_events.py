@@ -7,21 +7,15 @@ Both read the same rows with the same reader, in this process, in turns.
 
 import itertools
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from anode.benchmark.result import RawSpeed
 from anode.benchmark.timing import interleaved
 from anode.events.readers.raw_particles import RawBlock, raw_layout, read_raw
 from anode.jets.features import event_features
 from anode.jets.settings import AXES, DEFAULT
-
-
-class RawSpeed(NamedTuple):
-    """Seconds an event of each contender, one process, median over turns."""
-
-    n_events: int
-    seconds: dict[str, float]
 
 
 def compare_raw(path: Path | str, *, n_events: int, rounds: int) -> RawSpeed:

@@ -1,19 +1,17 @@
-"""How is a benchmark read: a table for the screen, and bars of how many times faster?"""
+"""A benchmark as a table for the screen, and as bars of how many times faster."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FormatStrFormatter, NullFormatter
 
+from anode.benchmark.likelihood import Reached
+from anode.benchmark.result import BenchmarkResult, TimedFlows, TimedMixtures
 from anode.reporting.common.style import PALETTE, REFERENCE_LINE, new_figure, style
 from anode.reporting.common.tables import table
-
-Content = Mapping[str, Any]
-"""Content of ``benchmark.json``."""
 
 Row = tuple[str, str, str, str]
 
@@ -24,81 +22,89 @@ _UNITS = {"training": ("ms a step", 1e3), "scoring": ("us an event", 1e6)}
 _UNITS |= {"sampling": ("us a sample", 1e6)}
 
 
-def benchmark_table(content: Content, *, markdown: bool = False) -> str:
+def benchmark_table(result: BenchmarkResult, *, markdown: bool = False) -> str:
     """Every time measured, and its ratio to nflows in the same run.
 
     Args:
-        content: of ``benchmark.json``.
+        result: what was timed.
         markdown: a markdown table rather than aligned text.
     """
-    rows = [row for kind in _UNITS for entry in content[kind] for row in _timed(kind, entry)]
-    rows += [row for entry in content.get("at_once", []) for row in _at_once(entry)]
-    rows += _likelihood(content.get("likelihood", {}))
-    for name, share in content.get("outside_steps", {}).items():
+    timed = [(kind, flows) for kind, of_kind in _kinds(result) for flows in of_kind]
+    rows = [row for kind, flows in timed for row in _timed(kind, flows)]
+    rows += [row for mixtures in result.at_once for row in _at_once(mixtures)]
+    rows += _likelihood(result.likelihood or {})
+    for name, share in (result.outside_steps or {}).items():
         rows.append(("fit outside forward, backward, step", name, f"{share:.1%}", ""))
-    if "memory" in content:
-        memory = content["memory"]
-        text = f"{memory['peak_mb']:.0f} MB peak, {memory['seconds']:.0f} s"
-        rows.append(
-            (f"{memory['n_events']} events x {memory['n_flows']} flows", "anode maf", text, "")
-        )
-    raw = content.get("raw_events", {"seconds": {}})
-    for name, seconds in raw["seconds"].items():
-        ratio = raw["seconds"]["plain FastJet loop"] / seconds
-        text = f"{1 / seconds:.0f} events/s, {ratio:.1f} times the plain loop"
-        rows.append((f"features of {raw['n_events']} raw events", name, text, ""))
+    memory, raw = result.memory, result.raw_events
+    if memory is not None:
+        text = f"{memory.peak_mb:.0f} MB peak, {memory.seconds:.0f} s"
+        rows.append((f"{memory.n_events} events x {memory.n_flows} flows", "anode maf", text, ""))
+    if raw is not None:
+        for name, seconds in raw.seconds.items():
+            ratio = raw.seconds["plain FastJet loop"] / seconds
+            text = f"{1 / seconds:.0f} events/s, {ratio:.1f} times the plain loop"
+            rows.append((f"features of {raw.n_events} raw events", name, text, ""))
     return table(("work", "who", "time", "nflows / it"), rows, markdown=markdown)
 
 
-def _timed(kind: str, entry: Content) -> Iterator[Row]:
+def _kinds(result: BenchmarkResult) -> list[tuple[str, tuple[TimedFlows, ...]]]:
+    """What is timed against nflows, by name."""
+    return [
+        ("training", result.training),
+        ("scoring", result.scoring),
+        ("sampling", result.sampling),
+    ]
+
+
+def _timed(kind: str, flows: TimedFlows) -> Iterator[Row]:
     unit, factor = _UNITS[kind]
-    work = f"{kind}, {entry['text']}"
-    reference = entry["seconds"]["nflows"]
-    for name, seconds in entry["seconds"].items():
+    work = f"{kind}, {flows.text}"
+    reference = flows.seconds["nflows"]
+    for name, seconds in flows.seconds.items():
         yield work, name, f"{seconds * factor:.3g} {unit}", f"{reference / seconds:.2f}"
-    for name, ratio in entry.get("maf_over_floor", {}).items():
+    for name, ratio in (flows.maf_over_floor or {}).items():
         who = f"anode maf over its products at the rate of {name}"
         yield work, who, f"{ratio:.2f} times the floor", ""
 
 
-def _at_once(entry: Content) -> Iterator[Row]:
-    reference = entry["seconds"]["one after another"]
-    for name, seconds in entry["seconds"].items():
+def _at_once(mixtures: TimedMixtures) -> Iterator[Row]:
+    reference = mixtures.seconds["one after another"]
+    for name, seconds in mixtures.seconds.items():
         text = f"{seconds * 1e3:.3g} ms for all, {reference / seconds:.2f} times as fast"
-        yield f"training, {entry['text']}", f"anode {name}", text, ""
+        yield f"training, {mixtures.text}", f"anode {name}", text, ""
 
 
-def _likelihood(fits: Content) -> Iterator[Row]:
+def _likelihood(fits: Mapping[str, Reached]) -> Iterator[Row]:
     for name, fit in fits.items():
-        text = f"{fit['seconds']:.3g} s, {fit['epochs']} epochs, NLL {fit['loss']:.4f}"
-        note = " (extrapolated)" if fit["extrapolated"] else ""
-        ratio = fits["nflows, published recipe"]["seconds"] / fit["seconds"]
+        text = f"{fit.seconds:.3g} s, {fit.epochs} epochs, NLL {fit.loss:.4f}"
+        note = " (extrapolated)" if fit.extrapolated else ""
+        ratio = fits["nflows, published recipe"].seconds / fit.seconds
         yield "time to the published NLL", name, text + note, f"{ratio:.1f}"
 
 
-def benchmark_figure(content: Content) -> Figure:
+def benchmark_figure(result: BenchmarkResult) -> Figure:
     """Bars: how many times faster than nflows, one panel for training, scoring and sampling."""
     with style():
         figure = new_figure(11.5, 4.4)
-        names = _names(content)
+        names = _names(result)
         colors = dict(zip(names, itertools.cycle(PALETTE), strict=False))
-        for axes, kind in zip(figure.subplots(1, 3), _UNITS, strict=True):
-            for row, entry in enumerate(content[kind]):
-                _draw_bars(axes, row, entry["seconds"], colors)
+        for axes, (kind, of_kind) in zip(figure.subplots(1, 3), _kinds(result), strict=True):
+            for row, flows in enumerate(of_kind):
+                _draw_bars(axes, row, flows.seconds, colors)
             axes.axvline(1.0, **REFERENCE_LINE)
             axes.set_xscale("log")
             axes.set_xlim(0.75 * axes.dataLim.x0, 2 * axes.dataLim.x1)
             axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
             axes.xaxis.set_minor_formatter(NullFormatter())
-            texts = [_spelled(entry["text"]) for entry in content[kind]]
+            texts = [_spelled(flows.text) for flows in of_kind]
             axes.set_yticks(range(len(texts)), texts)
             axes.tick_params(axis="y", which="both", left=False, right=False)
             axes.invert_yaxis()
             axes.set_title(kind)
-        machine = content["machine"]
-        threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+        machine = result.machine
+        threads = f"{machine.threads} thread{'s' if machine.threads > 1 else ''}"
         figure.supxlabel(
-            f"times faster than nflows in the same run; {machine['device']}, {threads}",
+            f"times faster than nflows in the same run; {machine.device}, {threads}",
             fontsize=10,
         )
         handles = [
@@ -143,7 +149,7 @@ def _draw_bars(
         axes.text(max(ratio, 1) * 1.06, y, text, va="center", fontsize=8)
 
 
-def _names(content: Content) -> Sequence[str]:
+def _names(result: BenchmarkResult) -> Sequence[str]:
     """Contenders in order of first appearance."""
-    entries = [entry for kind in _UNITS for entry in content[kind]]
-    return list(dict.fromkeys(name for entry in entries for name in entry["seconds"]))
+    every = [flows for _, of_kind in _kinds(result) for flows in of_kind]
+    return list(dict.fromkeys(name for flows in every for name in flows.seconds))

@@ -85,11 +85,12 @@ class NeuralConfig(ClassifierConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_positive(self, "classifier", "hidden_features", "hidden_layers", "ensemble_size")
-        if self.trainer.keep < self.ensemble_size:
-            raise ConfigError(
-                "classifier.trainer.keep must be at least classifier.ensemble_size, got "
-                f"{self.trainer.keep} and {self.ensemble_size}"
-            )
+        for key in ("keep", "epochs"):
+            if getattr(self.trainer, key) < self.ensemble_size:
+                raise ConfigError(
+                    f"classifier.trainer.{key} must be at least classifier.ensemble_size, got "
+                    f"{getattr(self.trainer, key)} and {self.ensemble_size}"
+                )
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,29 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from anode.errors import ConfigError
+from anode.errors import ConfigError, nearest
+from anode.resources import CONFIGS
 
 T = typing.TypeVar("T")
 
 Choice = Callable[[Mapping[str, Any], str], type]
 """(content, path) -> dataclass: which keys a group has, decided by its content."""
 
-CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
+CONFIG_DIR = CONFIGS
+
+
+OmegaConf.register_new_resolver(
+    "if_null", lambda given, value: value if given is None else None, replace=True
+)
+"""``${if_null:${data.path},780}`` in a YAML file: 780 where another key is null, else null."""
+
+OmegaConf.register_new_resolver("keys", lambda group: list(group or ()), replace=True)
+"""``${keys:${data.columns.features}}``: the names of a group's keys; none of null."""
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:
@@ -27,9 +36,12 @@ def resolve(raw: DictConfig) -> dict[str, Any]:
         ConfigError: a mandatory value is missing or an interpolation leads nowhere.
     """
     try:
-        content = OmegaConf.to_container(raw, resolve=True, throw_on_missing=True)
+        if missing := sorted(OmegaConf.missing_keys(raw)):
+            raise ConfigError(f"{', '.join(missing)} must be given: {missing[0]}=VALUE")
+        content = OmegaConf.to_container(raw, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration is incomplete: {error}") from None
+        first, *_ = str(error).splitlines()
+        raise ConfigError(f"a value of the configuration leads nowhere: {first}") from None
     return typing.cast(dict[str, Any], content)
 
 
@@ -50,11 +62,12 @@ def build(
     return typing.cast(T, _Builder(choices or {}).build(cls, content, path))
 
 
-def by_name(classes: Mapping[str, type]) -> Choice:
-    """A choice by the key ``name`` of a group."""
+def by_name(classes_by_name: Callable[[], Mapping[str, type]]) -> Choice:
+    """A choice by the key ``name`` of a group, of classes that are asked for when they are
+    needed."""
 
     def choose(content: Mapping[str, Any], path: str) -> type:
-        name = str(content.get("name"))
+        name, classes = str(content.get("name")), classes_by_name()
         if name not in classes:
             raise ConfigError(f"{path}.name must be one of {', '.join(classes)}, got {name!r}")
         return classes[name]
@@ -78,7 +91,8 @@ class _Builder(typing.NamedTuple):
         names = [field.name for field in fields]
         for key in content:
             if key not in names:
-                raise ConfigError(f"unknown key {prefix}{key}; expected {', '.join(names)}")
+                hint = nearest(str(key), names) or f"; expected {', '.join(names)}"
+                raise ConfigError(f"unknown key {prefix}{key}{hint}")
         for field in fields:
             no_default = field.default is field.default_factory is dataclasses.MISSING
             if field.name not in content and no_default:

@@ -1,42 +1,10 @@
-"""How does a command meet the person who typed it? Errors in one line, progress on stderr."""
+"""What a command says while it works: our own messages, on stderr, or nothing."""
 
 import contextlib
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from functools import wraps
-
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
-from anode.errors import AnodeError
-
-Main = Callable[[DictConfig], None]
-
-
-def command(main: Main) -> Main:
-    """Show an ``AnodeError`` as one line without traceback, exit status 2; other errors whole.
-
-    In a multirun the error is raised, so that Hydra's launcher can report which job failed.
-    """
-
-    @wraps(main)
-    def wrapped(raw: DictConfig) -> None:
-        _log_to_stderr()
-        try:
-            main(raw)
-        except AnodeError as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-            sys.exit(130)
-
-    return wrapped
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
@@ -53,7 +21,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Our own messages alone: libraries keep their levels."""
     logger = logging.getLogger("anode")
     if not logger.handlers:

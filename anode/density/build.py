@@ -1,6 +1,7 @@
 """Which class computes the density that a configuration names?"""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
@@ -16,22 +17,33 @@ from anode.density.maf import (
 from anode.density.mixture import AutoregressiveMixture, MixtureConfig
 from anode.errors import ConfigError
 
-CONFIGS: dict[str, type[DensityConfig]] = {
-    "maf": FlowConfig,
-    "maf_rqs": SplineConfig,
-    "coupling_rqs": SplineConfig,
-    "made_mog": MixtureConfig,
-    "maf_mog": MixtureFlowConfig,
-}
 
-DENSITIES: dict[tuple[str, str], Callable[..., ConditionalDensity]] = {
-    ("maf", "fused"): FusedMaskedAutoregressiveFlow,
-    ("maf", "nflows"): MaskedAutoregressiveFlow,
-    ("maf_rqs", "nflows"): SplineAutoregressiveFlow,
-    ("coupling_rqs", "nflows"): SplineCouplingFlow,
-    ("made_mog", "fused"): AutoregressiveMixture,
-    ("maf_mog", "fused"): MixtureFlow,
+class Entry(NamedTuple):
+    """A density and its settings.
+
+    Attributes:
+        config: dataclass of the keys below ``density``.
+        density: (n_features, n_context, config) -> the density, freshly initialised.
+    """
+
+    config: type[DensityConfig]
+    density: Callable[..., ConditionalDensity]
+
+
+DENSITIES: dict[tuple[str, str], Entry] = {
+    ("maf", "fused"): Entry(FlowConfig, FusedMaskedAutoregressiveFlow),
+    ("maf", "nflows"): Entry(FlowConfig, MaskedAutoregressiveFlow),
+    ("maf_rqs", "nflows"): Entry(SplineConfig, SplineAutoregressiveFlow),
+    ("coupling_rqs", "nflows"): Entry(SplineConfig, SplineCouplingFlow),
+    ("made_mog", "fused"): Entry(MixtureConfig, AutoregressiveMixture),
+    ("maf_mog", "fused"): Entry(MixtureFlowConfig, MixtureFlow),
 }
+"""(name, backend) -> density; a new one is a module of its own and a line here."""
+
+
+def density_configs() -> dict[str, type[DensityConfig]]:
+    """Name -> dataclass of the settings."""
+    return {name: entry.config for (name, _), entry in DENSITIES.items()}
 
 
 def build_density(
@@ -57,4 +69,4 @@ def build_density(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return DENSITIES[key](n_features, n_context, config)
+        return DENSITIES[key].density(n_features, n_context, config)

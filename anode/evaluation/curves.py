@@ -1,15 +1,15 @@
-"""How well does a score tell signal from background, and how sure are we of it?
+"""ROC and SIC curves of a score: how well it tells signal from background, and how surely.
 
 Everything here counts test events above a cut. Two kinds of uncertainty come with the counts: a
 binomial error per point and a bootstrap over test events. **Neither contains the training
 variance**: how much the numbers move when the densities are trained again, with another seed or
-another injection, only several runs can tell (``scripts/compare.py``).
+another injection, only several runs can tell (``anode compare``).
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,8 @@ class SicCurve(NamedTuple):
     """Significance improvement TPR / sqrt(FPR) where at least 25 background events pass.
 
     Attributes:
-        fpr: (P,) rising strictly, the first is at or just above ``fpr_floor``.
-        tpr: (P,) of the loosest cut with this FPR.
+        fpr: (P,) false positive rate, strictly rising from at or just above ``fpr_floor``.
+        tpr: (P,) true positive rate of the loosest cut with this FPR.
         sic: (P,) TPR / sqrt(FPR).
         sic_error: (P,) binomial error at a fixed cut.
         sic_low, sic_high: (P,) 68% bootstrap band of SIC at this fixed FPR. Times sqrt(FPR) it
@@ -135,30 +135,6 @@ def performance(
         roc=thin,
         sic=_sic_curve(thin, resampled),
     )
-
-
-def metrics(result: Performance | None) -> dict[str, Any]:
-    """The entries of ``metrics.json`` that come from truth labels; all null without them.
-
-    ``sic_at_fpr`` and ``sic_at_fpr_error`` have keys such as "1e-2" and plain numbers or null.
-    """
-    if result is None:
-        keys = ["auc", "auc_error", "max_sic", "max_sic_error", "max_sic_fpr", "sic_at_fpr"]
-        keys += ["sic_at_fpr_error", "fpr_floor", "n_test_signal", "n_test_background"]
-        return dict.fromkeys(keys)
-    entry = {fpr_key(fpr): value or (None, None) for fpr, value in result.sic_at_fpr.items()}
-    return {
-        "auc": result.auc,
-        "auc_error": result.auc_error,
-        "max_sic": result.max_sic,
-        "max_sic_error": result.max_sic_error,
-        "max_sic_fpr": result.max_sic_fpr,
-        "sic_at_fpr": {key: value for key, (value, _) in entry.items()},
-        "sic_at_fpr_error": {key: error for key, (_, error) in entry.items()},
-        "fpr_floor": result.fpr_floor,
-        "n_test_signal": result.n_signal,
-        "n_test_background": result.n_background,
-    }
 
 
 def fpr_key(fpr: float) -> str:

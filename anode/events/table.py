@@ -11,6 +11,8 @@ from anode.errors import DataError
 
 IndexLike = np.ndarray | slice
 
+LABEL_RULE = "must be 0 (background) or 1 (signal)"
+
 
 @dataclass(frozen=True, eq=False)
 class EventTable:
@@ -189,6 +191,27 @@ def refuse_rows(
         )
 
 
+def refuse_repeated(source: str, event_id: np.ndarray, *, first_row: int = 0) -> None:
+    """Refuse ids if one occurs twice.
+
+    Args:
+        source: the file.
+        event_id: (N,) of its rows from ``first_row`` on.
+        first_row: row in the file of the first.
+
+    Raises:
+        DataError: with the first such id, and its rows.
+    """
+    ordered = np.sort(event_id)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if repeated.size:
+        row = first_row + np.flatnonzero(event_id == repeated[0])[1]
+        raise DataError(
+            f"{source}: every event_id must occur once, but {repeated[0]} occurs again in row "
+            f"{row} ({repeated.size} such rows); remove the copies"
+        )
+
+
 def _checked_id(event_id: np.ndarray, source: str) -> np.ndarray:
     """(N,) int64 ids; numbers with a fraction are refused rather than cut off."""
     values = np.asarray(event_id)
@@ -204,7 +227,7 @@ def _checked_label(label: np.ndarray, source: str) -> np.ndarray:
     """(N,) int8 truth labels, refused unless each is exactly 0 or 1."""
     values = np.asarray(label)
     bad = (values != 0) & (values != 1)
-    refuse_rows(source, "label", values, bad, "must be 0 (background) or 1 (signal)")
+    refuse_rows(source, "label", values, bad, LABEL_RULE)
     return values.astype(np.int8)
 
 
@@ -216,3 +239,17 @@ def row_hashes(rows: np.ndarray) -> np.ndarray:
     rows = np.ascontiguousarray(rows)
     digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows)
     return np.frombuffer(digests, dtype=np.uint64)
+
+
+def content_hashes(events: EventTable) -> np.ndarray:
+    """(N,) uint64: events of equal mass and features, to the last digit, have equal hashes."""
+    rows = np.column_stack([events.mass, events.features])
+    return row_hashes(rows + 0.0)  # the sum turns -0.0 into 0.0
+
+
+def copies(events: EventTable, others: EventTable) -> np.ndarray:
+    """(N,) which events have mass and features of one of the others, to the last digit."""
+    found = np.isin(events.mass, others.mass)  # most are told apart by their mass alone
+    there = np.isin(others.mass, events.mass[found])
+    found[found] = np.isin(content_hashes(events[found]), content_hashes(others[there]))
+    return found

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, needs_extra
 from anode.events.readers.raw_particles import read_raw
 from anode.io import open_hdf5, write_hdf5
 from anode.jets.clustering import EVERY_EVENT, leading_jets
@@ -77,12 +77,8 @@ def package_versions() -> dict[str, str]:
     Raises:
         ConfigError: one is not installed.
     """
-    try:
+    with needs_extra("features", "making features"):
         return {name: version(name) for name in PACKAGES}
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"making features needs the package {error.name}; install the extra 'features'"
-        ) from None
 
 
 def process_block(block: Block) -> BlockReport:

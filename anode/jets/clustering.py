@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.errors import ConfigError
+from anode.errors import needs_extra
 from anode.events.particles import DetectorObjects
 from anode.jets.settings import DEFAULT, JetConfig
 
@@ -54,13 +54,9 @@ def leading_jets(
     Raises:
         ConfigError: FastJet is not installed.
     """
-    try:
+    with needs_extra("features", "clustering jets"):
         import awkward as ak
         import fastjet
-    except ImportError:
-        raise ConfigError(
-            "clustering jets needs the packages fastjet and awkward; install the extra 'features'"
-        ) from None
     momenta = object_momenta(objects)
     # An event whose objects together have too little transverse momentum cannot pass.
     within = np.flatnonzero((objects.counts > 1) & (_pt_bound(objects) > trigger.pt_min))

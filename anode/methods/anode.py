@@ -10,14 +10,20 @@ averaged over epochs, and over fits of other seeds if asked, by log-mean-exp. Na
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable, concatenate
-from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.base import (
+    AnomalyMethod,
+    ExtraMetrics,
+    FitSettings,
+    MethodConfig,
+    RegionEvents,
+    Scores,
+)
 from anode.methods.density_fits import BACKGROUND, DensityFits
 from anode.regions.crossfit import combine
 from anode.training.evaluate import evaluate_all
@@ -77,11 +83,11 @@ class Anode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """``likelihood_gain``: the mean of log p_data - log p_bg over data events that no fit of
         p_data has seen."""
         gain = parts["log_p_data"][in_data] - parts["log_p_background"][in_data]
-        return {"likelihood_gain": float(np.mean(gain))}
+        return ExtraMetrics(likelihood_gain=float(np.mean(gain)))
 
     def _fit(self, events: RegionEvents) -> None:
         start = BACKGROUND if self.config.warm_start else None

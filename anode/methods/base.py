@@ -1,9 +1,9 @@
-"""What does every anomaly-detection method take, and what does it give back?"""
+"""The interface of all anomaly-detection methods: what they take, and what they give back."""
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Scores(NamedTuple):
 
     Attributes:
         event_id: (N,).
-        mass: (N,) in GeV.
+        mass: (N,) di-jet masses [GeV].
         score: (N,).
         parts: named (N,) terms the score is made of, such as ``log_p_data``.
         outside: (N,) events clipped to the range of features that densities were fitted in.
@@ -76,8 +76,8 @@ class FitSettings:
         preprocessing: steps of the map to the space the flow is fitted in.
         trainer: the recipe.
         classifier: what tells two samples apart; None for methods that do without.
-        ensemble: which epochs are averaged when events are scored.
-        split: how the data sample is divided.
+        ensemble: epochs that are averaged when events are scored.
+        split: division of the data sample into folds.
         seed: root seed of the run.
         n_jobs: processes.
         threads: threads of each process.
@@ -101,11 +101,29 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
+class ExtraMetrics:
+    """What a method says beside scores, as entries of ``metrics.json``; None is left out.
+
+    Attributes:
+        signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region.
+        signal_fraction_by_fold: what the fits of each fold learned of it.
+        likelihood_gain: mean of log p_data - log p_bg over data events that no fit has seen.
+        other: numbers of your own method, by the names of their entries.
+    """
+
+    signal_fraction: float | None = None
+    signal_fraction_error: float | None = None
+    signal_fraction_by_fold: tuple[float, ...] | None = None
+    likelihood_gain: float | None = None
+    other: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class MethodConfig:
     """Settings every method has; each adds its own.
 
     Attributes:
-        name: which method, as in ``anode.methods.build``.
+        name: name of the method, as in ``anode.methods.build``.
     """
 
     name: str
@@ -116,13 +134,13 @@ class AnomalyMethod(abc.ABC):
 
     Args:
         directory: the folder, usually ``checkpoints`` of a run.
-        settings: how to fit.
+        settings: settings of the fits.
 
     Attributes:
         title: its name in figures.
         meaning: what the score is.
-        uses_truth: whether it needs labelled simulation: a ceiling, not a search.
-        needs_sidebands: whether it needs sideband events.
+        uses_truth: True if it needs labelled simulation: a ceiling, not a search.
+        needs_sidebands: True if it needs sideband events.
         score_at_window_centre: True if the score uses a density fitted only inside the signal
             region; a search then evaluates it at the window centre.
     """
@@ -162,8 +180,8 @@ class AnomalyMethod(abc.ABC):
         """(N,) which events can be scored by fits that have not seen them.
 
         Args:
-            events: of the signal region.
-            fitted: whether they are among those the method was fitted on.
+            events: events of the signal region.
+            fitted: True if they are among those the method was fitted on.
         """
         return self.cross_fit.unseen(events) if fitted else np.ones(len(events), dtype=bool)
 
@@ -179,8 +197,8 @@ class AnomalyMethod(abc.ABC):
 
     @property
     def strip(self) -> float:
-        """Beside the signal region, how far events are examples of background to all folds [GeV]:
-        their scores say nothing of unseen background."""
+        """Width beside the signal region in which every fold trains on the events as background
+        [GeV]: their scores say nothing of unseen background."""
         return 0.0
 
     def draw_background(
@@ -195,14 +213,14 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
-        """What the method says beside scores, as entries of ``metrics.json``.
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """What the method says beside scores.
 
         Args:
-            parts: as its ``Scores`` have them, (N,) each.
+            parts: terms of the score, as its ``Scores`` have them, (N,) each.
             in_data: (N,) which of the events are the data's, scored by fits that did not see them.
         """
-        return {}
+        return ExtraMetrics()
 
     @abc.abstractmethod
     def _fit(self, events: RegionEvents) -> None: ...

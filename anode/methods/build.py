@@ -34,6 +34,12 @@ METHODS: dict[str, Entry] = {
     "isolation_forest": Entry(IsolationConfig, Isolation),
     "combination": Entry(CombinationConfig, Combination),
 }
+"""Name -> method; a new one is a module of its own and a line here."""
+
+
+def method_configs() -> dict[str, type[MethodConfig]]:
+    """Name -> dataclass of the settings."""
+    return {name: entry.config for name, entry in METHODS.items()}
 
 
 def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -> AnomalyMethod:

@@ -1,6 +1,6 @@
-"""What do several methods say together?
+"""Combination of several methods into one score.
 
-Each member's score is turned into how rare it is among the data of the signal region,
+Each member's score is turned into the fraction of the signal region's data in its tail,
 
     s(x) = -log P(a data event scores higher),
 
@@ -19,7 +19,7 @@ from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 
-RAREST = 10  # data events that the rarity is read from; beyond, it follows a straight line
+RAREST = 10  # data events in the tail; beyond, its logarithm follows a straight line
 N_KNOTS = 60
 REFERENCE = "reference.h5"
 
@@ -65,13 +65,13 @@ class Combination(AnomalyMethod):
         self.members = members
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
-        """The mean rarity, with each member's score as a part."""
+        """The mean of minus log tail fraction, with each member's score as a part."""
         knots = _read_knots(self.directory / REFERENCE)
         each = {name: member.score(events, fitted) for name, member in self.members.items()}
-        rarities = [rarity(scores.score, knots[name]) for name, scores in each.items()]
+        tails = [minus_log_tail_fraction(s.score, knots[name]) for name, s in each.items()]
         outside = np.logical_or.reduce([scores.outside for scores in each.values()])
         parts = {f"score_{name}": scores.score for name, scores in each.items()}
-        mean = np.mean(rarities, axis=0)
+        mean = np.mean(tails, axis=0)
         return Scores(events.event_id, events.mass, mean, parts, outside)
 
     @property
@@ -104,15 +104,15 @@ class Combination(AnomalyMethod):
 
 
 def knots_of(score: np.ndarray) -> np.ndarray:
-    """(2, P) scores, rising, and -log of the share of ``score`` (N,) above them."""
-    shares = np.geomspace(1, min(RAREST / len(score), 0.5), N_KNOTS)
-    values, index = np.unique(np.quantile(score, 1 - shares), return_index=True)
-    return np.stack([values, -np.log(shares[index])])
+    """(2, P) scores, rising, and -log of the fraction of ``score`` (N,) above them."""
+    fractions = np.geomspace(1, min(RAREST / len(score), 0.5), N_KNOTS)
+    values, index = np.unique(np.quantile(score, 1 - fractions), return_index=True)
+    return np.stack([values, -np.log(fractions[index])])
 
 
-def rarity(score: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """(N,) -log of the share of data above each score: between knots, and beyond the last one, on
-    straight lines, so that the order of events is kept."""
+def minus_log_tail_fraction(score: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """(N,) -log of the fraction of data above each score: between knots, and beyond the last one,
+    on straight lines, so that the order of events is kept."""
     values, minus_log = knots
     if len(values) < 2:
         return np.zeros(len(score))

@@ -16,7 +16,6 @@ maximises
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,14 @@ from anode.density.physical import PhysicalDensity
 from anode.density.residual import LARGEST_FRACTION, likeliest_fraction
 from anode.errors import ConfigError
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.base import (
+    AnomalyMethod,
+    ExtraMetrics,
+    FitSettings,
+    MethodConfig,
+    RegionEvents,
+    Scores,
+)
 from anode.methods.density_fits import BACKGROUND, DensityFits
 from anode.regions.crossfit import combine
 from anode.regions.splits import uniform_of
@@ -52,7 +58,7 @@ class RAnodeConfig(MethodConfig):
         fraction: w is "fixed"; "scanned", of which the likelihood of validation events picks the
             best for each fold; or "learned", from validation events after every epoch.
         fractions: w, the values scanned, or where learning starts.
-        fits: of p_sig for each fold.
+        fits: number of fits of p_sig for each fold.
         density: the flow of p_sig.
         trainer: its recipe.
     """
@@ -124,7 +130,7 @@ class RAnode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """How much signal there is, and how much the data like the model.
 
         ``signal_fraction`` is the likeliest w of data events that no fit has seen. To its
@@ -141,12 +147,12 @@ class RAnode(AnomalyMethod):
         names = self.cross_fit.names(SIGNAL)
         learned = np.array([self._learned(name) for name in names])
         spread = np.sqrt((len(names) - 1) * np.var(learned))
-        return {
-            "signal_fraction": fraction,
-            "signal_fraction_error": float(np.hypot(statistical, spread)),
-            "signal_fraction_by_fold": learned.tolist(),
-            "likelihood_gain": float(np.mean(gain)),
-        }
+        return ExtraMetrics(
+            signal_fraction=fraction,
+            signal_fraction_error=float(np.hypot(statistical, spread)),
+            signal_fraction_by_fold=tuple(learned.tolist()),
+            likelihood_gain=float(np.mean(gain)),
+        )
 
     def _learned(self, name: str) -> float:
         """The w of a fold's fits."""

@@ -8,14 +8,13 @@ with those beside it, and both must be new to what scores them. Of events that p
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from anode import progress
 from anode.density.physical import PhysicalDensity
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
+from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.regions.splits import uniform_of
 from anode.seeding import stream_seed
 
@@ -26,8 +25,8 @@ class SidebandFolds(AnomalyMethod):
     """A method for each fold of the sidebands, in folders of their own.
 
     Args:
-        directory: of all.
-        settings: how to fit; ``split.sideband_folds`` says how many.
+        directory: folder of all methods.
+        settings: settings of the fits; ``split.sideband_folds`` is the number of folds.
         make: the method in a folder.
     """
 
@@ -83,7 +82,7 @@ class SidebandFolds(AnomalyMethod):
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
 
-    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> dict[str, Any]:
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Those of the first member, of events of all."""
         return self.members[0].extra_metrics(parts, in_data)
 

@@ -67,7 +67,7 @@ def _draw(
     if wanted > len(rows):
         raise DataError(
             f"{events.source}: {key}={wanted} asks for more {name} than the {len(rows)} {name} "
-            f"events there are; ask for at most {len(rows)}"
+            f"events there are; ask for at most {len(rows)}, or set {key}=null to put in all"
         )
     by_id = rows[np.argsort(events.event_id[rows])]
     in_data = events.label != label

@@ -66,11 +66,7 @@ class Regions:
     sidebands: tuple[Window, ...]
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.signal.low) and isfinite(self.signal.high)):
-            raise ConfigError(
-                f"regions.signal must be bounded on both sides, got {self.signal}; a resonance "
-                "needs sidebands to be compared with"
-            )
+        _bounded(self.signal)
         if not self.sidebands:
             raise ConfigError("regions.sidebands must name at least one window, got none")
         for sideband in self.sidebands:
@@ -168,6 +164,16 @@ def signal_counts(events: EventTable, regions: Regions) -> SignalCounts:
     )
 
 
+def _bounded(signal: Window) -> Window:
+    """The signal region, refused without a bound."""
+    if not (isfinite(signal.low) and isfinite(signal.high)):
+        raise ConfigError(
+            f"regions.signal must be bounded on both sides, got {signal}; a resonance needs "
+            "sidebands to be compared with"
+        )
+    return signal
+
+
 def _window(key: str, bounds: Bounds) -> Window:
     try:
         low, high = bounds
@@ -185,10 +191,35 @@ def _window(key: str, bounds: Bounds) -> Window:
 
 @dataclass(frozen=True)
 class RegionsConfig:
-    """Half-open windows [low, high) of m_jj in GeV; null is no limit."""
+    """Half-open windows [low, high) of m_jj in GeV; null is no limit.
+
+    Attributes:
+        signal: where a resonance is looked for.
+        sidebands: where the background is learnt; None becomes all that lies outside ``signal``.
+
+    Raises:
+        ConfigError: ``sidebands`` is None and ``signal`` no window bounded on both sides.
+
+    Example:
+        >>> RegionsConfig([3200.0, 3600.0]).sidebands
+        [[None, 3200.0], [3600.0, None]]
+    """
 
     signal: list[float | None]
-    sidebands: list[list[float | None]]
+    sidebands: list[list[float | None]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.sidebands is None:
+            window = _bounded(_window("regions.signal", self.signal))
+            object.__setattr__(self, "sidebands", [[None, window.low], [window.high, None]])
+
+    def regions(self) -> Regions:
+        """As checked windows.
+
+        Raises:
+            ConfigError: as ``Regions``.
+        """
+        return Regions.from_bounds(self.signal, self.sidebands or [])
 
 
 def scan_windows(start: float, stop: float, *, width: float, step: float) -> list[Window]:

@@ -16,7 +16,7 @@ import torch
 from anode import io, progress
 from anode.density.base import DensityConfig
 from anode.density.batched_loss import fit_together
-from anode.density.build import CONFIGS, build_density
+from anode.density.build import build_density, density_configs
 from anode.density.ensemble import Ensemble, EnsembleConfig
 from anode.density.physical import PhysicalDensity
 from anode.density.residual import signal_weights
@@ -210,7 +210,7 @@ def load_preprocessing(directory: Path, n_features: int) -> tuple[Preprocessing,
 def _load_member(directory: Path, weights: str) -> PhysicalDensity:
     description = json.loads((directory / "density.json").read_text())
     settings = description["density"]
-    config = CONFIGS[settings["name"]](**settings)
+    config = density_configs()[settings["name"]](**settings)
     n_features = len(description["features"])
     flow = build_density(config, n_features, n_context=1, seed=0)
     flow.load_state_dict(signal_weights(checkpoints.load_tensors(directory / weights)))

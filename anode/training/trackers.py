@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from anode import io
-from anode.errors import ConfigError
+from anode.errors import ConfigError, needs_extra
 
 TRACKERS = ("none", "jsonl", "wandb")
 
@@ -53,7 +53,8 @@ class WandbTracker:
     def __init__(self, directory: Path, name: str, group: str) -> None:
         import os
 
-        import wandb
+        with needs_extra("wandb", "tracker=wandb"):
+            import wandb
 
         self._run = wandb.init(
             project="anode",

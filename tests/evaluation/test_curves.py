@@ -17,10 +17,10 @@ from anode.evaluation.curves import (
     auc,
     curve_from_datasets,
     fpr_key,
-    metrics,
     performance,
     roc,
 )
+from anode.evaluation.run_metrics import RunMetrics
 
 SHIFT = 1.5
 
@@ -200,7 +200,7 @@ small_samples = st.lists(
 def test_order_of_events_and_monotone_maps_of_the_score_change_nothing(
     events: list[tuple[int, bool]], random: Random
 ) -> None:
-    def summary(rows: Sequence[tuple[float, bool]]) -> dict[str, object]:
+    def summary(rows: Sequence[tuple[float, bool]]) -> RunMetrics:
         score, label = np.array(rows, dtype=float).T
         return metrics(performance(score, label, np.random.default_rng(0), n_bootstrap=5))
 
@@ -240,13 +240,12 @@ def test_impossible_options_are_refused() -> None:
         performance(np.arange(4.0), np.arange(4) % 2, np.random.default_rng(0), at_fpr=(0.0,))
 
 
-def test_metrics_use_the_contract_names_and_null_without_labels(gaussian: Performance) -> None:
-    known, unknown = metrics(gaussian), metrics(None)
-    assert known.keys() == unknown.keys()
-    assert set(unknown.values()) == {None}
-    assert list(known["sic_at_fpr"]) == ["1e-2", "1e-3"]
-    assert known["n_test_background"] == 40_000
-    assert fpr_key(2.5e-4) == "2.5e-4"
+def metrics(result: Performance) -> RunMetrics:
+    return RunMetrics("anode", 1).with_performance(result)
+
+
+def test_a_false_positive_rate_has_a_short_name() -> None:
+    assert (fpr_key(1e-2), fpr_key(2.5e-4)) == ("1e-2", "2.5e-4")
 
 
 def test_a_curve_survives_its_file_and_needs_four_datasets(gaussian: Performance) -> None:

@@ -15,8 +15,8 @@ def test_a_score_that_knows_no_mass_gives_uniform_p_values():
     for seed in range(200):
         rng = stream(seed, "flat")
         found = sculpting(rng.uniform(*WINDOW, 5000), rng.normal(size=5000), WINDOW)
-        assert found["1e-2"]["ndf"] <= found["1e-1"]["ndf"] == N_BINS - 1
-        p_values.append(found["1e-1"]["p_value"])
+        assert found["1e-2"].ndf <= found["1e-1"].ndf == N_BINS - 1
+        p_values.append(found["1e-1"].p_value)
     # 200 uniform numbers: the mean is .5 with error .02, the share below .1 is .1 +- .02.
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.08)
     assert np.mean(np.less(p_values, 0.1)) == pytest.approx(0.1, abs=0.08)
@@ -26,8 +26,8 @@ def test_a_score_that_likes_the_middle_is_found_out():
     rng = stream(1, "bump")
     mass = rng.uniform(*WINDOW, 20_000)
     found = sculpting(mass, rng.normal(size=20_000) - ((mass - 3500) / 150) ** 2, WINDOW)
-    assert found["1e-1"]["p_value"] < 1e-6
-    assert found["1e-2"]["chi2"] > 3 * found["1e-2"]["ndf"]
+    assert found["1e-1"].p_value < 1e-6
+    assert found["1e-2"].chi2 > 3 * found["1e-2"].ndf
 
 
 def test_too_few_events_give_no_verdict():
@@ -40,8 +40,8 @@ def test_the_selected_hundredth_is_described_by_its_quantiles():
     score = np.arange(1000.0)
     features = np.stack([score, -score], axis=1)
     found = selection(features, ["up", "down"], score, (score >= 500).astype(int))
-    assert found["all"]["up"]["median"] == pytest.approx(499.5)
-    assert found["1e-2"]["up"]["median"] == pytest.approx(np.median(np.arange(990, 1000)), abs=0.5)
-    assert found["1e-2"]["down"]["low"] == pytest.approx(-found["1e-2"]["up"]["high"])
-    assert found["signal"]["up"]["median"] == pytest.approx(749.5)
+    assert found["all"]["up"].median == pytest.approx(499.5)
+    assert found["1e-2"]["up"].median == pytest.approx(np.median(np.arange(990, 1000)), abs=0.5)
+    assert found["1e-2"]["down"].low == pytest.approx(-found["1e-2"]["up"].high)
+    assert found["signal"]["up"].median == pytest.approx(749.5)
     assert "signal" not in selection(features, ["up", "down"], score, None)

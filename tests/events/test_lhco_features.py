@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 
 from anode.errors import ConfigError, DataError
 from anode.events import dijet, feature_definitions
-from anode.events.readers.cathode_arrays import read_arrays
 from anode.events.readers.lhco_features import BUNDLED_PATH, read_bundled, read_lhco_features
 from anode.events.table import EventTable, concatenate
 from helpers.feature_columns import raw_columns, write_pandas, write_root
@@ -362,7 +361,7 @@ def test_bundled_files_need_unique_event_ids(tmp_path: Path) -> None:
 
 
 def test_an_unknown_feature_is_refused_before_the_file_is_opened(tmp_path: Path) -> None:
-    for read in (read_lhco_features, read_bundled, read_arrays):
+    for read in (read_lhco_features, read_bundled):
         with pytest.raises(ConfigError, match="unknown 'mass1'"):
             read(tmp_path / "nowhere", ["mass1"])
 

@@ -18,6 +18,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=3",
+    "ensemble.size=3",
     "split.folds=2",
     "evaluation.n_bootstrap=20",
     "evaluation.n_closure=2000",

@@ -1,4 +1,4 @@
-"""Finished searches as ``scripts/search.py`` leaves them, with made-up but consistent numbers."""
+"""Finished searches as ``anode search`` leaves them, with made-up but consistent numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from scipy import stats
 
 from anode import io
 from anode.seeding import stream
+from anode.statistics.scan.search_result import SearchResult
 
 EFFICIENCIES = (0.1, 0.01, 0.001)
 EDGES = np.arange(2800.0, 8000.0 + 1, 50.0)
@@ -79,6 +80,11 @@ def make_search(
     return search, spectra
 
 
+def as_result(content: dict[str, Any]) -> SearchResult:
+    """The result of which this is the content of ``search.json``."""
+    return SearchResult.from_json(content, "search.json")
+
+
 def write_search(run_dir: Path, *, top_events: bool = True, **settings: Any) -> dict[str, Any]:
     """Write the run directory of a synthetic search; gives the content of ``search.json``."""
     search, spectra = make_search(**settings)
@@ -92,7 +98,7 @@ def write_search(run_dir: Path, *, top_events: bool = True, **settings: Any) -> 
 
 
 MANIFEST = {
-    "command": "scripts/search.py method=anode run_dir=results/search/anode",
+    "command": "anode search method=anode run_dir=results/search/anode",
     "git_commit": "0123456789abcdef0123456789abcdef01234567",
     "git_dirty": False,
     "python": "3.11.9",
@@ -163,12 +169,12 @@ def _row(
         "low": low,
         "high": low + 400,
         "efficiency": efficiency,
-        "n_observed": observed,
+        "n_observed": int(observed),
         "n_expected": n_expected,
         "n_expected_error": error,
         "p_local": p,
         "z_local": z,
-        "n_total": float(inclusive[inside].sum()),
+        "n_total": int(inclusive[inside].sum()),
         "threshold": None if efficiency == 1 else -float(np.log10(efficiency)) + 0.4,
         "expected_from": "fit" if from_fit else "template",
         "tested": from_fit,
@@ -216,8 +222,11 @@ def _search(
         "data": {
             "source": "events.h5",
             "files": ["events.h5"],
+            "file_sha256": ["ab" * 32],
             "sha256": "ab" * 32,
             "n_data": n_events,
+            "n_extra": 0,
+            "n_data_signal": None,
         },
         "n_events": n_events,
         "n_dropped": 0,
@@ -225,8 +234,9 @@ def _search(
         "fit_range": [2800.0, 8000.0],
         "bin_width": 50.0,
         "efficiencies": list(EFFICIENCIES),
+        "template_source": "sampled",
+        "sideband_folds": 1,
         "windows": list(rows),
-        "skipped": [],
         "best": _global(cut),
         "best_inclusive": _global(uncut),
         "resonance": {
@@ -243,14 +253,16 @@ def _search(
         else None,
         "global": {"n_toys": 1000, "n_tests": len(tested), "levels": _levels()},
         "bump_hunter": {
-            "inclusive": {"low": 3300.0, "high": 3700.0, "p_global": 0.2, "z_global": 0.84},
-            "selected": {"low": 3350.0, "high": 3650.0, "p_global": 0.001, "z_global": 3.1},
+            "inclusive": _bump(3300.0, 3700.0, 0.01, 0.2, 0.84),
+            "selected": _bump(3350.0, 3650.0, 1e-5, 0.001, 3.1),
         },
+        "cuts_not_fixed": [],
         "independence": [
             {
                 "low": float(low),
                 "high": float(low) + 400,
                 "pearson": 0.004,
+                "pearson_error": 0.006,
                 "pass_rate_chi2": 8.1,
                 "ndf": 9,
                 "p_value": float(rng.uniform(0.05, 1)),
@@ -272,10 +284,15 @@ def _search(
             }
             for low, e in flat
         ],
-        "sideband_folds": 1,
+        "skipped": [],
+        "conclusion": None,
         "seconds": 754.2,
         "cpu_seconds": 1406.0,
     }
+
+
+def _bump(low: float, high: float, p_local: float, p_global: float, z: float) -> dict[str, float]:
+    return {"low": low, "high": high, "p_local": p_local, "p_global": p_global, "z_global": z}
 
 
 def _global(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What single methods promise: strips, drawn masses, latent noise, rarity, settings refused."""
+"""What single methods promise: strips, drawn masses, latent noise, tails, settings refused."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from scipy import stats
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
 from anode.methods.build import build_method
-from anode.methods.combination import RAREST, CombinationConfig, knots_of, rarity
+from anode.methods.combination import RAREST, CombinationConfig, knots_of, minus_log_tail_fraction
 from anode.regions.crossfit import CrossFit, SplitConfig, combine
 from anode.regions.mass import sample_masses
 from helpers.settings import trainer_config
@@ -144,23 +144,23 @@ def test_background_is_normal_noise_in_the_latent_space(tmp_path):
 
 
 @pytest.mark.parametrize("n", [3, 11, 40, 10_000])
-def test_rarity_is_the_share_above_and_strictly_rising(n):
+def test_a_tail_fraction_is_the_share_above_and_strictly_rising(n):
     score = np.random.default_rng(1).normal(size=n)
     knots = knots_of(score)
     assert (np.diff(knots) > 0).all()
     grid = np.linspace(-12, 12, 500)
-    assert (np.diff(rarity(grid, knots)) > 0).all()
+    assert (np.diff(minus_log_tail_fraction(grid, knots)) > 0).all()
     if n > 1000:
         middle = np.quantile(score, np.linspace(0.2, 1 - RAREST / n, 50))
         above = [-np.log((score > t).mean()) for t in middle]
-        assert rarity(middle, knots) == pytest.approx(np.array(above), abs=0.02)
+        assert minus_log_tail_fraction(middle, knots) == pytest.approx(np.array(above), abs=0.02)
         # The tail of a normal distribution falls faster than the line goes on.
-        assert 0 < rarity(np.array([5.0]), knots)[0] < -stats.norm.logsf(5.0)
+        assert 0 < minus_log_tail_fraction(np.array([5.0]), knots)[0] < -stats.norm.logsf(5.0)
 
 
 @for_all(st.lists(st.sampled_from([-3.0, 0.0, 0.5, 1e6]), min_size=2, max_size=50))
-def test_rarity_keeps_the_order_of_scores_with_ties(score):
-    values = rarity(np.unique(score), knots_of(np.array(score)))
+def test_tail_fractions_keep_the_order_of_scores_with_ties(score):
+    values = minus_log_tail_fraction(np.unique(score), knots_of(np.array(score)))
     assert np.isfinite(values).all()
     if len(knots_of(np.array(score))[0]) > 1:
         assert (np.diff(values) > 0).all()

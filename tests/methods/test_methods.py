@@ -311,7 +311,7 @@ def test_the_signal_fraction_is_found_within_its_error(strong, name):
     scores = strong(name).score(table, ~is_new(table))
     found = strong(name).extra_metrics(scores.parts, ~is_new(table))
     # Fits of few events see a part of the signal, so that 3 errors are not asked for.
-    assert found["signal_fraction"] == pytest.approx(truth, abs=0.035)
-    assert 0.005 < found["signal_fraction_error"] < 0.05
-    assert len(found["signal_fraction_by_fold"]) == 2
-    assert found["likelihood_gain"] > 0.15
+    assert found.signal_fraction == pytest.approx(truth, abs=0.035)
+    assert 0.005 < found.signal_fraction_error < 0.05
+    assert len(found.signal_fraction_by_fold) == 2
+    assert found.likelihood_gain > 0.15

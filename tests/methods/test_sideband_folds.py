@@ -10,7 +10,7 @@ from anode import io
 from anode.errors import ConfigError, DataError
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
+from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.methods.build import build_method
 from anode.methods.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
@@ -40,7 +40,7 @@ class Recorder(AnomalyMethod):
         )
 
     def extra_metrics(self, parts, in_data):
-        return {"n": int(in_data.sum())}
+        return ExtraMetrics(other={"n": int(in_data.sum())})
 
     def _fit(self, events: RegionEvents) -> None:
         folds = self.cross_fit.fitted(events.signal_region)
@@ -126,7 +126,7 @@ def test_what_members_say_comes_back_in_order(method, events):
     assert np.array_equal(scores.score, 10 * scores.parts["member"] + scores.parts["fit"])
     assert (method.title, method.meaning) == (Recorder.title, Recorder.meaning)
     assert method.score_at_window_centre is method.uses_truth is False
-    assert method.extra_metrics(scores.parts, fitted) == {"n": int(fitted.sum())}
+    assert method.extra_metrics(scores.parts, fitted).other == {"n": int(fitted.sum())}
     assert method.background_density() is None
     assert method.draw_background(events.event_id, events.mass, 1) is None
     assert method.strip == 0

@@ -147,6 +147,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=16",
     "trainer.epochs=2",
+    "ensemble.size=2",
     "split.folds=2",
     "split.extra=average",
     "evaluation.n_bootstrap=5",
@@ -233,8 +234,8 @@ def test_further_files_serve_the_test_with_their_labels(tmp_path):
     ids = np.concatenate([prepared.data.event_id, prepared.extra.event_id])
     assert len(np.unique(ids)) == len(ids)
     described = describe_data(prepared.data, prepared.extra, prepared.files)
-    assert described["files"] == ["a.h5", "b.h5", "c.h5"]
-    assert described["file_sha256"][2] == io.sha256_file(others[1])
+    assert described.files == ("a.h5", "b.h5", "c.h5")
+    assert described.file_sha256[2] == io.sha256_file(others[1])
     # A further file changes no other event, with its random numbers or without.
     fewer = prepare(
         parsed(*asked, f"data.extra=[{others[0]}]", "distortion.noise_features=1"),

@@ -19,8 +19,10 @@ from anode.reporting.search.report import as_html, as_markdown, make_report
 from anode.reporting.search.report_tables import events_table
 from anode.reporting.search.report_text import excess_text, verdict, verdict_level
 from anode.reporting.search.warnings import warnings
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.top_events import TopEvents
 from helpers.settings import REPOSITORY
-from helpers.synthetic_search import make_search, make_top_events, write_search
+from helpers.synthetic_search import as_result, make_search, make_top_events, write_search
 
 FIGURES = ("scan", "spectrum", "spectra", "limits", "sculpting")
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -64,6 +66,10 @@ def bump(tmp_path_factory) -> Path:
     return folder
 
 
+def result_in(folder: Path) -> SearchResult:
+    return as_result(io.read_json(folder / "search.json"))
+
+
 def both(folder: Path) -> tuple[str, str]:
     """Words of the page, and the Markdown."""
     html = (folder / "report.html").read_text()
@@ -71,12 +77,13 @@ def both(folder: Path) -> tuple[str, str]:
 
 
 def test_the_numbers_of_the_best_window_are_in_both_formats(bump):
-    best = io.read_json(bump / "search.json")["best"]
-    expected = with_error(best["n_expected"], best["n_expected_error"])
+    best = result_in(bump).best
+    assert best is not None
+    expected = with_error(best.n_expected, best.n_expected_error)
     for text in both(bump):
-        assert f"{best['n_observed']:.0f} observed, {expected} expected" in text
-        assert f"p = {p_text(best['p_local'])}, Z = {z_text(best['z_local'])}" in text
-        assert p_text(best["p_global"]) in text
+        assert f"{best.n_observed:.0f} observed, {expected} expected" in text
+        assert f"p = {p_text(best.p_local)}, Z = {z_text(best.z_local)}" in text
+        assert p_text(best.p_global) in text
         assert excess_text(best) in text
         assert "3.5-3.9 TeV at efficiency 1e-3" in text
         assert "3,507 ± 15 GeV" in text
@@ -90,10 +97,9 @@ def test_markdown_has_the_numbers_of_the_page_and_no_others(bump):
 
 
 def test_every_window_is_in_the_scan_tables(bump):
-    search = io.read_json(bump / "search.json")
     page, _ = both(bump)
-    for row in search["windows"]:
-        assert with_error(row["n_expected"], row["n_expected_error"]) in page
+    for row in result_in(bump).windows:
+        assert with_error(row.n_expected, row.n_expected_error) in page
 
 
 def test_the_page_fetches_nothing(bump):
@@ -115,7 +121,7 @@ def test_figures_lie_beside_the_report_and_markdown_links_them(bump):
 
 
 def test_a_search_without_an_excess_says_so_without_a_warning():
-    search, _ = make_search(n_signal=0.0)
+    search = as_result(make_search(n_signal=0.0)[0])
     assert verdict_level(search) == "none"
     made = make_report(search, warnings(search), figures=())
     for text in (Page(as_html(made, Path())).words, as_markdown(made)):
@@ -137,30 +143,30 @@ def test_warnings_are_in_both_formats(bump):
         (2.5, "watch", "worth watching"),
         (3.5, "evidence", "evidence"),
         (6.0, "excess", "does not explain"),
-        (None, "excess", "does not explain"),
     ],
 )
 def test_the_verdict_follows_the_global_significance(z, level, words):
-    row = {"low": 3300.0, "high": 3700.0, "efficiency": 0.01, "z_global": z, "p_global": 0.01}
-    row["p_global_from"] = "toys"
-    search = {"best": row, "global": {"n_tests": 96}}
+    content, _ = make_search()
+    content["best"] |= {"z_global": z, "p_global": 0.01}
+    search = as_result(content)
     assert verdict_level(search) == level
     assert words in verdict(search, [])
 
 
 def test_an_event_twice_is_refused_and_tables_have_each_once():
-    content = make_top_events(3300.0, 3700.0)
-    rows = events_table(content["overall"], content["units"]).rows
+    top = TopEvents.from_json(make_top_events(3300.0, 3700.0), "top_events.json")
+    rows = events_table(top.overall, top.units).rows
     assert len({row[0] for row in rows}) == len(rows) == 10
     with pytest.raises(DataError, match="event 70001 is there 2 times"):
-        events_table([*content["overall"], content["overall"][0]], content["units"])
+        events_table([*top.overall, top.overall[0]], top.units)
 
 
 def test_features_that_the_data_lack_have_no_column():
     content = make_top_events(3300.0, 3700.0)
     for event in content["overall"]:
         del event["features"]["tau21_1"]
-    header = events_table(content["overall"], content["units"]).header
+    top = TopEvents.from_json(content, "top_events.json")
+    header = events_table(top.overall, top.units).header
     assert "tau21 J1" not in header
     assert "tau21 J2" in header
 
@@ -182,18 +188,18 @@ def test_a_search_in_which_nothing_could_be_tested_has_a_report(tmp_path):
 def test_text_from_files_cannot_break_the_page():
     search, _ = make_search(n_signal=0.0)
     search["data"]["files"] = ["<script>alert(1)</script>.h5"]
-    page = Page(as_html(make_report(search, [], figures=()), Path()))
+    page = Page(as_html(make_report(as_result(search), [], figures=()), Path()))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>.h5" in page.words
 
 
 def test_what_is_no_search_is_refused_with_the_command_that_makes_one(tmp_path, bump):
-    with pytest.raises(RunDirectoryError, match=r"no folder .*scripts/search\.py run_dir="):
+    with pytest.raises(RunDirectoryError, match=r"no folder .*anode search run_dir="):
         write_report(tmp_path / "nowhere")
-    with pytest.raises(RunDirectoryError, match=r"no search\.json; .*scripts/search\.py"):
+    with pytest.raises(RunDirectoryError, match=r"no search\.json; .*anode search"):
         write_report(tmp_path)
     io.write_json(tmp_path / "metrics.json", {})
-    with pytest.raises(RunDirectoryError, match=r"one signal region.*scripts/search\.py"):
+    with pytest.raises(RunDirectoryError, match=r"one signal region.*anode search"):
         write_report(tmp_path)
     (tmp_path / "windows").mkdir()
     with pytest.raises(RunDirectoryError, match="not finished"):

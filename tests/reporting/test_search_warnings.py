@@ -5,22 +5,25 @@ from typing import Any
 
 import pytest
 
-from anode.reporting.search.warnings import warnings
-from helpers.synthetic_search import make_search
+from anode.reporting.search.warnings import SearchWarning, warnings
+from anode.statistics.scan.calibration import Uniformity
+from anode.statistics.scan.calibration_result import Calibration
+from helpers.synthetic_search import as_result, make_search
 
 CLEAN, _ = make_search(n_signal=0.0)
-GOOD = {
-    "fraction_below_0.05": 0.05,
-    "error_0.05": 0.007,
-    "fraction_below_0.01": 0.012,
-    "error_0.01": 0.003,
-    "ks_p_value": 0.4,
-    "n": 1000,
-}
+GOOD = Uniformity(1000, {"0.05": 0.05, "0.01": 0.012}, {"0.05": 0.007, "0.01": 0.003}, 0.02, 0.4)
 
 
-def kinds(search: dict[str, Any], calibration: dict[str, Any] | None = None) -> set[str]:
-    return {warning.kind for warning in warnings(search, calibration)}
+def calibrated(p_global: Uniformity, **p_local: Uniformity) -> Calibration:
+    return Calibration((), 1000, (0,), p_global=p_global, p_local=p_local)
+
+
+def raised(search: dict[str, Any], calibration: Calibration | None = None) -> list[SearchWarning]:
+    return warnings(as_result(search), calibration)
+
+
+def kinds(search: dict[str, Any], calibration: Calibration | None = None) -> set[str]:
+    return {warning.kind for warning in raised(search, calibration)}
 
 
 def changed(**of_best: Any) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def changed(**of_best: Any) -> dict[str, Any]:
 
 def test_a_clean_search_has_no_warning():
     assert kinds(CLEAN) == set()
-    assert kinds(CLEAN, GOOD) == set()
+    assert kinds(CLEAN, calibrated(GOOD, **{"0.1": GOOD})) == set()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_a_clean_search_has_no_warning():
     ],
 )
 def test_the_best_window_raises_what_its_numbers_say(kind, of_best, number):
-    found = warnings(changed(**of_best))
+    found = raised(changed(**of_best))
     assert [warning.kind for warning in found] == [kind]
     assert number in found[0].text
 
@@ -68,7 +71,7 @@ def test_look_elsewhere_is_silent_where_it_costs_nothing():
 def test_two_expectations_of_the_best_window_that_differ():
     best = CLEAN["best"]
     template = {**best["template"], "n_expected": best["n_expected"] + 100.0, "z_local": -1.7}
-    found = warnings(changed(template=template))
+    found = raised(changed(template=template))
     assert [warning.kind for warning in found] == ["two expectations"]
     assert "-1.7" in found[0].text
 
@@ -111,7 +114,7 @@ def test_fits_that_all_lie_above_the_templates():
     for row in search["windows"]:
         if row["template"] is not None:
             row["template"]["n_expected"] = row["n_expected"] - 1.9 * row["n_expected_error"]
-    found = warnings(search)
+    found = raised(search)
     assert [warning.kind for warning in found] == ["sideband scores"]
     assert "times those of the templates" in found[0].text
 
@@ -121,7 +124,7 @@ def test_windows_that_say_nothing_and_events_that_were_dropped():
     search["skipped"] = [{"low": 5700.0, "high": 6100.0, "reason": "640 events, 1000 are needed"}]
     search["n_dropped"] = 21
     search["windows"][0] |= {"tested": False, "reason": "no lower sideband"}
-    found = {warning.kind: warning.text for warning in warnings(search)}
+    found = {warning.kind: warning.text for warning in raised(search)}
     assert set(found) == {"skipped", "dropped", "not tested"}
     assert "640 events" in found["skipped"]
     assert "21 of" in found["dropped"]
@@ -138,10 +141,18 @@ def test_a_best_window_at_the_edge():
 
 @pytest.mark.parametrize(
     "change",
-    [{"fraction_below_0.05": 0.08}, {"fraction_below_0.01": 0.03}, {"ks_p_value": 1e-4}],
+    [
+        {"fraction_below": {"0.05": 0.08, "0.01": 0.012}},
+        {"fraction_below": {"0.05": 0.05, "0.01": 0.03}},
+        {"ks_p_value": 1e-4},
+    ],
 )
 def test_p_values_that_are_not_uniform(change):
-    assert kinds(CLEAN, {**GOOD, **change}) == {"not calibrated"}
+    bad = GOOD._replace(**change)
+    assert kinds(CLEAN, calibrated(bad)) == {"not calibrated"}
+    (warning,) = raised(CLEAN, calibrated(GOOD, **{"0.1": GOOD, "0.01": bad}))
+    assert "of 1,000 local ones at efficiency 1e-2" in warning.text
+    assert "global" not in warning.text
 
 
 def test_a_search_without_a_best_window():

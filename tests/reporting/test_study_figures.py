@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from anode import io
 from anode.errors import ConfigError
-from anode.evaluation.comparison import Group, read_groups
+from anode.evaluation.comparison import Comparison, Group, Quantity, summarise
 from anode.evaluation.curves import SicCurve
 from anode.methods.build import METHODS as METHOD_TABLE
 from anode.pipeline.studies import compare, study
@@ -36,12 +36,16 @@ PAPER = PUBLISHED["2109.00546"]
 
 def group(variant: str, point: str = "", **values: list[float | None]) -> Group:
     """A group of a method with these values by seed; ``sic`` stands for SIC at 1e-3."""
-    named = {
+    named: dict[str, dict[str, float | None]] = {
         name.replace("sic_at", "sic_at_fpr.1e-3"): {str(i): v for i, v in enumerate(listed)}
         for name, listed in values.items()
     }
     ceiling = variant in ("supervised", "iad")
-    return Group(f"{point}/{variant}", point, variant, variant, ceiling, named)
+    quantities = {
+        name: Quantity(values, summarise(list(values.values()))) for name, values in named.items()
+    }
+    n_runs = max(map(len, named.values()), default=0)
+    return Group(f"{point}/{variant}", point, variant, variant, ceiling, n_runs, quantities)
 
 
 def errorbars(figure: Figure, panel: int = 0) -> dict[str, ErrorbarContainer]:
@@ -86,7 +90,9 @@ def test_a_study_leaves_tables_and_the_figures_it_asks_for(compared: Path) -> No
 
 
 def test_a_method_has_its_colour_in_every_figure(compared: Path) -> None:
-    groups = read_groups(io.read_json(compared / "comparison.json"))
+    groups = Comparison.from_json(
+        io.read_json(compared / "comparison.json"), "comparison.json"
+    ).groups
     scan, cost, robust = scan_figure(groups), cost_figure(groups), robustness_figure(groups)
     curves = {name: [curve(3.0)] for name in METHODS}
     shown = looks({name: (name, kind.uses_truth) for name, kind in METHODS.items()})
@@ -149,7 +155,9 @@ def test_every_study_names_its_variants_and_points_and_no_others(tmp_path: Path)
 
 
 def test_what_points_and_bars_are_stands_on_the_figure(compared: Path) -> None:
-    groups = read_groups(io.read_json(compared / "comparison.json"))
+    groups = Comparison.from_json(
+        io.read_json(compared / "comparison.json"), compared / "comparison.json"
+    ).groups
     for figure in (cost_figure(groups), robustness_figure(groups)):
         assert "median over 4 runs, bars: central 68%" in texts(figure)
     assert "median over 4 runs, bands: central 68%" in texts(scan_figure(groups))

@@ -1,6 +1,6 @@
 """Windows, cuts, spectra and the test of one window, on events counted by hand."""
 
-import dataclasses
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -173,8 +173,8 @@ def test_a_bump_is_found_with_about_its_significance():
     spread = np.sqrt(n_background + test.n_expected_error**2)
     assert test.z_local == pytest.approx(n_signal / spread, abs=0.2)
     assert test.z_local > 2.5
-    assert test.strength["n_signal"] == pytest.approx(n_signal, abs=test.n_expected_error)
-    assert test.limit["observed"] > n_signal
+    assert test.strength.n_signal == pytest.approx(n_signal, abs=test.n_expected_error)
+    assert test.limit.observed > n_signal
     assert test.n_expected == pytest.approx(expected.chosen[INSIDE].sum(), rel=1e-9)
     quiet, _ = searched(background * 10, background)
     assert abs(quiet.z_local) < 0.3
@@ -189,7 +189,7 @@ def test_a_window_below_the_fit_is_predicted_by_the_template():
     assert "begins in the trigger turn-on, below 2500 GeV" in test.reason
     assert test.fit is None
     assert np.isnan(expected.chosen).all()
-    assert test.n_expected == test.template["n_expected"] == pytest.approx(0.1 * test.n_total)
+    assert test.n_expected == test.template.n_expected == pytest.approx(0.1 * test.n_total)
     assert test.n_expected_error == pytest.approx(0.1 / 50 * test.n_total)
     inclusive, _ = searched(counts * 10, counts, low=2300.0, high=2700.0, cut=0)
     assert inclusive.expected_from == "observed"
@@ -243,8 +243,8 @@ def test_a_window_without_events_and_a_spectrum_of_one_event():
     assert test.tested
     assert (test.n_observed, test.n_total) == (0, 0)
     assert test.z_local < -10
-    assert test.template["n_expected"] == 0
-    assert test.template["z_local"] == 0
+    assert test.template.n_expected == 0
+    assert test.template.z_local == 0
     one = np.zeros(len(CENTRES))
     one[-1] = 1
     for cut, source in ((0, "observed"), (1, "template"), (2, "template")):
@@ -252,7 +252,7 @@ def test_a_window_without_events_and_a_spectrum_of_one_event():
         assert not test.tested
         assert test.expected_from == source
         assert test.z_local == 0
-        assert np.isfinite([test.p_local, test.limit["observed"], *test.strength.values()]).all()
+        assert np.isfinite([test.p_local, test.limit.observed, *test.strength]).all()
 
 
 def test_counts_must_be_whole():
@@ -282,5 +282,6 @@ def test_masses_that_are_no_numbers_are_refused():
 def test_a_test_is_plain_numbers():
     counts = falling(20_000)
     test, _ = searched(counts * 10, counts, limits=True)
-    for value in dataclasses.asdict(test).values():
+    assert json.loads(json.dumps(test.to_json())) == test.to_json()
+    for value in test.to_json().values():
         assert value is None or type(value) in (bool, int, float, str, dict)

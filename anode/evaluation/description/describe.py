@@ -157,7 +157,7 @@ class Describer:
         self._derived = ColumnStatistics(names, units, sample("derived", len(names)))
         if block.stored:
             names = list(block.stored)
-            units = [_stored_unit(name) for name in names]
+            units = [block.units.get(name, "") for name in names]
             self._stored = ColumnStatistics(names, units, sample("stored", len(names)))
 
     def _add_faults(self, block: Block) -> None:
@@ -240,10 +240,3 @@ class Describer:
                 return f"{source}:{row}" if len(self._files) > 1 else str(row)
             row -= n_rows
         raise IndexError(row)
-
-
-def _stored_unit(name: str) -> str:
-    """Unit of a column in the file: GeV in feature files, TeV in arrays."""
-    if name in ("m_jj", "mJ1", "delta mJ"):
-        return "TeV"
-    return "GeV" if name.startswith(("px", "py", "pz", "pt", "mj")) else ""

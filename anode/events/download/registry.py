@@ -5,9 +5,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import pooch
-
-from anode.errors import ConfigError, DownloadError
+from anode.errors import ConfigError, DownloadError, needs_extra
 from anode.events.download.transfer import ResumingDownloader
 from anode.io import read_json, write_json
 
@@ -153,6 +151,9 @@ class DatasetCache:
         log.warning("%s: %s; it is now %s, and is fetched again", path, reason, aside)
 
     def _download(self, name: str, file: RemoteFile, known: str | None) -> None:
+        with needs_extra("download", "downloading"):
+            import pooch
+
         path = self.path(name, file)
         url = file.url if self.mirror is None else f"{self.mirror.rstrip('/')}/{file.name}"
         downloader = ResumingDownloader(

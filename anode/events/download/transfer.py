@@ -13,12 +13,14 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import requests
 from tqdm import tqdm
 
 from anode import __version__
-from anode.errors import DownloadError
+from anode.errors import DownloadError, needs_extra
 from anode.io import write_json
+
+with needs_extra("download", "downloading"):
+    import requests
 
 log = logging.getLogger(__name__)
 

@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import h5py
-import hdf5plugin  # noqa: F401  (registers blosc, with which pandas compresses)
 import numpy as np
 
 from anode.errors import DataError
 from anode.events import dijet, feature_definitions
-from anode.events.table import EventTable
+from anode.events.readers.hdf5_columns import Columns, pandas_columns, read_rows, root_columns
+from anode.events.table import EventTable, refuse_repeated
 from anode.io import open_hdf5
+from anode.resources import DATA
 
-BUNDLED_PATH = Path(__file__).resolve().parents[3] / "data" / "anode_dijets.h5"
-"""The default data set, found from this file so that the working directory does not matter."""
+BUNDLED_PATH = DATA / "anode_dijets.h5"
+"""The default data set, of the package or the checkout, wherever the command is given."""
 
 Rows = tuple[int, int] | None
 
@@ -23,21 +24,6 @@ EVENT_ID = "event_id"
 
 READ_EVENTS = "n_read"
 """Attribute of features made of a raw file: how many events that has."""
-
-
-class _Place(NamedTuple):
-    """Where one column lies: a dataset and, in a two-dimensional one, the column in it."""
-
-    dataset: h5py.Dataset
-    column: int | None
-
-
-class _Columns(NamedTuple):
-    """The named columns of an open file, all of ``n_rows`` rows."""
-
-    source: str
-    places: dict[str, _Place]
-    n_rows: int
 
 
 def read_lhco_features(
@@ -58,7 +44,7 @@ def read_lhco_features(
         path: the file.
         features: names from ``feature_definitions.FEATURES``.
         id_offset: event_id is the row number plus this; give further files disjoint ranges. In
-            a file that ``scripts/features.py`` made it is the row of the raw event.
+            a file that ``anode features`` made it is the row of the raw event.
         block_rows: rows read at a time.
         rows: first row and the one behind the last, to read a part; None for all.
 
@@ -72,7 +58,7 @@ def read_lhco_features(
     """
     feature_definitions.check_features(features)
     with open_hdf5(path) as file:
-        columns = _pandas_columns(str(path), file)
+        columns = pandas_columns(str(path), file)
         start, stop = rows or (0, columns.n_rows)
         ids = id_offset + _own_rows(file, slice(start, stop))
         return _read(columns, features, ids, start, block_rows)
@@ -113,11 +99,40 @@ def read_bundled(
     feature_definitions.check_features(features)
     path = BUNDLED_PATH if path is None else path
     with open_hdf5(path) as file:
-        columns = _root_columns(str(path), file)
+        columns = root_columns(str(path), file)
         _require(columns, [EVENT_ID])
         start, stop = rows or (0, columns.n_rows)
-        ids = _read_rows(columns, [EVENT_ID], slice(start, stop))[EVENT_ID]
+        ids = read_rows(columns, [EVENT_ID], slice(start, stop))[EVENT_ID]
         return _read(columns, features, id_offset + ids, start, block_rows)
+
+
+def column_names(path: Path | str, *, bundled: bool) -> tuple[str, ...]:
+    """Names of all columns.
+
+    Raises:
+        DataError: the file is missing, truncated or of another layout.
+    """
+    with open_hdf5(path) as file:
+        return tuple(_columns(str(path), file, bundled).places)
+
+
+def check_columns(path: Path | str, features: Sequence[str], *, bundled: bool) -> None:
+    """Make sure that there is what m_jj and the features are made from.
+
+    Raises:
+        DataError: a column is missing, or as ``column_names``.
+    """
+    with open_hdf5(path) as file:
+        columns = _columns(str(path), file, bundled)
+        _require(columns, [EVENT_ID] * bundled)
+        _require(columns, feature_definitions.columns_needed(features))
+
+
+def raw_events(path: Path | str) -> int | None:
+    """How many events the raw file has that the features were made of; None if of no such file."""
+    with open_hdf5(path) as file:
+        n_raw = file.attrs.get(READ_EVENTS)
+        return None if n_raw is None else int(n_raw)
 
 
 def count_events(path: Path | str, *, bundled: bool) -> int:
@@ -128,18 +143,17 @@ def count_events(path: Path | str, *, bundled: bool) -> int:
             anywhere in it.
     """
     with open_hdf5(path) as file:
+        columns = _columns(str(path), file, bundled)
         if not bundled:
-            return _pandas_columns(str(path), file).n_rows
-        columns = _root_columns(str(path), file)
+            return columns.n_rows
         _require(columns, [EVENT_ID])
-        ids = np.sort(_read_rows(columns, [EVENT_ID], slice(None))[EVENT_ID])
-    repeated = ids[1:][ids[1:] == ids[:-1]]
-    if repeated.size:
-        raise DataError(
-            f"{path}: every event_id must occur once, but {repeated[0]} occurs again "
-            f"({repeated.size} such rows); remove the copies"
-        )
+        ids = read_rows(columns, [EVENT_ID], slice(None))[EVENT_ID]
+    refuse_repeated(str(path), ids)
     return columns.n_rows
+
+
+def _columns(source: str, file: h5py.File, bundled: bool) -> Columns:
+    return (root_columns if bundled else pandas_columns)(source, file)
 
 
 class StoredRows(NamedTuple):
@@ -163,17 +177,17 @@ def stored_rows(
         DataError: the file is missing, damaged or of another layout, or lacks a momentum column.
     """
     with open_hdf5(path) as file:
-        columns = (_root_columns if bundled else _pandas_columns)(str(path), file)
+        columns = _columns(str(path), file, bundled)
         _require(
             columns, [*feature_definitions.columns_needed(()), *([EVENT_ID] if bundled else [])]
         )
         for start in range(0, columns.n_rows, block_rows):
             rows = slice(start, min(start + block_rows, columns.n_rows))
-            yield StoredRows(start, _read_rows(columns, columns.places, rows))
+            yield StoredRows(start, read_rows(columns, columns.places, rows))
 
 
 def _read(
-    columns: _Columns, features: Sequence[str], ids: np.ndarray, first_row: int, block_rows: int
+    columns: Columns, features: Sequence[str], ids: np.ndarray, first_row: int, block_rows: int
 ) -> EventTable:
     """Read and derive the events ``ids`` block by block into arrays of the final size."""
     names = list(feature_definitions.columns_needed(features))
@@ -185,7 +199,7 @@ def _read(
     for start in range(0, len(ids), block_rows):
         here = slice(start, min(start + block_rows, len(ids)))
         there = slice(first_row + here.start, first_row + here.stop)
-        block = _read_rows(columns, names + ([LABEL] if label is not None else []), there)
+        block = read_rows(columns, names + ([LABEL] if label is not None else []), there)
         derived = dijet.derive(block, features, source=columns.source, first_row=there.start)
         mass[here], values[here] = derived.mass, derived.features
         report += derived.report
@@ -196,27 +210,7 @@ def _read(
     return EventTable(ids, mass, values, tuple(features), units, label, columns.source)
 
 
-def _read_rows(columns: _Columns, names: Iterable[str], rows: slice) -> dict[str, np.ndarray]:
-    """Rows of the named columns; a dataset that holds several of them is read once."""
-    read: dict[str, np.ndarray] = {}
-    result = {}
-    for name in names:
-        dataset, column = columns.places[name]
-        if dataset.name not in read:
-            try:
-                read[dataset.name] = dataset[rows]
-            except (OSError, RuntimeError) as error:
-                raise DataError(
-                    f"{columns.source}: cannot read '{dataset.name}', rows {rows.start or 0} to "
-                    f"{rows.stop or columns.n_rows} ({error}); the file is damaged, fetch or "
-                    "write it again"
-                ) from None
-        block = read[dataset.name]
-        result[name] = block if column is None else block[:, column]
-    return result
-
-
-def _require(columns: _Columns, names: Iterable[str]) -> None:
+def _require(columns: Columns, names: Iterable[str]) -> None:
     missing = [name for name in names if name not in columns.places]
     if not missing:
         return
@@ -230,59 +224,3 @@ def _require(columns: _Columns, names: Iterable[str]) -> None:
         f"{columns.source}: missing column {', '.join(map(repr, missing))}; present are "
         f"{', '.join(present) or 'none'}"
     )
-
-
-def _pandas_columns(source: str, file: h5py.File) -> _Columns:
-    """Find columns by name in ``<group>/block<i>_items`` and ``<group>/block<i>_values``."""
-    groups = [g for g in file.values() if isinstance(g, h5py.Group) and "block0_values" in g]
-    if len(groups) != 1:
-        raise DataError(
-            f"{source}: expected one pandas data frame in fixed format (a group with "
-            f"'block0_values'), found {len(groups)} beside {', '.join(file) or 'nothing'}; write "
-            "it with to_hdf(..., format='fixed')"
-        )
-    places: dict[str, _Place] = {}
-    n_rows: set[int] = set()
-    block = 0
-    while f"block{block}_values" in groups[0]:
-        values = groups[0][f"block{block}_values"]
-        items = _item_names(source, groups[0].get(f"block{block}_items"))
-        if values.ndim != 2 or values.shape[1] != len(items):
-            raise DataError(
-                f"{source}: '{values.name}' must have one column for each of its {len(items)} "
-                f"names, got shape {values.shape}"
-            )
-        n_rows.add(values.shape[0])
-        places |= {name: _Place(values, column) for column, name in enumerate(items)}
-        block += 1
-    return _checked(source, places, n_rows)
-
-
-def _item_names(source: str, items: h5py.Dataset | None) -> list[str]:
-    """Column names of one block. Pickled ones are refused: reading them would run code."""
-    if items is None or items.ndim != 1 or items.dtype.kind not in "SUiu":
-        raise DataError(
-            f"{source}: column names must be plain strings or numbers, but "
-            f"'{'block items' if items is None else items.name}' is missing or of another type; "
-            "write the frame with string column names"
-        )
-    return [i.decode() if isinstance(i, bytes) else str(i) for i in items[:].tolist()]
-
-
-def _root_columns(source: str, file: h5py.File) -> _Columns:
-    """Every one-dimensional dataset at the root is a column."""
-    places = {
-        name: _Place(item, None)
-        for name, item in file.items()
-        if isinstance(item, h5py.Dataset) and item.ndim == 1
-    }
-    return _checked(source, places, {len(place.dataset) for place in places.values()})
-
-
-def _checked(source: str, places: dict[str, _Place], n_rows: set[int]) -> _Columns:
-    if len(n_rows) != 1 or 0 in n_rows:
-        raise DataError(
-            f"{source}: all columns must have the same number of rows, at least one, got "
-            f"{', '.join(map(str, sorted(n_rows))) or 'no columns'}"
-        )
-    return _Columns(source, places, n_rows.pop())

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from anode.errors import ConfigError
+from anode.errors import needs_extra
 from anode.events.particles import DetectorObjects
 from anode.events.simulation.pythia import (
     ELECTRON,
@@ -25,12 +25,8 @@ from anode.events.simulation.pythia import (
     Particles,
 )
 
-try:
+with needs_extra("generate", "simulating the detector"):
     from numba import njit
-except ImportError:
-    raise ConfigError(
-        "simulating the detector needs the package numba; install the extra 'generate'"
-    ) from None
 
 ETA_MAX = 5.0
 """Objects are kept within this |pseudorapidity|, the reach of the calorimeters."""

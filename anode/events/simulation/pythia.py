@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.errors import ConfigError
+from anode.errors import ConfigError, needs_extra
 
 MAX_PYTHIA_SEED = 900_000_000
 """Largest value Pythia takes for Random:seed."""
@@ -233,13 +233,8 @@ class ParticleSource:
 
 def _initialised(process: Process, pythia_seed: int) -> Any:
     """A Pythia object, ready to generate."""
-    try:
+    with needs_extra("generate", "generating events"):
         import pythia8mc
-    except ImportError:
-        raise ConfigError(
-            "generating events needs the package pythia8mc, which is not installed; install the "
-            "extra 'generate', or use the bundled events (data=bundled)"
-        ) from None
     pythia = pythia8mc.Pythia("", False)
     seed_settings = ("Random:setSeed = on", f"Random:seed = {pythia_seed}")
     for line in process.settings + seed_settings:

@@ -1,80 +1,130 @@
-"""How do raw particles and black boxes enter a run as any other features?
+"""Source of a configuration's events; raw particles and black boxes become features first.
 
 Raw particles are clustered once and their features kept in a folder (``data.cache``), under a
 name that changes with the file and the settings; all commands, folds and seeds share them. For
-files that take hours, make the features with ``scripts/features.py`` first.
+files that take hours, make the features with ``anode features`` first.
 """
 
 import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from anode.errors import DataError
-from anode.events.readers.lhco_features import BUNDLED_PATH, EVENT_ID
+from anode.events.derived_source import DerivedSource, first_events
+from anode.events.formats import open_source, source_of_file
+from anode.events.readers.fault_scan import Block
 from anode.events.readers.raw_particles import is_raw
-from anode.io import open_hdf5
+from anode.events.source import BLOCK_ROWS, Rows, Skipped, Source
+from anode.events.table import EventTable
 from anode.pipeline.datasets.config import BlackboxConfig, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import raw_source
 from anode.pipeline.datasets.features import make_features
+from anode.pipeline.datasets.features_manifest import FeaturesManifest
 from anode.pipeline.datasets.workers import LOCAL
 
 
-class FeatureSource(NamedTuple):
-    """Events as a file of features.
+@dataclass(frozen=True)
+class FeaturesOf(DerivedSource):
+    """Features that stand for a file of raw particles, or a black box, whose labels stay unread.
 
     Attributes:
-        data: with a reader and path of features.
-        path: the file or folder that was asked for.
-        n_skipped: its events that have no features.
-        blind: whether labels of the file must not be read.
+        inner: the features.
+        data: what was asked for.
+        manifest: of features that were made of raw particles; None for a file of features.
+        n_jobs: processes that cluster a further file.
+        is_blind: whether labels must not be read.
     """
 
-    data: DataConfig
-    path: Path
-    n_skipped: int
-    blind: bool
+    data: RawDataConfig
+    manifest: FeaturesManifest | None
+    n_jobs: int
+    is_blind: bool
+
+    @property
+    def path(self) -> Path:
+        return Path(str(self.data.path))
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.path]
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    @property
+    def features_file(self) -> Path | None:
+        return self.inner.path if self.manifest else None
+
+    @property
+    def blind(self) -> bool:
+        return self.is_blind
+
+    @property
+    def has_labels(self) -> bool:
+        return self.inner.has_labels and not self.blind
+
+    @property
+    def skipped(self) -> Mapping[str, Skipped]:
+        if self.manifest is None:
+            return {}
+        rows = self.manifest.skipped_rows
+        counts = self.manifest.skipped.items()
+        return {reason: Skipped(n, list(rows[reason])) for reason, n in counts if n}
+
+    def read(
+        self, features: Sequence[str], *, rows: Rows = None, id_offset: int = 0
+    ) -> EventTable:
+        events = self.inner.read(features, rows=rows, id_offset=id_offset)
+        events = events.without_label() if self.blind else events
+        return dataclasses.replace(events, source=self.name)
+
+    def further(self, path: Path) -> Source:
+        if is_raw(path):
+            return _clustered(dataclasses.replace(self.data, path=str(path)), "lhco", self.n_jobs)
+        return source_of_file(path)
+
+    def fault_scan(
+        self, features: Sequence[str] | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[Block]:
+        for block in self.inner.fault_scan(features, block_rows):
+            events = block.events.without_label() if self.blind else block.events
+            yield block._replace(events=events)
 
 
-def data_path(data: DataConfig) -> Path:
-    """The file or folder of a configuration; the bundled file without one."""
-    return BUNDLED_PATH if data.path is None else Path(data.path)
+def open_data(data: DataConfig, *, seed: int, n_jobs: int, any_fault: bool = False) -> Source:
+    """The events of a configuration as features; raw particles are clustered, once.
 
-
-def as_features(data: DataConfig, *, n_jobs: int) -> FeatureSource:
-    """The same events as features; raw particles are clustered unless they have been.
+    Args:
+        data: of any reader.
+        seed: root seed of the run, for events that are made.
+        n_jobs: processes that cluster.
+        any_fault: accept a raw file however many of its events are unusable.
 
     Raises:
-        DataError: as ``make_features``.
+        ConfigError: as ``open_source``.
+        DataError: as ``make_features``; or ``data.key`` is no file.
     """
-    path = data_path(data)
     if not isinstance(data, RawDataConfig):
-        return FeatureSource(data, path, 0, False)
-    blind = isinstance(data, BlackboxConfig)
-    if isinstance(data, BlackboxConfig) and data.key and not Path(data.key).is_file():
-        raise DataError(f"data.key must be a file, or null, but there is no {data.key}")
-    extra = data.extra_background
-    if extra is not None and is_raw(extra):
-        extra = str(_cached(data, Path(extra), "lhco", n_jobs)[0])
-    reader, features, n_skipped = _reader_of(path), path, 0
-    if not blind or reader == "lhco_raw":
-        features, n_skipped = _cached(data, path, "anode", n_jobs)
-        reader = "bundled"
-    plain = DataConfig(reader, str(features), extra, data.n_background, data.n_signal)
-    return FeatureSource(plain, path, n_skipped, blind)
+        return open_source(data, seed=seed)
+    if data.key_file is not None and not data.key_file.is_file():
+        raise DataError(f"data.key must be a file, or null, but there is no {data.key_file}")
+    data = dataclasses.replace(data, max_skipped=1.0) if any_fault else data
+    path, is_blind = Path(str(data.path)), isinstance(data, BlackboxConfig)
+    if is_blind and not is_raw(path):
+        source = FeaturesOf(source_of_file(path), data, None, n_jobs, is_blind)
+    else:
+        source = _clustered(data, "anode", n_jobs, is_blind=is_blind)
+    return first_events(source, data)
 
 
-def _reader_of(path: Path) -> str:
-    """Which reader a file is for, by what is in it."""
-    if is_raw(path):
-        return "lhco_raw"
-    with open_hdf5(path) as file:
-        return "bundled" if EVENT_ID in file else "lhco_features"
-
-
-def _cached(data: RawDataConfig, path: Path, layout: str, n_jobs: int) -> tuple[Path, int]:
-    """The features of a raw file, made now or before, and how many of its events have none."""
+def _clustered(
+    data: RawDataConfig, layout: str, n_jobs: int, *, is_blind: bool = False
+) -> FeaturesOf:
+    """The features of a raw file, made now or before."""
+    path = Path(str(data.path))
     name = f"{path.stem}_{raw_source(path, data.jets).fingerprint()}_{layout}.h5"
     output = Path(data.cache) / name
-    asked = dataclasses.replace(data, path=str(path))
-    manifest = make_features(asked, output, layout=layout, cluster=LOCAL, n_jobs=n_jobs)
-    return output, int(manifest["n_skipped"])
+    manifest = make_features(data, output, layout=layout, cluster=LOCAL, n_jobs=n_jobs)
+    return FeaturesOf(source_of_file(output), data, manifest, n_jobs, is_blind)

@@ -1,15 +1,21 @@
-"""What is in a generated file, how was it made, and how close is it to the LHC Olympics events?"""
+"""Data card of a generated file: content, how it was made, and how close it is to the LHC Olympics
+events."""
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy
 
 from anode.errors import ConfigError, DataError
-from anode.events.readers.cathode_arrays import read_arrays
-from anode.events.readers.lhco_features import read_bundled, read_lhco_features
+from anode.evaluation.description.generated_data import (
+    GeneratedData,
+    GeneratedSample,
+    KsDistances,
+    MantissaBits,
+)
+from anode.events.formats import source_of_file
 from anode.events.table import EventTable, concatenate
 from anode.events.writers.bundled import FORMAT_VERSION, MOMENTUM_BITS, TAU_BITS
 from anode.io import read_json, sha256_file, write_json, write_text
@@ -85,12 +91,12 @@ def write_card(path: Path, samples: list[Sample], *, reference: str | None) -> N
             region of version 2 in the CATHODE layout), or None.
     """
     digest, card_path = sha256_file(path), path.with_name("card.json")
-    if reference is None and card_path.exists() and read_json(card_path).get("sha256") == digest:
+    if reference is None and _is_of(card_path, digest):
         log.info("%s describes these very bytes already", card_path)
         return
     comparisons = _comparisons(path, Path(reference) if reference else None)
     card = _facts(path, digest, samples, comparisons)
-    write_json(card_path, card)
+    write_json(card_path, card.to_json())
     figures = path.parent / "figures"
     for comparison in comparisons:
         figure = overlay_figure(
@@ -101,37 +107,46 @@ def write_card(path: Path, samples: list[Sample], *, reference: str | None) -> N
     log.info("%s, README.md and figures written", card_path)
 
 
-def ks_table(comparison: Comparison) -> dict[str, dict[str, Any]]:
+def _is_of(card_path: Path, digest: str) -> bool:
+    """Whether a card describes the bytes with this hash; one that cannot be read does not."""
+    try:
+        return GeneratedData.from_json(read_json(card_path), card_path).sha256 == digest
+    except DataError:
+        return False
+
+
+def ks_table(comparison: Comparison) -> dict[str, KsDistances]:
     """Kolmogorov-Smirnov distances of each sample; ``noise`` is the 68% quantile without any.
 
     The distance of two samples of n and m events of one distribution exceeds
     0.96 sqrt(1/n + 1/m) in 32% of the cases (Kolmogorov's limit distribution).
     """
-    table: dict[str, dict[str, Any]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    distances: dict[str, dict[str, float]] = {}
     for feature in comparison.features:
         ours = comparison.values(comparison.generated, feature)
         theirs = comparison.values(comparison.reference, feature)
         for sample in ours.keys() & theirs.keys():
-            n, m = len(ours[sample]), len(theirs[sample])
-            row = table.setdefault(
-                sample,
-                {
-                    "n_generated": n,
-                    "n_reference": m,
-                    "noise": round(0.96 * float(np.sqrt(1 / n + 1 / m)), 4),
-                    "ks": {},
-                },
-            )
+            sizes[sample] = len(ours[sample]), len(theirs[sample])
             distance = scipy.stats.ks_2samp(ours[sample], theirs[sample]).statistic
-            row["ks"][feature] = round(float(distance), 4)
-    return {sample: table[sample] for sample in sorted(table)}
+            distances.setdefault(sample, {})[feature] = round(float(distance), 4)
+    return {
+        sample: KsDistances(
+            n, m, round(0.96 * float(np.sqrt(1 / n + 1 / m)), 4), distances[sample]
+        )
+        for sample, (n, m) in sorted(sizes.items())
+    }
+
+
+def _noise(n: int, m: int) -> float:
+    return round(0.96 * float(np.sqrt(1 / n + 1 / m)), 4)
 
 
 def _comparisons(path: Path, reference: Path | None) -> list[Comparison]:
     low, high = SIGNAL_REGION
     region_features = tuple(name for name in REGION_FEATURES if name != "mjj")
     full_features = tuple(name for name in FULL_FEATURES if name != "mjj")
-    ours = read_bundled(path, sorted({*region_features, *full_features}))
+    ours = source_of_file(path).read(sorted({*region_features, *full_features}))
     inside = ours[(ours.mass >= low) & (ours.mass < high)]
     region = full = None
     if reference is not None:
@@ -152,10 +167,7 @@ def _join(paths: list[Path], features: tuple[str, ...], folder: Path) -> EventTa
     tables = []
     for place, path in enumerate(paths):
         offset = place * _IDS_PER_FILE
-        if path.suffix == ".npy":
-            tables.append(read_arrays(path, features, id_offset=offset).data)
-        else:
-            tables.append(read_lhco_features(path, features, id_offset=offset))
+        tables.append(source_of_file(path).read(features, id_offset=offset))
         if tables[-1].label is None:
             raise DataError(f"{path}: a reference must have labels; remove the file or add them")
     return concatenate(tables)
@@ -182,33 +194,36 @@ def _overlays(comparison: Comparison) -> list[Overlay]:
 
 def _facts(
     path: Path, digest: str, samples: list[Sample], comparisons: list[Comparison]
-) -> dict[str, Any]:
-    """Everything that the card says, ready for JSON; no path but the file's own name."""
+) -> GeneratedData:
+    """Everything that the card says; no path but the file's own name."""
     everything = comparisons[-1]
     masses = everything.values(everything.generated, "mjj")
-    facts: dict[str, Any] = {
-        "file": path.name,
-        "sha256": digest,
-        "bytes": path.stat().st_size,
-        "format_version": FORMAT_VERSION,
-        "seed": samples[0].recipe.seed,
-        "chunk_size": samples[0].recipe.chunk_size,
-        "trigger_pt": samples[0].recipe.trigger_pt,
-        "mantissa_bits": {"momenta_and_masses": MOMENTUM_BITS, "tau": TAU_BITS},
-        "packages": package_versions(),
-        "mjj_share_edges_gev": list(MASS_SHARES),
-        "samples": {},
-    }
-    for sample in samples:
-        name = sample.recipe.process.name
-        shares = np.histogram(masses[name], MASS_SHARES)[0] / len(masses[name])
-        facts["samples"][name] = {
-            "label": sample.recipe.process.label,
-            "n_events": len(sample.values),
-            "n_generated": sample.n_generated,
-            "trigger_efficiency": round(sample.n_accepted / sample.n_generated, 4),
-            "mjj_shares": [round(float(share), 5) for share in shares],
-            "settings": list(sample.recipe.process.settings),
-        }
-    facts["comparison"] = {c.name: ks_table(c) for c in comparisons if c.reference is not None}
-    return facts
+    recipe = samples[0].recipe
+    return GeneratedData(
+        file=path.name,
+        sha256=digest,
+        bytes=path.stat().st_size,
+        format_version=FORMAT_VERSION,
+        seed=recipe.seed,
+        chunk_size=recipe.chunk_size,
+        trigger_pt=recipe.trigger_pt,
+        mantissa_bits=MantissaBits(MOMENTUM_BITS, TAU_BITS),
+        packages=package_versions(),
+        mjj_share_edges_gev=MASS_SHARES,
+        samples={s.recipe.process.name: _sample(s, masses) for s in samples},
+        comparison={c.name: ks_table(c) for c in comparisons if c.reference is not None},
+    )
+
+
+def _sample(sample: Sample, masses: dict[str, np.ndarray]) -> GeneratedSample:
+    process = sample.recipe.process
+    mass = masses[process.name]
+    shares = np.histogram(mass, MASS_SHARES)[0] / len(mass)
+    return GeneratedSample(
+        label=process.label,
+        n_events=len(sample.values),
+        n_generated=sample.n_generated,
+        trigger_efficiency=round(sample.n_accepted / sample.n_generated, 4),
+        mjj_shares=tuple(round(float(share), 5) for share in shares),
+        settings=tuple(process.settings),
+    )

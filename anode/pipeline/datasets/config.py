@@ -1,65 +1,29 @@
 """Which keys does each choice of ``data=`` have?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from anode.configuration.builder import Choice
 from anode.errors import ConfigError
+from anode.events.config import DataConfig, FileConfig
+from anode.events.formats import FORMATS
 from anode.jets.settings import JetConfig
 
-EXTRA_READERS = ("bundled", "lhco_features", "arrays")
-"""Those that ``data.extra`` is for."""
-
-READERS = ("bundled", "lhco_features", "lhco_raw", "blackbox", "arrays", "toy")
-
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Where the events come from.
-
-    Attributes:
-        reader: one of ``READERS``.
-        path: file or folder; null for "bundled" and "toy".
-        extra_background: a further file of background events for the test alone, or null.
-        n_background: use the first so many background events only; null for all.
-        n_signal: the same for signal events.
-        extra: further files, in the layout of ``path``, of labelled events that are never in the
-            data sample: they serve the test, and methods that use truth.
-    """
-
-    reader: str
-    path: str | None
-    extra_background: str | None
-    n_background: int | None
-    n_signal: int | None
-    extra: list[str] = field(default_factory=list, kw_only=True)  # unknown to former versions
-
-    def __post_init__(self) -> None:
-        if self.reader not in READERS:
-            raise ConfigError(f"data.reader must be one of {READERS}, got {self.reader!r}")
-        if self.path is None and self.reader not in ("bundled", "toy"):
-            raise ConfigError(f"data={self.reader} needs data.path=FILE_OR_DIR, got null")
-        if self.extra and self.reader not in EXTRA_READERS:
-            raise ConfigError(
-                f"data.extra is for data={'|'.join(EXTRA_READERS)}, got data={self.reader}"
-            )
-        for key in ("n_background", "n_signal"):
-            value = getattr(self, key)
-            if value is not None and value < 0:
-                raise ConfigError(f"data.{key} must not be negative, got {value}")
-
-
-@dataclass(frozen=True)
-class RawDataConfig(DataConfig):
+class RawDataConfig(FileConfig):
     """A file of raw particles.
 
     Attributes:
         jets: how they become jets.
         block_rows: events read, clustered and saved at a time.
         max_skipped: share of events that may have no features before the file is refused.
-        cache: folder where ``run.py`` and its like keep the features.
+        cache: folder where ``anode run`` and its like keep the features.
     """
+
+    has_extra = False
 
     jets: JetConfig
     block_rows: int
@@ -85,16 +49,38 @@ class BlackboxConfig(RawDataConfig):
 
     key: str | None
 
+    @property
+    def key_file(self) -> Path | None:
+        return None if self.key is None else Path(self.key)
 
-CLASSES: dict[str, type[DataConfig]] = {"lhco_raw": RawDataConfig, "blackbox": BlackboxConfig}
+
+CLASSES: dict[str, type[DataConfig]] = {
+    **{reader: entry.config for reader, entry in FORMATS.items()},
+    "lhco_raw": RawDataConfig,
+    "blackbox": BlackboxConfig,
+}
+"""data.reader -> its keys: formats of features, and what becomes features first."""
+
+RUN_KEYS = ("features", "injection")
+"""Keys outside ``data`` that a choice of ``data=`` may set for runs: no other command has them."""
 
 NOT_IDENTITY = ("block_rows", "cache", "key")
 """Keys that change no fit and no score."""
 
 
 def data_config_class(content: Mapping[str, Any], path: str = "data") -> type[DataConfig]:
-    """The dataclass with the keys of ``content["reader"]``."""
-    return CLASSES.get(str(content.get("reader")), DataConfig)
+    """The dataclass with the keys of ``content["reader"]``.
+
+    Raises:
+        ConfigError: there is no such reader, or it takes no further files.
+    """
+    reader = str(content.get("reader"))
+    if reader not in CLASSES:
+        raise ConfigError(f"{path}.reader must be one of {', '.join(CLASSES)}, got {reader!r}")
+    if content.get("extra") and not CLASSES[reader].has_extra:
+        those = "|".join(name for name, config in CLASSES.items() if config.has_extra)
+        raise ConfigError(f"{path}.extra is for data={those}, got data={reader}")
+    return CLASSES[reader]
 
 
 CHOICES: Mapping[type, Choice] = {DataConfig: data_config_class}

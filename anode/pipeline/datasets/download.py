@@ -93,7 +93,7 @@ def overview(registry: dict[str, Dataset], store: DatasetCache) -> str:
     return (
         table(header, rows, markdown=False)
         + f"\nhere: in {store.folder}; (?): not confirmed, see the record. A data set is fetched "
-        "by\npython scripts/download.py dataset=NAME"
+        "by\nanode download dataset=NAME"
     )
 
 

@@ -2,10 +2,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -21,12 +19,10 @@ from anode.evaluation.description.describe import (
     Description,
     Fault,
 )
-from anode.events.readers.fault_scan import SCANNERS, Block, scan_table
-from anode.events.simulation.toy import NAMES as TOY_NAMES
-from anode.events.simulation.toy import Toy
-from anode.pipeline.datasets.cached_features import FeatureSource, as_features, data_path
-from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
-from anode.pipeline.datasets.features import manifest_path
+from anode.events.source import Source
+from anode.pipeline.datasets.cached_features import open_data
+from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
 from anode.reporting.dataset.exploration_card import card
@@ -36,11 +32,8 @@ from anode.reporting.dataset.exploration_figures import (
     regions_figure,
     spectrum_figure,
 )
-from anode.seeding import stream
 
 log = logging.getLogger(__name__)
-
-BLOCK_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ def parse_explore(raw: DictConfig) -> ExploreConfig:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
     content = resolve(raw)
-    content.pop("injection", None)  # data=toy sets it for runs
+    content.pop("injection", None)  # which a choice of data= may set for runs
     return build(ExploreConfig, content, choices=CHOICES)
 
 
@@ -89,11 +82,9 @@ def explore(config: ExploreConfig) -> None:
     Raises:
         ConfigError, DataError: the source cannot be read at all; values alone are no reason.
     """
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
-    data = config.data
-    if isinstance(data, RawDataConfig):  # faults are what one is here to see
-        data = dataclasses.replace(data, max_skipped=1.0)
-    source = as_features(data, n_jobs=config.n_jobs)
+    regions = config.regions.regions()
+    # Faults are what one is here to see.
+    source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs, any_fault=True)
     description = _with_skipped(describe(config, source, regions), source)
     inside, outside, features = description.inside, description.outside, description.features
     figures = {
@@ -106,33 +97,31 @@ def explore(config: ExploreConfig) -> None:
     for name, figure in figures.items():
         save_figure(figure, output / name)
     origin = _origin(config, source, description)
-    io.write_json(output / "card.json", origin | facts(description))
+    io.write_json(output / "card.json", {**origin, **facts(description)})
     names = [f"{name}.png" for name in figures]
     io.write_text(output / "card.md", card(description, origin, names))
     print(card(description, origin, markdown=False))
     print(f"card and figures: {output}")
 
 
-def describe(config: ExploreConfig, source: FeatureSource, regions: Regions) -> Description:
+def describe(config: ExploreConfig, source: Source, regions: Regions) -> Description:
     """Read the source block by block and describe it."""
     describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
     with tqdm(desc="read", unit=" events", disable=None) as bar:
-        for block in _blocks(config, source):
-            describer.add(block)
+        for block in source.fault_scan(config.features):
+            describer.add(block._replace(source=_shown(block.source)))
             bar.update(block.n_rows)
     return describer.description()
 
 
-def _with_skipped(description: Description, source: FeatureSource) -> Description:
+def _with_skipped(description: Description, source: Source) -> Description:
     """The same with the faults of raw events that have no features."""
     if not source.n_skipped:
         return description
-    manifest = io.read_json(manifest_path(data_path(source.data)))
-    name = str(_shown(source.path))
+    name = _shown(source.name)
     faults = [
-        Fault(name, "particles", reason, n, manifest["skipped_rows"][reason][:N_EXAMPLES])
-        for reason, n in manifest["skipped"].items()
-        if n
+        Fault(name, "particles", reason, skipped.n, skipped.rows[:N_EXAMPLES])
+        for reason, skipped in source.skipped.items()
     ]
     return dataclasses.replace(
         description,
@@ -143,64 +132,37 @@ def _with_skipped(description: Description, source: FeatureSource) -> Descriptio
     )
 
 
-def facts(description: Description) -> dict[str, Any]:
+def facts(description: Description) -> dict[str, Json]:
     """A description as plain containers, ready for JSON; samples are left out."""
-    plain = {
+    content = {
         field.name: getattr(description, field.name)
         for field in dataclasses.fields(description)
         if field.name not in ("inside", "outside", "mass_counts")
     }
     filled = np.flatnonzero(description.mass_counts["all"])
     first, last = (filled[0], filled[-1] + 1) if len(filled) else (0, 0)
-    plain["mass_counts"] = {
+    content["mass_counts"] = {
         name: counts[first:last].tolist() for name, counts in description.mass_counts.items()
     }
-    plain["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
-    return {name: _plain(value) for name, value in plain.items()}
+    content["mass_edges_gev"] = MASS_EDGES[first : last + 1].tolist()
+    return {name: plain(value) for name, value in content.items()}
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses and named tuples as mappings."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _blocks(config: ExploreConfig, source: FeatureSource) -> Iterator[Block]:
-    data = source.data
-    if data.reader == "toy":
-        if config.features not in (None, list(TOY_NAMES)):
-            raise ConfigError(f"data=toy has the features {TOY_NAMES}, got {config.features}")
-        rng = stream(config.seed, "toy")
-        yield from scan_table(
-            Toy().sample(data.n_background or 0, data.n_signal or 0, rng), BLOCK_ROWS
-        )
-        return
-    for block in SCANNERS[data.reader](_shown(data_path(data)), config.features, BLOCK_ROWS):
-        yield block._replace(events=block.events.without_label()) if source.blind else block
-
-
-def _origin(
-    config: ExploreConfig, source: FeatureSource, description: Description
-) -> dict[str, str]:
+def _origin(config: ExploreConfig, source: Source, description: Description) -> dict[str, str]:
     origin = {"data": config.data.reader, "rows": f"{description.n_rows:,}"}
-    if config.data.reader == "toy":
+    if source.path is None:
         return origin | {"seed": str(config.seed)}
-    if data_path(source.data) != source.path:
-        features = data_path(source.data)
-        origin |= {"features and their manifest": str(_shown(features))}
-    path = _shown(source.path)
-    origin["path"] = str(path)
-    if path.is_file():
-        origin |= {"bytes": f"{path.stat().st_size:,}", "sha256": io.sha256_file(path)}
+    if source.features_file is not None:
+        origin["features and their manifest"] = _shown(source.features_file)
+    origin["path"] = _shown(source.path)
+    if source.path.is_file():
+        size, digest = source.path.stat().st_size, io.sha256_file(source.path)
+        origin |= {"bytes": f"{size:,}", "sha256": digest}
     return origin
 
 
-def _shown(path: Path) -> Path:
+def _shown(path: Path | str) -> str:
     """Relative to the working directory where it lies below it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_absolute() and path.is_relative_to(here) else path
+    path, here = Path(path), Path.cwd()
+    below = path.is_absolute() and path.is_relative_to(here)
+    return str(path.relative_to(here) if below else path)

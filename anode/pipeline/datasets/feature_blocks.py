@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ LISTED = 100
 """Rows of skipped events that the manifest lists for each reason."""
 
 
-class Source(NamedTuple):
+class RawInput(NamedTuple):
     """A raw file and everything about it that decides what its features are.
 
     Attributes:
@@ -67,7 +67,7 @@ class Tally:
         for stage, seconds in report.seconds.items():
             self.seconds[stage] += seconds
 
-    def check(self, source: Source) -> None:
+    def check(self, source: RawInput) -> None:
         """Every event must be written or skipped, and read once."""
         accounted = self.n_written + sum(self.skipped.values())
         if not self.n_read == accounted == source.n_events:
@@ -77,7 +77,7 @@ class Tally:
             )
 
 
-def raw_source(path: Path, settings: JetConfig) -> Source:
+def raw_source(path: Path, settings: JetConfig) -> RawInput:
     """A raw file as it is now.
 
     Raises:
@@ -86,7 +86,7 @@ def raw_source(path: Path, settings: JetConfig) -> Source:
     """
     n_events = raw_layout(path).n_events
     path = path.resolve()
-    return Source(path, n_events, identity_of(path), settings, package_versions())
+    return RawInput(path, n_events, identity_of(path), settings, package_versions())
 
 
 def identity_of(path: Path) -> str:
@@ -99,7 +99,7 @@ def identity_of(path: Path) -> str:
     return f"{facts.st_size} {facts.st_mtime_ns} {io.sha256_text(content.hex())}"
 
 
-def blocks_of(source: Source, folder: Path, block_rows: int) -> Iterator[Block]:
+def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[Block]:
     """The file in blocks, in the order of its rows."""
     for start in range(0, source.n_events, block_rows):
         stop = min(start + block_rows, source.n_events)
@@ -108,7 +108,7 @@ def blocks_of(source: Source, folder: Path, block_rows: int) -> Iterator[Block]:
 
 
 def run_blocks(
-    source: Source, folder: Path, block_rows: int, cluster: ClusterConfig, n_jobs: int
+    source: RawInput, folder: Path, block_rows: int, cluster: ClusterConfig, n_jobs: int
 ) -> Tally:
     """Make every block that is not there yet; blocks end in any order."""
     tally = Tally()
@@ -124,7 +124,7 @@ def run_blocks(
 
 
 def refuse_skipped(
-    path: Path, skipped: Mapping[str, int], rows: Mapping[str, list[int]], data: RawDataConfig
+    path: Path, skipped: Mapping[str, int], rows: Mapping[str, Sequence[int]], data: RawDataConfig
 ) -> None:
     """Report events without features, and refuse the file if they are too many."""
     n_skipped, n_events = sum(skipped.values()), raw_layout(path).n_events

@@ -1,6 +1,6 @@
-"""How does a file of raw particles of any size become a file of features?
+"""From a file of raw particles, of any size, to a file of features.
 
-Rows are cut into blocks, blocks are tasks of ``cluster.py``, and each is saved when it is done in
+Rows are cut into blocks, blocks are tasks of ``workers.py``, and each is saved when it is done in
 the folder ``<output>.partial``. An interrupted command goes on behind the blocks that are there;
 the result does not depend on the size of blocks, the number of workers or interruptions. Memory
 holds a few blocks. The manifest beside the output says what every event became.
@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -27,14 +26,20 @@ from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.writers.feature_files import EVENT_ID, LABEL, LAYOUTS, Columns, write_features
 from anode.jets.blocks import STAGES, read_block
 from anode.jets.features import COLUMNS
-from anode.pipeline.datasets.config import CHOICES, DataConfig, RawDataConfig
+from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
-    Source,
+    RawInput,
     blocks_of,
     identity_of,
     raw_source,
     refuse_skipped,
     run_blocks,
+)
+from anode.pipeline.datasets.features_manifest import (
+    FeaturesManifest,
+    RawFile,
+    manifest_path,
+    read_features_manifest,
 )
 from anode.pipeline.datasets.workers import ClusterConfig
 from anode.provenance import peak_memory_mb, provenance
@@ -56,7 +61,7 @@ class FeaturesConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        if self.data.reader != "lhco_raw":
+        if type(self.data) is not RawDataConfig:
             raise ConfigError(
                 "features are made of raw particles, and keep labels if there are any: choose "
                 f"data=lhco_raw, got data.reader={self.data.reader}"
@@ -76,7 +81,8 @@ def parse_features(raw: DictConfig) -> FeaturesConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    return build(FeaturesConfig, resolve(raw), choices=CHOICES)
+    content = {key: value for key, value in resolve(raw).items() if key not in RUN_KEYS}
+    return build(FeaturesConfig, content, choices=CHOICES)
 
 
 def features(config: FeaturesConfig) -> None:
@@ -93,8 +99,8 @@ def features(config: FeaturesConfig) -> None:
         keep_blocks=config.keep_blocks,
     )
     print(
-        f"{output}: {manifest['n_written']} of {manifest['n_read']} events, "
-        f"{manifest['n_skipped']} skipped; {manifest_path(output)} has the rest"
+        f"{output}: {manifest.n_written} of {manifest.n_read} events, "
+        f"{manifest.n_skipped} skipped; {manifest_path(output)} has the rest"
     )
 
 
@@ -106,7 +112,7 @@ def make_features(
     cluster: ClusterConfig,
     n_jobs: int,
     keep_blocks: bool = False,
-) -> dict[str, Any]:
+) -> FeaturesManifest:
     """Write the features of ``data.path`` to ``output``, or find them there; give the manifest.
 
     Raises:
@@ -122,26 +128,21 @@ def make_features(
         if finished is None:
             finished = _make(data, source, output, work, layout, cluster, n_jobs)
         else:
-            refuse_skipped(source.path, finished["skipped"], finished["skipped_rows"], data)
+            refuse_skipped(source.path, finished.skipped, finished.skipped_rows, data)
         if not keep_blocks:
             shutil.rmtree(work, ignore_errors=True)
     return finished
 
 
-def manifest_path(output: Path) -> Path:
-    """Where the manifest of an output lies."""
-    return output.with_name(f"{output.name}.manifest.json")
-
-
 def _make(
     data: RawDataConfig,
-    source: Source,
+    source: RawInput,
     output: Path,
     work: Path,
     layout: str,
     cluster: ClusterConfig,
     n_jobs: int,
-) -> dict[str, Any]:
+) -> FeaturesManifest:
     clock = [time.perf_counter()]
     folder = work.resolve() / source.fingerprint()
     tally = run_blocks(source, folder, data.block_rows, cluster, n_jobs)
@@ -167,28 +168,31 @@ def _make(
     write_features(assembled, parts, n_rows=tally.n_written, layout=layout, attributes=attributes)
     clock.append(time.perf_counter())
     walls = [round(b - a, 2) for a, b in itertools.pairwise(clock)]
-    manifest = {
-        **facts,
-        "fingerprint": source.fingerprint(),
-        "skipped": dict(tally.skipped),
-        "skipped_rows": {reason: rows for reason, rows in tally.rows.items() if rows},
-        "columns": list(RAW_COLUMNS if layout == "lhco" else COLUMNS),
-        "j1": "the jet of larger transverse momentum, in every layout",
-        "input": {"file": source.path.name, "bytes": source.path.stat().st_size, "sha256": digest},
-        "output_sha256": io.sha256_file(assembled),
-        "settings": asdict(source.settings),
-        "block_rows": data.block_rows,
-        "max_skipped": data.max_skipped,
-        "n_jobs": n_jobs,
-        "cluster": asdict(cluster),
-        "seconds": dict(zip(("blocks", "hash", "assemble"), walls, strict=True)),
-        "seconds_in_blocks": {name: round(tally.seconds[name], 2) for name in STAGES},
-        "peak_memory_mb": peak_memory_mb(),
-        "versions": source.versions,
-        **provenance(),
-    }
+    manifest = FeaturesManifest(
+        layout=layout,
+        n_read=tally.n_read,
+        n_written=tally.n_written,
+        n_skipped=sum(tally.skipped.values()),
+        fingerprint=source.fingerprint(),
+        skipped=dict(tally.skipped),
+        skipped_rows={reason: tuple(rows) for reason, rows in tally.rows.items() if rows},
+        columns=RAW_COLUMNS if layout == "lhco" else COLUMNS,
+        j1="the jet of larger transverse momentum, in every layout",
+        input=RawFile(source.path.name, source.path.stat().st_size, digest),
+        output_sha256=io.sha256_file(assembled),
+        settings=source.settings,
+        block_rows=data.block_rows,
+        max_skipped=data.max_skipped,
+        n_jobs=n_jobs,
+        cluster=cluster,
+        seconds=dict(zip(("blocks", "hash", "assemble"), walls, strict=True)),
+        seconds_in_blocks={name: round(tally.seconds[name], 2) for name in STAGES},
+        peak_memory_mb=peak_memory_mb(),
+        versions=source.versions,
+        made_by=provenance(),
+    )
     # In this order: an output without its manifest would not be known again.
-    io.write_json(manifest_path(output), manifest)
+    io.write_json(manifest_path(output), manifest.to_json())
     os.replace(assembled, output)
     return manifest
 
@@ -200,7 +204,7 @@ def _columns(path: Path) -> Columns:
     return columns if block.label is None else {**columns, LABEL: block.label}
 
 
-def _finished(output: Path, source: Source, layout: str) -> dict[str, Any] | None:
+def _finished(output: Path, source: RawInput, layout: str) -> FeaturesManifest | None:
     """The manifest of the same features made before; None without any output.
 
     Raises:
@@ -208,16 +212,15 @@ def _finished(output: Path, source: Source, layout: str) -> dict[str, Any] | Non
     """
     if not output.exists():
         return None
-    known = manifest_path(output)
-    manifest: dict[str, Any] = io.read_json(known) if known.is_file() else {}
-    theirs = (manifest.get("fingerprint"), manifest.get("layout"))
-    if theirs == (source.fingerprint(), layout):
-        if io.sha256_file(output) != manifest["output_sha256"]:
+    manifest = read_features_manifest(output)
+    asked = (source.fingerprint(), layout)
+    if manifest is not None and (manifest.fingerprint, manifest.layout) == asked:
+        if io.sha256_file(output) != manifest.output_sha256:
             raise DataError(
-                f"{output} is not as it was written, by its manifest {known.name}; delete both "
-                "and run the command again"
+                f"{output} is not as it was written, by its manifest "
+                f"{manifest_path(output).name}; delete both and run the command again"
             )
-        log.info("%s is there already, with %d events", output, manifest["n_written"])
+        log.info("%s is there already, with %d events", output, manifest.n_written)
         return manifest
     raise DataError(
         f"{output} exists and is not what this command makes (another input, settings, layout or "

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, needs_extra
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -148,14 +148,9 @@ def open_workers(config: ClusterConfig, *, n_jobs: int) -> Iterator[Workers]:
     if config.kind == "local" and config.address is None and n_jobs == 1:
         yield Workers(None, 1)
         return
-    try:
+    with needs_extra("features", "work on several processes (n_jobs above 1)"):
         import dask
         from distributed import Client
-    except ImportError:
-        raise ConfigError(
-            "work on several processes needs the package distributed; install the extra "
-            "'features', or set n_jobs=1"
-        ) from None
     quiet = dict.fromkeys(_QUIET, "critical")
     settings = {
         "distributed.scheduler.allowed-failures": config.allowed_deaths,
@@ -198,13 +193,8 @@ def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
             f"cluster.kind={config.kind} needs the command {submit}, which is not here; start "
             "where jobs are submitted from"
         )
-    try:
+    with needs_extra("cluster", f"cluster.kind={config.kind}"):
         import dask_jobqueue
-    except ImportError:
-        raise ConfigError(
-            f"cluster.kind={config.kind} needs the package dask-jobqueue; install the extra "
-            "'cluster'"
-        ) from None
     common: dict[str, Any] = {
         "cores": 1,
         "processes": 1,

@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
-from anode.configuration.builder import CONFIG_DIR, Choice, build, by_name, resolve
+from anode.configuration.builder import Choice, build, by_name, resolve
+from anode.configuration.composition import compose
 from anode.density.base import DensityConfig
-from anode.density.build import CONFIGS, build_density
+from anode.density.build import build_density, density_configs
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
 from anode.methods.base import MethodConfig
-from anode.methods.build import METHODS, uses_classifier
+from anode.methods.build import method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
 from anode.pipeline.datasets.config import DataConfig
+from anode.records import Json
 from anode.regions.crossfit import SplitConfig
 from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.injection import InjectionConfig
@@ -80,10 +80,24 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
-        for density in (self.density, *_densities(self.method)):  # or it says why not
+        of_method = [each.density for each in _residual(self.method)]
+        for density in (self.density, *of_method):  # or it says why not
             build_density(density, len(self.seen_features), n_context=1, seed=0)
+        self._check_ensemble()
         if self.classifier is None and uses_classifier(self.method):
             raise ConfigError(f"method={self.method.name} needs classifier=hgb or mlp, got null")
+
+    def _check_ensemble(self) -> None:
+        """An average over more epochs than there are would be one over fewer than asked for."""
+        trainers = [("trainer", self.trainer)]
+        trainers += [("method.trainer", each.trainer) for each in _residual(self.method)]
+        for key, trainer in trainers:
+            if self.ensemble.size > min(trainer.epochs, trainer.keep):
+                raise ConfigError(
+                    f"ensemble.size={self.ensemble.size} must not exceed the epochs that a fit "
+                    f"makes and keeps ({key}.epochs={trainer.epochs}, {key}.keep={trainer.keep}); "
+                    "lower it, or train longer"
+                )
 
     @property
     def seen_features(self) -> tuple[str, ...]:
@@ -91,7 +105,7 @@ class RunConfig:
         return self.distortion.names(self.features)
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """The nested configuration without what cannot change a result."""
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in NOT_IDENTITY}
         hidden = data_config.NOT_IDENTITY
@@ -105,11 +119,11 @@ class RunConfig:
         return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(self)))
 
 
-def _densities(method: MethodConfig) -> list[DensityConfig]:
-    """Densities that a method, or a member of it, has beside that of the run."""
+def _residual(method: MethodConfig) -> list[RAnodeConfig]:
+    """The method, or members of it, with a density and trainer beside those of the run."""
     if isinstance(method, CombinationConfig):
-        return [density for member in method.members.values() for density in _densities(member)]
-    return [method.density] if isinstance(method, RAnodeConfig) else []
+        return [each for member in method.members.values() for each in _residual(member)]
+    return [method] if isinstance(method, RAnodeConfig) else []
 
 
 def parse_run(raw: DictConfig) -> RunConfig:
@@ -139,14 +153,12 @@ def from_mapping(content: Mapping[str, Any]) -> RunConfig:
 
 
 def compose_run(overrides: Sequence[str], run_dir: Path | str) -> RunConfig:
-    """The ``RunConfig`` that ``scripts/run.py`` would get from these overrides.
+    """The ``RunConfig`` that ``anode run`` would get from these overrides.
 
     Raises:
-        ConfigError: a value is of the wrong kind.
+        ConfigError: a key or choice is unknown, or a value is of the wrong kind.
     """
-    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("run", [*overrides, "run_dir=replaced"])
+    raw = compose("run", [*overrides, "run_dir=replaced"])
     return from_mapping({**resolve(raw), "run_dir": str(run_dir)})
 
 
@@ -163,8 +175,8 @@ def load_run(path: Path) -> RunConfig:
 
 CHOICES: Mapping[type, Choice] = {
     **data_config.CHOICES,
-    DensityConfig: by_name(CONFIGS),
-    ClassifierConfig: by_name(CLASSIFIERS),
-    MethodConfig: by_name({name: entry.config for name, entry in METHODS.items()}),
+    DensityConfig: by_name(density_configs),
+    ClassifierConfig: by_name(lambda: CLASSIFIERS),
+    MethodConfig: by_name(method_configs),
 }
 """Groups whose keys depend on their ``name`` or ``reader``, for ``builder.build``."""

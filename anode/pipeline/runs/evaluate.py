@@ -1,7 +1,6 @@
 """From scores to ``metrics.json``, ``curves.h5`` and figures, if wanted: how good is this run?"""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -9,8 +8,9 @@ from anode import io
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import DataError
 from anode.evaluation.closure import Closure, closure
-from anode.evaluation.curves import Performance, metrics, performance
+from anode.evaluation.curves import Performance, performance
 from anode.evaluation.pass_rate_flatness import sculpting
+from anode.evaluation.run_metrics import RunMetrics
 from anode.evaluation.selected_features import Spread, selection
 from anode.methods.base import AnomalyMethod
 from anode.pipeline.runs.config import RunConfig
@@ -23,6 +23,7 @@ from anode.reporting.run.check_figures import LossHistory, losses_figure, mass_f
 from anode.reporting.run.closure_figure import closure_figure
 from anode.reporting.run.score_figures import roc_figure, score_figure, sic_figure
 from anode.seeding import stream, stream_seed
+from anode.statistics.counting.pass_rate import FlatnessTest
 from anode.training.checkpoints import read_result
 from anode.training.store import saved_seconds
 
@@ -46,34 +47,51 @@ def evaluate_scores(
     closed = _closure(config, directory, prepared, method)
     if config.figures:
         _draw(directory, prepared, method, scored, result, counts)
-    events = prepared.for_fits()
-    unlabelled = {"n_injected_sr": None, "s_over_b": None, "s_over_sqrt_b": None}
     io.write_json(
         directory.metrics,
-        {
-            "method": config.method.name,
-            "seed": config.seed,
-            **metrics(result),
-            "n_data_sr": len(events.signal_region),
-            "n_data_sb": len(events.sidebands),
-            **(unlabelled if counts is None else _signal_metrics(counts)),
-            "n_dropped": prepared.n_dropped,
-            "n_clipped": int(scored.outside.sum()),
-            "n_scored_data": int(np.sum(scored.sample == DATA)),
-            "closure": (
-                None
-                if closed is None
-                else {part.name: part.ks_statistic for part in closed.features}
-            ),
-            "sculpting": _sculpting(prepared, scored),
-            "selection": _selection(prepared, scored),
-            "uses_truth": method.uses_truth,
-            **method.extra_metrics(scored.parts, scored.sample == DATA),
-            "true_signal_fraction": None if counts is None else counts.fraction,
-            "seconds": _seconds(directory, "seconds"),
-            "cpu_seconds": _seconds(directory, "cpu_seconds"),
-        },
+        _metrics(config, directory, prepared, method, scored, result, counts, closed).to_json(),
     )
+
+
+def _metrics(
+    config: RunConfig,
+    directory: RunDirectory,
+    prepared: Prepared,
+    method: AnomalyMethod,
+    scored: Scored,
+    result: Performance | None,
+    counts: SignalCounts | None,
+    closed: Closure | None,
+) -> RunMetrics:
+    """The numbers of ``metrics.json``."""
+    events = prepared.for_fits()
+    extra = method.extra_metrics(scored.parts, scored.sample == DATA)
+    manifest = directory.read_manifest()
+    metrics = RunMetrics(
+        method=config.method.name,
+        seed=config.seed,
+        n_data_sr=len(events.signal_region),
+        n_data_sb=len(events.sidebands),
+        n_injected_sr=None if counts is None else counts.n_signal,
+        s_over_b=None if counts is None else counts.s_over_b,
+        s_over_sqrt_b=None if counts is None else counts.s_over_sqrt_b,
+        n_dropped=prepared.n_dropped,
+        n_clipped=int(scored.outside.sum()),
+        n_scored_data=int(np.sum(scored.sample == DATA)),
+        closure=None if closed is None else {c.name: c.ks_statistic for c in closed.features},
+        sculpting=_sculpting(prepared, scored),
+        selection=_selection(prepared, scored),
+        uses_truth=method.uses_truth,
+        signal_fraction=extra.signal_fraction,
+        signal_fraction_error=extra.signal_fraction_error,
+        signal_fraction_by_fold=extra.signal_fraction_by_fold,
+        likelihood_gain=extra.likelihood_gain,
+        other=extra.other,
+        true_signal_fraction=None if counts is None else counts.fraction,
+        seconds=_total(directory, "seconds", manifest.seconds),
+        cpu_seconds=_total(directory, "cpu_seconds", manifest.cpu_seconds),
+    )
+    return metrics if result is None else metrics.with_performance(result)
 
 
 def _performance(config: RunConfig, scored: Scored) -> Performance | None:
@@ -88,22 +106,14 @@ def _performance(config: RunConfig, scored: Scored) -> Performance | None:
     )
 
 
-def _signal_metrics(counts: SignalCounts) -> dict[str, Any]:
-    return {
-        "n_injected_sr": counts.n_signal,
-        "s_over_b": counts.s_over_b,
-        "s_over_sqrt_b": counts.s_over_sqrt_b,
-    }
-
-
-def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, dict[str, float]]:
+def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, FlatnessTest]:
     """Of background alone where truth is known, else of all data."""
     tested = scored.sample == DATA if scored.label is None else scored.label == 0
     window = prepared.regions.signal
     return sculpting(scored.mass[tested], scored.score[tested], (window.low, window.high))
 
 
-def _selection(prepared: Prepared, scored: Scored) -> dict[str, Spread]:
+def _selection(prepared: Prepared, scored: Scored) -> dict[str, dict[str, Spread]]:
     """Of the data events that were scored."""
     region = prepared.data[prepared.in_signal_region()]
     in_data = scored.sample == DATA
@@ -113,9 +123,8 @@ def _selection(prepared: Prepared, scored: Scored) -> dict[str, Spread]:
     return selection(events.features, events.names, scored.score[in_data], events.label)
 
 
-def _seconds(directory: RunDirectory, key: str) -> float:
+def _total(directory: RunDirectory, key: str, seconds: dict[str, float]) -> float:
     """Seconds of training and scoring, interruptions left out, and of fits that were copied."""
-    seconds = directory.read_manifest().get(key, {})
     own = sum(seconds.get(stage, 0.0) for stage in ("train", "score"))
     return round(own + saved_seconds(directory.checkpoints, key), 2)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anode.density.ensemble import EnsembleConfig
-from anode.errors import ConfigError
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.run_directory import RunDirectory
@@ -28,15 +27,7 @@ def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> 
     """A run directory with another ensemble of the same fits, scored and judged.
 
     Its checkpoints are a link to those of the run; nothing is fitted.
-
-    Raises:
-        ConfigError: the ensemble asks for epochs that the run did not keep.
     """
-    if config.ensemble.size > config.trainer.keep:
-        raise ConfigError(
-            f"ensemble.size={config.ensemble.size} asks for more epochs than the "
-            f"{config.trainer.keep} that the run kept (trainer.keep)"
-        )
     output.mkdir(parents=True, exist_ok=True)
     config = dataclasses.replace(config, run_dir=str(output))
     other = RunDirectory(output)

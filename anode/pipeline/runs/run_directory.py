@@ -1,9 +1,9 @@
-"""What does a run leave on disk, and does a folder belong to the run that asks for it?"""
+"""The folder of a run: its files, its lock, its manifest, and whose configuration it has."""
 
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,21 +12,32 @@ import numpy as np
 
 from anode import io
 from anode.errors import RunDirectoryError
+from anode.evaluation.run_metrics import RunMetrics
 from anode.events.table import EventTable
 from anode.parallel import cpu_seconds
 from anode.pipeline.runs.config import load_run
-from anode.provenance import peak_memory_mb, provenance
+from anode.provenance import (
+    DataDescription,
+    KeyDescription,
+    Manifest,
+    peak_memory_mb,
+    provenance,
+)
+from anode.records import Json
 
 
 class Configuration(Protocol):
     """What a folder belongs to."""
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """All that can change a result."""
 
     def to_yaml(self) -> str:
         """As ``config.yaml`` holds it."""
+
+
+_MAY_BE_THERE = ("multirun.yaml", "events.h5")  # of a sweep; of a search on arrays
 
 
 class RunDirectory:
@@ -61,7 +72,7 @@ class RunDirectory:
                 )
             return
         if self.path.is_dir() and any(
-            not p.name.startswith(".") and p.name != "multirun.yaml" for p in self.path.iterdir()
+            not p.name.startswith(".") and p.name not in _MAY_BE_THERE for p in self.path.iterdir()
         ):
             raise RunDirectoryError(
                 f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
@@ -96,29 +107,52 @@ class RunDirectory:
         """Half-written files of a killed process."""
         return list(self.path.rglob(".*.partial*"))
 
-    def check_data(self, description: Mapping[str, Any]) -> None:
+    def check_data(self, description: DataDescription) -> None:
         """Record the data a run is made of, or check that they have not changed since.
 
         Raises:
             RunDirectoryError: the file at ``data.path`` is not the one the run began with.
         """
-        known = self.read_manifest().get("data")
-        if known is None:
-            self.update_manifest({**provenance(), "data": dict(description)})
-        elif known["sha256"] != description["sha256"]:
+        begun_with = self.read_manifest().data
+        if begun_with is None:
+            self._update(provenance().to_json() | {"data": description.to_json()})
+        elif begun_with.sha256 != description.sha256:
             raise RunDirectoryError(
-                f"{description['source']} has changed since this run began (sha256 "
-                f"{known['sha256']} then, {description['sha256']} now); choose another run_dir"
+                f"{description.source} has changed since this run began (sha256 "
+                f"{begun_with.sha256} then, {description.sha256} now); choose another run_dir"
             )
 
-    def read_manifest(self) -> dict[str, Any]:
-        """The manifest so far; empty if there is none."""
-        content: dict[str, Any] = io.read_json(self.manifest) if self.manifest.is_file() else {}
+    def read_manifest(self) -> Manifest:
+        """The manifest so far; without an entry if there is none.
+
+        Raises:
+            DataError: it is not JSON, or a key is of the wrong kind.
+        """
+        return Manifest.from_json(self._manifest_content(), self.manifest)
+
+    def read_metrics(self) -> RunMetrics:
+        """The numbers of a finished run.
+
+        Raises:
+            DataError: there are none, they are not JSON, or a key is missing or of the wrong kind.
+        """
+        return RunMetrics.from_json(io.read_json(self.metrics), self.metrics)
+
+    def record_provenance(self) -> None:
+        """Put this command, code and versions into the manifest."""
+        self._update(provenance().to_json())
+
+    def record_key(self, key: KeyDescription) -> None:
+        """Put the key of a black box into the manifest."""
+        self._update({"key": key.to_json()})
+
+    def _manifest_content(self) -> dict[str, Json]:
+        content: dict[str, Json] = io.read_json(self.manifest) if self.manifest.is_file() else {}
         return content
 
-    def update_manifest(self, entries: Mapping[str, Any]) -> None:
-        """Add or replace entries."""
-        io.write_json(self.manifest, {**self.read_manifest(), **entries})
+    def _update(self, entries: dict[str, Json]) -> None:
+        """Add or replace entries of the manifest; all others stay."""
+        io.write_json(self.manifest, self._manifest_content() | entries)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -130,32 +164,35 @@ class RunDirectory:
         finally:
             manifest = self.read_manifest()
             ended = {"seconds": time.perf_counter(), "cpu_seconds": cpu_seconds()}
-            spent = {key: dict(manifest.get(key, {})) for key in ended}
-            for key, of_stage in spent.items():
-                total = of_stage.get(stage, 0.0) + ended[key] - started[key]
-                of_stage[stage] = round(total, 2)
-            peak = max(manifest.get("peak_memory_mb", 0.0), peak_memory_mb())
-            self.update_manifest({**spent, "peak_memory_mb": peak})
+            spent: dict[str, Json] = {}
+            for key, before in (
+                ("seconds", manifest.seconds),
+                ("cpu_seconds", manifest.cpu_seconds),
+            ):
+                total = before.get(stage, 0.0) + ended[key] - started[key]
+                spent[key] = {**before, stage: round(total, 2)}
+            peak = max(manifest.peak_memory_mb or 0.0, peak_memory_mb())
+            self._update({**spent, "peak_memory_mb": peak})
 
 
 def describe_data(
     events: EventTable, extra: EventTable | None, files: list[Path]
-) -> dict[str, Any]:
+) -> DataDescription:
     """What the manifest says of the events: their files' hashes, or that of the toy's numbers."""
     hashes = [io.sha256_file(path) for path in files]
     if hashes:
         digest = hashes[0] if len(hashes) == 1 else io.sha256_text("".join(hashes))
     else:
         digest = io.sha256_text(events.features.tobytes().hex() + events.mass.tobytes().hex())
-    return {
-        "source": events.source,
-        "files": [path.name for path in files],
-        "file_sha256": hashes,
-        "sha256": digest,
-        "n_data": len(events),
-        "n_extra": 0 if extra is None else len(extra),
-        "n_data_signal": None if events.label is None else int(np.sum(events.label)),
-    }
+    return DataDescription(
+        source=events.source,
+        files=tuple(path.name for path in files),
+        file_sha256=tuple(hashes),
+        sha256=digest,
+        n_data=len(events),
+        n_extra=0 if extra is None else len(extra),
+        n_data_signal=None if events.label is None else int(np.sum(events.label)),
+    )
 
 
 def _differences(theirs: Any, ours: Any, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from anode import io, progress
+from anode import progress
 from anode.errors import DataError, RunDirectoryError
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
@@ -103,10 +103,11 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
 def evaluate(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
     """Judge ``scores.h5``: ``metrics.json``, ``curves.h5`` and, if wanted, the figures."""
     if not directory.scores.is_file():
-        raise RunDirectoryError(f"there is no {directory.scores}; run scripts/score.py first")
+        raise RunDirectoryError(f"there is no {directory.scores}; run anode score first")
     prepared, scored, key = unblind(config.data, prepared, read_scores(directory.scores))
     evaluate_scores(config, directory, prepared, method_of(config, directory), scored)
-    directory.update_manifest(key)
+    if key is not None:
+        directory.record_key(key)
     _announce(directory)
 
 
@@ -143,5 +144,5 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
 
 
 def _announce(directory: RunDirectory) -> None:
-    print(result_table(io.read_json(directory.metrics)))
+    print(result_table(directory.read_metrics()))
     print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")

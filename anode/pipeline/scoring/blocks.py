@@ -14,39 +14,28 @@ import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
-from anode.events.readers.lhco_features import count_events, read_bundled, read_lhco_features
+from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
 from anode.methods.base import check_fraction_outside
 from anode.parallel import stream_jobs
-from anode.pipeline.datasets.cached_features import as_features, data_path
+from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
-from anode.pipeline.runs.prepare import prepare
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import EXTRA, attributes, columns
 from anode.regions.distortion import distort
-from anode.regions.windows import Regions
 
 log = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 
-BLOCK_ROWS = 100_000
-_READERS: dict[str, Callable[..., EventTable]] = {
-    "bundled": read_bundled,
-    "lhco_features": read_lhco_features,
-}
-
 
 class Block(NamedTuple):
-    """Events to score: a prepared table, or the rows [start, stop) of the configured file, whose
-    labels are left out if ``blind``."""
+    """Events to score, and the run that does."""
 
     config: RunConfig
     directory: Path
-    table: EventTable | None
-    rows: tuple[int, int]
-    blind: bool
+    part: Part
 
 
 class ScoredBlock(NamedTuple):
@@ -153,20 +142,14 @@ def write_blocks(
 def score_block(block: Block) -> ScoredBlock:
     """Read, cut and score one block."""
     config, table = block.config, read_block(block)
-    regions = Regions.from_bounds(config.regions.signal, config.regions.sidebands)
+    regions = config.regions.regions()
     events = table[regions.in_signal_region(table.mass)]
     return ScoredBlock(score_events(config, block.directory, events), len(table))
 
 
 def read_block(block: Block) -> EventTable:
     """All events of a block, as the methods see them."""
-    if block.table is not None:
-        return block.table
-    config = block.config
-    read = _READERS[config.data.reader]
-    table = read(data_path(config.data), config.features, rows=block.rows)
-    table = table.without_label() if block.blind else table
-    return distort(table, config.distortion, config.seed)
+    return distort(block.part.read(), block.config.distortion, block.config.seed)
 
 
 def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict[str, np.ndarray]:
@@ -178,9 +161,8 @@ def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict
 
 def hashes(directory: RunDirectory) -> frozenset[str]:
     """SHA-256 of the files a run was fitted on, and of all together."""
-    own = directory.read_manifest().get("data", {})
-    found = {own.get("sha256"), *own.get("file_sha256", ())}
-    return frozenset(found - {None})
+    data = directory.read_manifest().data
+    return frozenset() if data is None else data.hashes
 
 
 def in_blocks(
@@ -189,41 +171,18 @@ def in_blocks(
     fitted: Fitted,
     n_jobs: int,
     *,
-    rows: int | None = None,
+    rows: int = BLOCK_ROWS,
 ) -> tuple[Iterator[Block], int]:
     """The file in blocks of so many rows, and its number of events.
 
     Raises:
         DataError: fits have seen the file.
     """
-    data = config.data
-    whole = data.n_background is None and data.n_signal is None and data.extra_background is None
-    if data.reader in (*_READERS, "lhco_raw", "blackbox") and whole:
-        source = as_features(data, n_jobs=n_jobs)
-        _refuse_own(fitted, [source.path])
-        path, bundled = data_path(source.data), source.data.reader == "bundled"
-        n_events = count_events(path, bundled=bundled)
-        plain = dataclasses.replace(config, data=source.data)
-        return _cut(plain, directory, None, n_events, source.blind, rows), n_events
-    prepared = prepare(config, check_sidebands=False)
-    _refuse_own(fitted, prepared.files)
-    n_events = len(prepared.data)
-    return _cut(config, directory, prepared.data, n_events, False, rows), n_events
-
-
-def _cut(
-    config: RunConfig,
-    directory: RunDirectory,
-    table: EventTable | None,
-    n_events: int,
-    blind: bool,
-    size: int | None,
-) -> Iterator[Block]:
-    size = size or BLOCK_ROWS
-    for start in range(0, n_events, size):
-        rows = (start, min(start + size, n_events))
-        part = None if table is None else table[slice(*rows)]
-        yield Block(config, directory.path, part, rows, blind)
+    source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
+    source.check(config.features, sidebands=False)
+    _refuse_own(fitted, source.files)
+    parts = source.parts(config.features, rows)
+    return (Block(config, directory.path, part) for part in parts), source.count()
 
 
 def _refuse_own(fitted: Fitted, files: list[Path]) -> None:

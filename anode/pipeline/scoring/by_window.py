@@ -1,13 +1,11 @@
-"""How does a finished scan score events, each by the window that its mass belongs to?"""
+"""Scores of other events by a finished search, each by the window that its mass belongs to."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from anode import io
 from anode.errors import ConfigError, RunDirectoryError
 from anode.events.table import EventTable
 from anode.pipeline.datasets.config import DataConfig
@@ -16,9 +14,12 @@ from anode.pipeline.runs.config import RunConfig, load_run
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import attributes
 from anode.pipeline.scoring import blocks as stream
+from anode.pipeline.search.search_directory import SearchDirectory
 from anode.pipeline.search.window import as_scored
+from anode.pipeline.search.window_file import read_window_file
 from anode.regions.injection import InjectionConfig
 from anode.regions.windows import RegionsConfig, Window
+from anode.statistics.scan.search_result import SearchResult
 
 SUMMARY, WINDOWS, WINDOW = "search.json", "windows", "window.json"
 """What a scan leaves: its results, the folder of its windows, and what each says of itself."""
@@ -37,9 +38,9 @@ class ScanWindow(NamedTuple):
     """The run of one window of a scan.
 
     Attributes:
-        directory: of the run.
-        window: in mass [GeV].
-        config: of the run, to score events that are new to it.
+        directory: folder of the run.
+        window: window in mass [GeV].
+        config: configuration of the run, to score events that are new to it.
         thresholds: background efficiency -> score, the loosest cut first; an event passes whose
             score is larger.
     """
@@ -93,7 +94,7 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
         regions=RegionsConfig([low, high], [[high, None]]),
     )
     known = stream.hashes(RunDirectory(path)).union(
-        [summary["data"]["sha256"]],
+        summary.data.hashes,
         *(stream.hashes(RunDirectory(each.directory)) for each in windows),
     )
     fitted = stream.Fitted(known, str(path / WINDOWS))
@@ -111,12 +112,12 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
     )
 
 
-def load_windows(path: Path, summary: Mapping[str, Any], *, threads: int) -> list[ScanWindow]:
+def load_windows(path: Path, summary: SearchResult, *, threads: int) -> list[ScanWindow]:
     """The windows of a scan, the lowest first.
 
     Args:
         path: the directory of the scan.
-        summary: its ``search.json``.
+        summary: its result.
         threads: threads of each process.
 
     Raises:
@@ -126,7 +127,7 @@ def load_windows(path: Path, summary: Mapping[str, Any], *, threads: int) -> lis
     found = [_load(file, threads) for file in (path / WINDOWS).glob(f"*/{WINDOW}")]
     windows = sorted(found, key=lambda each: each.window)
     there = {each.window for each in windows}
-    missing = {Window(row["low"], row["high"]) for row in summary["windows"]} - there
+    missing = {Window(row.low, row.high) for row in summary.windows} - there
     if missing or not windows:
         lacking = ", ".join(map(str, sorted(missing))) or "all"
         raise RunDirectoryError(
@@ -191,26 +192,25 @@ def _score_in(each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
     }
 
 
-def _finished(path: Path) -> dict[str, Any]:
+def _finished(path: Path) -> SearchResult:
     if not (path / SUMMARY).is_file():
         raise RunDirectoryError(
             f"{path} is a scan that has not finished: there is no {SUMMARY}; the command that "
             "began it goes on from there"
         )
-    summary: dict[str, Any] = io.read_json(path / SUMMARY)
-    return summary
+    return SearchDirectory(path).read_result()
 
 
 def _load(file: Path, threads: int) -> ScanWindow:
-    directory, content = RunDirectory(file.parent), io.read_json(file)
+    directory, content = RunDirectory(file.parent), read_window_file(file)
     config = load_run(directory.config)
     try:
-        window = Window(float(content["low"]), float(content["high"]))
-        thresholds = {float(key): float(value) for key, value in content["thresholds"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        window = Window(content.low, content.high)
+        thresholds = {float(name): score for name, score in content.thresholds.items()}
+    except (ValueError, ConfigError) as error:
         raise RunDirectoryError(
-            f"{file} must have the numbers low < high and thresholds, score by efficiency, got "
-            f"{content!r} ({error!r})"
+            f"{file} must have low < high and thresholds by efficiency, got {content.low}, "
+            f"{content.high} and {content.thresholds} ({error})"
         ) from None
     if config.regions.signal != [window.low, window.high]:
         raise RunDirectoryError(

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
-from anode.pipeline.datasets.config import BlackboxConfig, DataConfig
+from anode.pipeline.datasets.config import RUN_KEYS, DataConfig
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import CHOICES, load_run
 from anode.pipeline.runs.other_ensemble import OtherEnsemble, score_ensemble
@@ -37,7 +37,8 @@ def parse_score(raw: DictConfig) -> ScoreConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has a value of the wrong kind.
     """
-    return build(ScoreConfig, {"data": None, **resolve(raw)}, choices=CHOICES)
+    content = {key: value for key, value in resolve(raw).items() if key not in RUN_KEYS}
+    return build(ScoreConfig, {"data": None, **content}, choices=CHOICES)
 
 
 def score(asked: ScoreConfig) -> None:
@@ -97,9 +98,9 @@ def _score_by_scan(asked: ScoreConfig) -> None:
 
 def _to_score(data: DataConfig) -> DataConfig:
     """The data, without keys that scoring has no use for."""
-    if isinstance(data, BlackboxConfig) and data.key is not None:
+    if data.key_file is not None:
         raise ConfigError(
-            "data.key is for judging, which score.py does not do for other data; leave it out"
+            "data.key is for judging, which anode score does not do for other data; leave it out"
         )
     if data.extra:
         raise ConfigError("data.extra serves a run's test; to score a file give it as data.path")

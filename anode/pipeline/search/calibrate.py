@@ -1,4 +1,4 @@
-"""Can the numbers of a search be trusted? The same search many times, on samples of known truth.
+"""Calibration of a search: the same search many times, on samples of known truth.
 
 Without signal, p-values must be uniform; with signal, the fitted number of events must follow the
 injected one. Samples are drawn by seed from the events of the configured file.
@@ -8,16 +8,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from anode import io, progress
-from anode.configuration.builder import CONFIG_DIR, build, resolve
+from anode.configuration.builder import build, resolve
 from anode.configuration.command import quiet
+from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
 from anode.parallel import stream_jobs
 from anode.pipeline.runs.prepare import prepare
@@ -25,13 +24,16 @@ from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig, search_from_mapping, window_dir
 from anode.pipeline.search.search import find
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
+from anode.pipeline.search.window_file import read_window_file
 from anode.regions.windows import Window
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.calibration_figures import injection_figure, p_value_figure
 from anode.reporting.search.spectrum_figures import cut_label
 from anode.seeding import stream
 from anode.statistics.counting.significance import randomised_p_values
-from anode.statistics.scan.calibration import injection_response, uniformity
+from anode.statistics.scan.calibration import Uniformity, injection_response, uniformity
+from anode.statistics.scan.calibration_result import Calibration, InjectionSummary
+from anode.statistics.scan.search_result import SearchResult
 
 FIGURES = ("p_global", "p_local_", "injection_")  # how names of ours begin
 
@@ -46,7 +48,7 @@ class CalibrateConfig:
         n_experiments: searches of each injection, seeds 1 to n.
         injections: signal events put into a sample, at any mass.
         window: [low, high) [GeV], which the injected signal is looked for in.
-        overrides: of ``configs/search.yaml``.
+        overrides: settings that differ from ``configs/search.yaml``.
         n_jobs: processes, a search each.
     """
 
@@ -96,14 +98,19 @@ def calibrate(config: CalibrateConfig) -> None:
     for file in (output / "figures").glob("*.png"):
         if file.name.startswith(FIGURES):
             remove_figure(file.with_suffix(""))
-    found = {
-        "overrides": config.overrides,
-        "n_experiments": config.n_experiments,
-        "injections": config.injections,
-        **_null([e for e in experiments if e.n_signal == 0], output),
-        **_signal(experiments, Window(*config.window), output),
-    }
-    io.write_json(output / "calibration.json", found)
+    window = Window(*config.window)
+    p_global, p_local = _null([e for e in experiments if e.n_signal == 0], output)
+    injection = _signal(experiments, window, output)
+    result = Calibration(
+        overrides=tuple(config.overrides),
+        n_experiments=config.n_experiments,
+        injections=tuple(config.injections),
+        p_global=p_global,
+        p_local=p_local,
+        injection=injection,
+        window=None if injection is None else (window.low, window.high),
+    )
+    io.write_json(output / "calibration.json", result.to_json())
     print(f"calibration: {output}")
 
 
@@ -118,21 +125,14 @@ def _check_window(config: CalibrateConfig, experiments: Sequence[Experiment]) ->
 
 def experiments_of(config: CalibrateConfig) -> list[Experiment]:
     """Every search of a calibration."""
-    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
     experiments = []
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        for n_signal in config.injections:
-            for seed in range(1, config.n_experiments + 1):
-                run_dir = Path(config.runs) / f"signal={n_signal}" / f"seed={seed}"
-                own = [
-                    f"injection.n_signal={n_signal}",
-                    f"seed={seed}",
-                    "n_jobs=1",
-                    "extras=false",
-                ]
-                raw = compose("search", [*config.overrides, *own, "run_dir=replaced"])
-                content = {**resolve(raw), "run_dir": str(run_dir)}
-                experiments.append(Experiment(n_signal, seed, search_from_mapping(content)))
+    for n_signal in config.injections:
+        for seed in range(1, config.n_experiments + 1):
+            run_dir = Path(config.runs) / f"signal={n_signal}" / f"seed={seed}"
+            own = [f"injection.n_signal={n_signal}", f"seed={seed}", "n_jobs=1", "extras=false"]
+            raw = compose("search", [*config.overrides, *own, "run_dir=replaced"])
+            content = {**resolve(raw), "run_dir": str(run_dir)}
+            experiments.append(Experiment(n_signal, seed, search_from_mapping(content)))
     return experiments
 
 
@@ -148,90 +148,90 @@ def _search(experiment: Experiment) -> None:
         shutil.rmtree(checkpoints, ignore_errors=True)
 
 
-def _result(experiment: Experiment) -> dict[str, Any]:
-    content: dict[str, Any] = io.read_json(SearchDirectory(experiment.config.run.run_dir).result)
-    return content
+def _result(experiment: Experiment) -> SearchResult:
+    return SearchDirectory(experiment.config.run.run_dir).read_result()
 
 
-def _null(experiments: Sequence[Experiment], output: Path) -> dict[str, Any]:
+def _null(
+    experiments: Sequence[Experiment], output: Path
+) -> tuple[Uniformity | None, dict[str, Uniformity] | None]:
     """Uniformity of global p-values, one a search, and of local ones at each efficiency, which
-    are of disjoint windows and randomised, since counts are discrete."""
+    are of disjoint windows and randomised, since counts are discrete; None with fewer than two."""
     results = [_result(experiment) for experiment in experiments]
-    p_global = np.array([r["best"]["p_global"] for r in results if r["best"] is not None])
+    p_global = np.array([r.best.p_global for r in results if r.best is not None])
     if len(p_global) < 2:
-        return {}
-    found: dict[str, Any] = {"global": uniformity(p_global)._asdict(), "local": {}}
-    # The keys the report reads are those of the global p-value.
-    for level in ("0.05", "0.01"):
-        found[f"fraction_below_{level}"] = found["global"]["fraction_below"][level]
-        found[f"error_{level}"] = found["global"]["error"][level]
-    found |= {"ks_p_value": found["global"]["ks_p_value"], "n": len(p_global)}
+        return None, None
     save_figure(p_value_figure(p_global, what="global p-value"), output / "figures/p_global")
-    for efficiency in sorted({row["efficiency"] for r in results for row in r["windows"]}):
+    local = {}
+    for efficiency in sorted({row.efficiency for r in results for row in r.windows}):
         p_local = _local(results, efficiency)
         if len(p_local) < 2:  # hardly a window was tested
             continue
-        found["local"][f"{efficiency:g}"] = uniformity(p_local)._asdict()
+        local[f"{efficiency:g}"] = uniformity(p_local)
         what = f"local p-value, {cut_label(efficiency)}"
         figure = p_value_figure(p_local, what=what)
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")
-    return found
+    return uniformity(p_global), local
 
 
-def _local(results: Sequence[dict[str, Any]], efficiency: float) -> np.ndarray:
+def _local(results: Sequence[SearchResult], efficiency: float) -> np.ndarray:
     p_values = []
     for number, result in enumerate(results):
-        rng = stream(result["seed"], "randomised", number)
+        rng = stream(result.seed, "randomised", number)
         end = -np.inf
-        for row in result["windows"]:
-            if row["efficiency"] != efficiency or not row["tested"] or row["low"] < end:
+        for row in result.windows:
+            if row.efficiency != efficiency or not row.tested or row.low < end:
                 continue
-            end = row["high"]
-            n, b, error = (row[k] for k in ("n_observed", "n_expected", "n_expected_error"))
-            p_values.append(float(randomised_p_values(n, b, error, rng=rng)))
+            end = row.high
+            p = randomised_p_values(row.n_observed, row.n_expected, row.n_expected_error, rng=rng)
+            p_values.append(float(p))
     return np.array(p_values)
 
 
-def _signal(experiments: Sequence[Experiment], window: Window, output: Path) -> dict[str, Any]:
-    """Fitted against true signal in one window, at each efficiency at which it could be tested."""
+class _Injected(NamedTuple):
+    """What one search makes of the injected signal in the window, at one cut."""
+
+    n_signal: int
+    true: int
+    fitted: float
+    error_low: float
+    error_high: float
+    z: float
+
+
+def _signal(
+    experiments: Sequence[Experiment], window: Window, output: Path
+) -> dict[str, InjectionSummary] | None:
+    """Fitted against true signal in one window, at each efficiency at which it could be tested;
+    None without injected signal."""
     if not any(e.n_signal for e in experiments):
-        return {}
-    columns: dict[str, list[tuple[float, ...]]] = {}
+        return None
+    seen: dict[str, list[_Injected]] = {}
     for experiment in experiments:
         passing = _true_signal(experiment, window)
-        for row in _result(experiment)["windows"]:
+        for row in _result(experiment).windows:
             # As in a scan, an excess over the template alone does not count.
-            if (row["low"], row["high"]) != (window.low, window.high) or not row["tested"]:
+            if (row.low, row.high) != (window.low, window.high) or not row.tested:
                 continue
-            strength = row["strength"]
-            true = passing[f"{row['efficiency']:g}"]
-            columns.setdefault(f"{row['efficiency']:g}", []).append(
-                (
-                    experiment.n_signal,
-                    true,
-                    strength["n_signal"],
-                    strength["error_low"],
-                    strength["error_high"],
-                    row["z_local"],
-                )
+            name, strength = f"{row.efficiency:g}", row.strength
+            seen.setdefault(name, []).append(
+                _Injected(experiment.n_signal, passing[name], *strength, row.z_local)
             )
-    if not columns:
+    if not seen:
         raise DataError(f"no search of the calibration could test the window {window} GeV")
-    found: dict[str, Any] = {}
-    for efficiency, rows in columns.items():
+    summaries = {}
+    for efficiency, rows in seen.items():
         put_in, true, fitted, low, high, z = np.array(rows, dtype=float).T
         if min(np.sum(put_in == amount) for amount in {e.n_signal for e in experiments}) < 2:
             continue  # too few events pass for fits
         # Judged about the true number that passes, which differs from sample to sample.
         response = injection_response(put_in, put_in + fitted - true, low, high, z)
-        found[efficiency] = {
-            **{name: np.asarray(v).tolist() for name, v in response._asdict().items()},
-            "passing": [float(true[put_in == amount].mean()) for amount in response.injected],
-        }
+        passed = [float(true[put_in == amount].mean()) for amount in response.injected]
+        summaries[efficiency] = InjectionSummary.of(response, passed)
         cut = cut_label(float(efficiency))
         figure = injection_figure(true, z, fitted, (low + high) / 2, cut=cut)
         save_figure(figure, output / f"figures/injection_{efficiency}")
-    return {"injection": found, "window": [window.low, window.high]}
+    return summaries
 
 
 def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
@@ -242,8 +242,7 @@ def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
     assert data.label is not None  # or nothing could have been injected
     signal = data.event_id[(data.label == 1) & window.contains(data.mass)]
     directory = window_dir(Path(config.run.run_dir), window)
-    thresholds = io.read_json(directory / "window.json")["thresholds"]
+    thresholds = read_window_file(directory / "window.json").thresholds
     with io.open_hdf5(directory / "selected.h5") as file:
-        found = np.isin(file["event_id"][:], signal)
-        score = file["score"][:][found]
+        score = file["score"][:][np.isin(file["event_id"][:], signal)]
     return {"1": len(signal), **{name: int(np.sum(score > t)) for name, t in thresholds.items()}}

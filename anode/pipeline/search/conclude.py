@@ -2,12 +2,12 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from anode import io, progress
-from anode.errors import DataError
+from anode.errors import DataError, RunDirectoryError
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
 from anode.pipeline.runs.prepare import Prepared
@@ -15,11 +15,14 @@ from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig
 from anode.pipeline.search.largest_excess import inclusive, largest, selected
 from anode.pipeline.search.window import FinishedWindow
+from anode.provenance import DataDescription
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.fits.fit_range import find_fit_range
 from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, second_opinion
+from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
+from anode.statistics.scan.window_result import WindowTest
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
-from anode.statistics.scan.window_test import Expected, WindowTest, test_window
+from anode.statistics.scan.window_test import Expected, test_window
 
 BUMP_TOYS = 1000  # of pyBumpHunter
 
@@ -29,8 +32,8 @@ def conclude(
     directory: RunDirectory,
     prepared: Prepared,
     finished: list[FinishedWindow],
-) -> dict[str, Any]:
-    """The content of ``search.json``; writes ``spectra.h5``."""
+) -> SearchResult:
+    """What a search has found, its times and skipped windows apart; writes ``spectra.h5``."""
     data = prepared.data
     edges = fit_edges(config, data.mass)
     spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
@@ -47,74 +50,57 @@ def conclude(
     best, toys = largest(config, tests, selected(config, spectra, tests, flexible, finished, data))
     best_inclusive, _ = largest(config, tests, inclusive(config, spectra, tests, flexible))
     looked_at = best if config.extras else None
-    return {
-        "method": config.run.method.name,
-        "title": METHODS[config.run.method.name].method.title,
-        "seed": config.run.seed,
-        "data": _described(directory),
-        "n_events": len(data),
-        "n_dropped": prepared.n_dropped,
-        "scan": {k: getattr(config.scan, k) for k in ("start", "stop", "width", "step")},
-        "fit_range": [float(edges[0]), float(edges[-1])],
-        "bin_width": config.spectrum.bin_width,
-        "efficiencies": config.efficiencies,
-        "template_source": finished[0].described["template"]["source"],
-        "sideband_folds": config.run.split.sideband_folds,
+    score_mass = [window.file.score_mass_test() for window in finished]
+    return SearchResult(
+        method=config.run.method.name,
+        title=METHODS[config.run.method.name].method.title,
+        seed=config.run.seed,
+        data=_described(directory),
+        n_events=len(data),
+        n_dropped=prepared.n_dropped,
+        scan=ScanRange(config.scan.start, config.scan.stop, config.scan.width, config.scan.step),
+        fit_range=(float(edges[0]), float(edges[-1])),
+        bin_width=config.spectrum.bin_width,
+        efficiencies=tuple(config.efficiencies),
+        template_source=finished[0].file.template.source,
+        sideband_folds=config.run.split.sideband_folds,
         # Without a fit, and a cut that could be fixed, nothing predicts and nothing is said.
-        "windows": [
-            dataclasses.asdict(test)
-            for row in tests
-            for test in row
-            if test.expected_from != "observed"
-        ],
-        "best": best,
-        "best_inclusive": best_inclusive,
-        "resonance": None if looked_at is None else resonance_at(spectra, looked_at),
-        "global": toys,
-        "bump_hunter": second_opinion(
+        windows=tuple(test for row in tests for test in row if test.expected_from != "observed"),
+        best=best,
+        best_inclusive=best_inclusive,
+        resonance=None if looked_at is None else resonance_at(spectra, looked_at),
+        toys=toys,
+        bump_hunter=second_opinion(
             spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
         ),
-        "cuts_not_fixed": [cut for window in finished for cut in _not_fixed(config, window)],
-        "independence": [
-            _independence(w) for w in finished if w.described["independence"] is not None
-        ],
-        "sculpting": sculpting_of(spectra, seed=config.run.seed),
-    }
+        cuts_not_fixed=tuple(cut for window in finished for cut in _not_fixed(config, window)),
+        independence=tuple(test for test in score_mass if test is not None),
+        sculpting=sculpting_of(spectra, seed=config.run.seed),
+        skipped=(),
+        conclusion=config.conclusion,
+        seconds=0.0,
+        cpu_seconds=0.0,
+    )
 
 
-def _described(directory: RunDirectory) -> dict[str, Any]:
+def _described(directory: RunDirectory) -> DataDescription:
     """The data, by name and hash: a result may go where their path says nothing."""
-    described: dict[str, Any] = directory.read_manifest()["data"]
-    return {**described, "source": Path(described["source"]).name}
+    data = directory.read_manifest().data
+    if data is None:
+        raise RunDirectoryError(
+            f"{directory.manifest} must say which data are searched, but has no data; search in "
+            "another run_dir"
+        )
+    return dataclasses.replace(data, source=Path(data.source).name)
 
 
-def _not_fixed(config: SearchConfig, window: FinishedWindow) -> list[dict[str, Any]]:
-    n_events = window.described["template"]["n_events"]
+def _not_fixed(config: SearchConfig, window: FinishedWindow) -> list[CutNotFixed]:
+    n_events = window.file.template.n_events
     return [
-        {
-            "low": window.cuts.low,
-            "high": window.cuts.high,
-            "efficiency": efficiency,
-            "n_template": n_events,
-        }
+        CutNotFixed(window.cuts.low, window.cuts.high, efficiency, n_events)
         for efficiency, threshold in zip(config.efficiencies, window.cuts.thresholds, strict=True)
         if np.isinf(threshold)
     ]
-
-
-def _independence(window: FinishedWindow) -> dict[str, Any]:
-    """Score against mass within a window: correlation, and flatness at a 10% cut."""
-    found = window.described["independence"]
-    flat = found["rates"]["0.1"]
-    return {
-        "low": window.cuts.low,
-        "high": window.cuts.high,
-        "pearson": found["pearson"],
-        "pearson_error": found["pearson_error"],
-        "pass_rate_chi2": flat["chi2"],
-        "ndf": flat["ndf"],
-        "p_value": flat["p_value"],
-    }
 
 
 def fit_edges(config: SearchConfig, mass: np.ndarray) -> np.ndarray:
@@ -168,13 +154,13 @@ def _test_all(
         _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha, config.extras)
         for w, window in enumerate(finished)
     ]
-    found = []
+    results = []
     with progress.task("tests", share=0.7, total=len(jobs), unit="windows") as bar:
         for result in stream_jobs(_test, jobs, n_jobs=config.run.n_jobs, threads=1):
-            found.append(result)
+            results.append(result)
             bar.update()
-    tests = [[test for test, _ in row] for row in found]
-    expected = np.array([[expected for _, expected in row] for row in found])
+    tests = [[test for test, _ in row] for row in results]
+    expected = np.array([[expected for _, expected in row] for row in results])
     return tests, expected[:, :, 0], expected[:, :, 1]
 
 

@@ -1,4 +1,4 @@
-"""What exactly was a search asked for? A run's configuration, and what slides over the mass."""
+"""Configuration of a search: that of a run, and the windows that slide over the mass."""
 
 import dataclasses
 import typing
@@ -16,7 +16,9 @@ from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
 from anode.methods.combination import CombinationConfig
 from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
+from anode.records import Json
 from anode.regions.windows import RegionsConfig, Window, scan_windows
+from anode.statistics.scan.search_result import Conclusion, SpectrumConfig
 from anode.statistics.scan.working_points import MIN_PASSING, n_passing
 
 TEMPLATES = ("auto", "sampled", "sidebands")
@@ -27,9 +29,9 @@ class ScanConfig:
     """Which windows [start + i step, start + i step + width) up to ``stop`` are searched [GeV].
 
     Attributes:
-        start, stop, width, step: of the windows.
+        start, stop, width, step: range, width and distance of the windows [GeV].
         sideband: width of the sidebands on either side; None is no limit.
-        min_events: in a window, for a density to be fitted there.
+        min_events: events that a window needs for a density to be fitted there.
         window: the number of one window to be made alone; None makes all, and the result.
     """
 
@@ -81,43 +83,16 @@ class TemplateConfig:
 
 
 @dataclass(frozen=True)
-class SpectrumConfig:
-    """How the selected spectrum outside a window is fitted.
-
-    Attributes:
-        low: where the fit starts [GeV]; None where the trigger turn-on ends.
-        high: where it ends; None above the last event.
-        bin_width: [GeV]; window edges fall on bin edges.
-        alpha: of the F-test that chooses 3, 4 or 5 parameters.
-        min_bins: needed on either side of the window.
-    """
-
-    low: float | None
-    high: float | None
-    bin_width: float
-    alpha: float
-    min_bins: int
-
-    def __post_init__(self) -> None:
-        if not self.bin_width > 0:
-            raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
-        if not 0 < self.alpha < 1:
-            raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
-        if self.min_bins < 1:
-            raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
-
-
-@dataclass(frozen=True)
 class SearchConfig:
     """Everything a search is made of; keys as in ``configs/search.yaml``.
 
     Attributes:
-        run: of each window, but for its regions and folder.
-        scan: the windows.
-        efficiencies: of background, at the cuts; descending.
-        template: on which the cuts are fixed.
+        run: configuration of each window's run, but for its regions and folder.
+        scan: windows.
+        efficiencies: fractions of background at the cuts, descending.
+        template: background on which the cuts are fixed.
         spectrum: the fit outside the window.
-        n_toys: of the whole scan.
+        n_toys: toys of the whole scan.
         extras: also upper limits, a fitted resonance and pyBumpHunter, which decide nothing.
         propose: only say which windows the spectrum allows.
     """
@@ -178,21 +153,20 @@ class SearchConfig:
         )
 
     @property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Json]:
         """The nested configuration of the windows, without what cannot change them."""
         content = dataclasses.asdict(self)
         content["scan"].pop("window")
-        for key in ("propose", *self.conclusion):
-            del content[key]
+        for key in ("propose", *(f.name for f in dataclasses.fields(self.conclusion))):
+            content.pop(key, None)
         content["run"] = self.run.identity
         del content["run"]["regions"]
         return content
 
     @property
-    def conclusion(self) -> dict[str, Any]:
-        """What finished windows are put together with: it may change without fitting again."""
-        content = dataclasses.asdict(self)
-        return {key: content[key] for key in ("spectrum", "n_toys", "extras")}
+    def conclusion(self) -> Conclusion:
+        """Settings with which finished windows are put together."""
+        return Conclusion(self.spectrum, self.n_toys, self.extras)
 
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_search``."""

@@ -1,7 +1,6 @@
-"""Which excess of a search is the largest, and how often would background make one as large?"""
+"""The largest excess of a search, and how often background would make one as large."""
 
-import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,14 +16,21 @@ from anode.statistics.scan.look_elsewhere import (
     largest_excess_of_toys,
     local_z_for,
 )
+from anode.statistics.scan.search_result import ScanToys
+from anode.statistics.scan.window_result import LargestExcess, WindowTest
 from anode.statistics.scan.window_spectra import Spectra
-from anode.statistics.scan.window_test import WindowTest
 
 LEVELS = (1, 2, 3)
 
 
 class TestedWindows(NamedTuple):
-    """Windows and cuts that compete, what their toys need, and a name for random streams."""
+    """Windows at cuts that compete for the largest excess.
+
+    Attributes:
+        places: number of the window and of the cut of each.
+        cells: what their toys need.
+        name: name of their random stream.
+    """
 
     places: list[tuple[int, int]]
     cells: ScanTests
@@ -83,10 +89,10 @@ def _cells(
 
 def largest(
     config: SearchConfig, tests: list[list[WindowTest]], competitors: TestedWindows
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+) -> tuple[LargestExcess | None, ScanToys]:
     """The largest excess with its global p-value, and what the toys say; None without tests."""
     if not competitors.places:
-        return None, {"n_toys": 0, "n_tests": 0, "levels": {}}
+        return None, ScanToys(n_toys=0, n_tests=0, levels={})
     rows = [tests[w][c] for w, c in competitors.places]
     z = z_values(
         np.array([row.n_observed for row in rows], dtype=float),
@@ -99,14 +105,14 @@ def largest(
         n_toys=config.n_toys,
         rng=stream(config.run.seed, "global toys", competitors.name),
     )
-    found = global_p(float(z[place]), toys)
-    best = dataclasses.asdict(rows[place])
-    best |= {
-        "p_global": found.p_global,
-        "p_global_error": found.p_global_error,
-        "z_global": found.z_global,
-        "z_global_error": found.z_global_error,
-        "p_global_from": found.source,
-    }
-    levels = {str(level): local_z_for(level, toys) for level in LEVELS}
-    return best, {"n_toys": found.n_toys, "n_tests": len(rows), "levels": levels}
+    over_all = global_p(float(z[place]), toys)
+    best = LargestExcess(
+        **vars(rows[place]),
+        p_global=over_all.p_global,
+        p_global_error=over_all.p_global_error,
+        z_global=over_all.z_global,
+        z_global_error=over_all.z_global_error,
+        p_global_from=over_all.source,
+    )
+    levels = {level: local_z_for(level, toys) for level in LEVELS}
+    return best, ScanToys(n_toys=over_all.n_toys, n_tests=len(rows), levels=levels)

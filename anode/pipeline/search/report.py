@@ -1,8 +1,8 @@
-"""From a finished search to its report: a page of its own, the same in Markdown, and figures."""
+"""Report of a finished search: a page of its own, the same in Markdown, and figures."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig
@@ -11,6 +11,7 @@ from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.search.search_directory import SearchDirectory
 from anode.reporting.common.number_format import p_math
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
@@ -19,15 +20,34 @@ from anode.reporting.search.scan_figures import LimitLine, ScanLine, limits_figu
 from anode.reporting.search.spectrum_figures import CutSpectrum, best_window_figure, spectra_figure
 from anode.reporting.search.warnings import warnings
 from anode.statistics.fits.dijet_function import fit_error
-from anode.statistics.scan.search_result import Row, Search, rows_at, same_window
+from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.top_events import TopEvents
+from anode.statistics.scan.window_result import LargestExcess, WindowTest
 
-KEYS = (
-    "method", "title", "seed", "data", "n_events", "n_dropped", "scan", "fit_range", "bin_width",
-    "efficiencies", "windows", "skipped", "best", "best_inclusive", "resonance", "global",
-    "sculpting", "seconds", "cpu_seconds",
-)  # fmt: skip
-"""What a report needs of ``search.json``."""
-_SPECTRA = ("edges", "inclusive", "counts", "expected", "used", "low", "high", "efficiency")
+
+class _StoredSpectra(NamedTuple):
+    """What figures need of ``spectra.h5``: W windows at C cuts, the first of which is none, in B
+    bins.
+
+    Attributes:
+        edges: (B+1,) edges of the bins [GeV].
+        inclusive: (B,) events without a cut.
+        counts: (W, C, B) events that pass.
+        expected: (W, C, B) background events of the fits.
+        used: (W, B) bins of each window's fit.
+        low, high: (W,) edges of the windows [GeV].
+        efficiency: (C,) nominal fractions of background.
+    """
+
+    edges: np.ndarray
+    inclusive: np.ndarray
+    counts: np.ndarray
+    expected: np.ndarray
+    used: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    efficiency: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -36,7 +56,7 @@ class ReportConfig:
 
     Attributes:
         run_dir: folder of a finished search.
-        output: where the report goes, with ``search.json`` and ``top_events.json`` beside it;
+        output: folder of the report, with ``search.json`` and ``top_events.json`` beside it;
             None for the folder of the search.
         calibrated: a ``calibration.json`` of the same method, whose findings are warned of; None
             for the one in the folder of the search, if there is one.
@@ -79,47 +99,47 @@ def write_report(
     """The same without a word; what it says.
 
     Args:
-        folder: of the search.
-        output: for the report, if it is to stand elsewhere, with the numbers it is made of.
-        calibration: of the method, if it lies elsewhere.
+        folder: folder of the search.
+        output: folder of the report, if it is to stand elsewhere, with the numbers it is made of.
+        calibration: ``calibration.json`` of the method, if it lies elsewhere.
 
     Raises:
         RunDirectoryError, DataError: as ``report``.
     """
+    directory = SearchDirectory(folder)
     search = read_search(folder)
-    spectra = _read_spectra(folder / "spectra.h5")
+    spectra = _read_spectra(directory.spectra)
+    own = folder / "calibration.json"
+    calibrated = _calibration(calibration or own) if calibration or own.is_file() else None
+    top_events = _top_events(directory.top_events) if directory.top_events.is_file() else None
     output = folder if output is None else output
-    drawn = _draw(search, spectra, output / "figures")
-    calibrated = _optional(folder / "calibration.json")
-    if calibration is not None:
-        calibrated = io.read_json(calibration)
     made = make_report(
         search,
         warnings(search, calibrated),
-        figures=drawn,
-        top_events=_optional(folder / "top_events.json"),
-        manifest=_optional(folder / "manifest.json"),
+        figures=_draw(search, spectra, output / "figures"),
+        top_events=top_events,
+        manifest=directory.read_manifest(),
     )
     io.write_text(output / "report.md", as_markdown(made))
     io.write_text(output / "report.html", as_html(made, output / "figures"))
     if output != folder:
         for name in ("search.json", "top_events.json", "workspace.json"):
-            if (content := _optional(folder / name)) is not None:
-                io.write_json(output / name, content)
+            if (folder / name).is_file():
+                io.write_json(output / name, io.read_json(folder / name))
             else:
                 (output / name).unlink(missing_ok=True)
     return made
 
 
-def read_search(folder: Path) -> Search:
-    """Content of the ``search.json`` of a run directory.
+def read_search(folder: Path) -> SearchResult:
+    """What the search in a folder has found.
 
     Raises:
         RunDirectoryError: there is none; the message says what there is and what to do.
-        DataError: it is not JSON, or lacks a key.
+        DataError: ``search.json`` is not JSON, or a key is missing or of the wrong kind.
     """
     path = folder / "search.json"
-    make = f"python scripts/search.py run_dir={folder}"
+    make = f"anode search run_dir={folder}"
     if not folder.is_dir():
         raise RunDirectoryError(f"there is no folder {folder}; a search is made by {make}")
     if not path.is_file():
@@ -129,60 +149,60 @@ def read_search(folder: Path) -> Search:
         if run.metrics.is_file() or run.config.is_file():
             raise RunDirectoryError(
                 f"{folder} holds a run in one signal region, and a report is made of a search "
-                "over many: expected search.json, found none; make one with python "
-                "scripts/search.py run_dir=ANOTHER_FOLDER and the settings of this run"
+                "over many: expected search.json, found none; make one with "
+                "anode search run_dir=ANOTHER_FOLDER and the settings of this run"
             )
         raise RunDirectoryError(f"{folder} has no search.json; a search is made by {make}")
-    search: Search = io.read_json(path)
-    missing = [key for key in KEYS if not isinstance(search, dict) or key not in search]
-    if missing:
-        raise DataError(
-            f"{path}: a search has the keys {', '.join(KEYS)}, but {', '.join(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing; make it again with {make}"
-        )
-    return search
+    try:
+        return SearchDirectory(folder).read_result()
+    except DataError as error:
+        raise DataError(f"{error}; make it again with {make}") from None
 
 
-def _optional(path: Path) -> Any:
-    return io.read_json(path) if path.is_file() else None
+def _calibration(path: Path) -> Calibration:
+    return Calibration.from_json(io.read_json(path), path)
 
 
-def _read_spectra(path: Path) -> dict[str, np.ndarray]:
+def _top_events(path: Path) -> TopEvents:
+    return TopEvents.from_json(io.read_json(path), path)
+
+
+def _read_spectra(path: Path) -> _StoredSpectra:
+    needed = _StoredSpectra._fields
     with io.open_hdf5(path) as file:
-        missing = [name for name in _SPECTRA if name not in file]
+        missing = [name for name in needed if name not in file]
         if missing:
             raise DataError(
-                f"{path}: expected the data sets {', '.join(_SPECTRA)}, but "
-                f"{', '.join(missing)} missing; make the search again"
+                f"{path}: expected the data sets {', '.join(needed)}, but {', '.join(missing)} "
+                "missing; make the search again"
             )
-        return {name: file[name][()] for name in _SPECTRA}
+        return _StoredSpectra(*(file[name][()] for name in needed))
 
 
-def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[str]:
+def _draw(search: SearchResult, spectra: _StoredSpectra, folder: Path) -> list[str]:
     """Write every figure that the search has something for, and remove others; their names."""
-    efficiencies = [1.0, *sorted(search["efficiencies"], reverse=True)]
-    rows = {efficiency: rows_at(search, efficiency) for efficiency in efficiencies}
-    levels = {int(k): float(z) for k, z in search["global"]["levels"].items() if z is not None}
-    scan = [_scan_line(e, found) for e, found in rows.items() if found]
-    limits = [_limit_line(e, found) for e, found in rows.items() if found]
-    drawn = {"scan": local_p_figure(scan, levels)}
+    efficiencies = [1.0, *sorted(search.efficiencies, reverse=True)]
+    rows = {efficiency: search.at(efficiency) for efficiency in efficiencies}
+    scan = [_scan_line(e, tests) for e, tests in rows.items() if tests]
+    limits = [_limit_line(e, tests) for e, tests in rows.items() if tests]
+    drawn = {"scan": local_p_figure(scan, search.toys.levels)}
     if any(len(line.observed) for line in limits):
         drawn["limits"] = limits_figure(limits)
-    best = search["best"] or search["best_inclusive"]
+    best = search.best or search.best_inclusive
     if best is not None:
         cuts = [cut for e in efficiencies if (cut := _cut(search, spectra, best, e)) is not None]
-        chosen = [cut for cut in cuts if cut.efficiency == best["efficiency"]]
-        uncut = [cut for cut in cuts if cut.efficiency >= 1 and best["efficiency"] < 1]
+        chosen = [cut for cut in cuts if cut.efficiency == best.efficiency]
+        uncut = [cut for cut in cuts if cut.efficiency >= 1 and best.efficiency < 1]
         if chosen:
             drawn["spectrum"] = best_window_figure(chosen[0], *uncut)
             drawn["spectra"] = spectra_figure(cuts)
         passing = [cut for cut in cuts if cut.efficiency < 1]
         if passing:
             drawn["sculpting"] = pass_rate_figure(
-                spectra["edges"],
-                spectra["inclusive"],
+                spectra.edges,
+                spectra.inclusive,
                 [(cut.efficiency, cut.counts) for cut in passing],
-                (best["low"], best["high"]),
+                (best.low, best.high),
                 [_flatness(search, best, cut.efficiency) for cut in passing],
             )
     for name in CAPTIONS.keys() - drawn.keys():
@@ -192,68 +212,69 @@ def _draw(search: Search, spectra: dict[str, np.ndarray], folder: Path) -> list[
     return list(drawn)
 
 
-def _scan_line(efficiency: float, rows: list[Row]) -> ScanLine:
+def _scan_line(efficiency: float, rows: list[WindowTest]) -> ScanLine:
     return ScanLine(
         efficiency,
-        np.array([(row["low"] + row["high"]) / 2 for row in rows]),
-        np.array([np.nan if row["p_local"] is None else row["p_local"] for row in rows]),
-        np.array([bool(row["tested"]) for row in rows]),
+        np.array([row.mass for row in rows]),
+        np.array([row.p_local for row in rows]),
+        np.array([row.tested for row in rows]),
     )
 
 
-def _limit_line(efficiency: float, rows: list[Row]) -> LimitLine:
-    known = [row for row in rows if row["limit"] is not None]
+def _limit_line(efficiency: float, rows: list[WindowTest]) -> LimitLine:
+    limited = [row for row in rows if row.limit is not None]
+    limits = [(row.mass, row.limit) for row in rows if row.limit is not None]
     return LimitLine(
         efficiency,
-        np.array([(row["low"] + row["high"]) / 2 for row in known]),
-        np.array([row["limit"]["observed"] for row in known], dtype=float),
-        np.array([row["limit"]["expected"] for row in known], dtype=float).reshape(-1, 5),
-        np.array([row["n_expected_error"] / max(row["n_expected"], 1e-9) ** 0.5 for row in known]),
-        np.array([_n_parameters(row) for row in known]),
+        np.array([mass for mass, _ in limits]),
+        np.array([limit.observed for _, limit in limits], dtype=float),
+        np.array([limit.expected for _, limit in limits], dtype=float).reshape(-1, 5),
+        np.array([row.n_expected_error / max(row.n_expected, 1e-9) ** 0.5 for row in limited]),
+        np.array([_n_parameters(row) for row in limited]),
     )
 
 
-def _n_parameters(row: Row) -> int:
+def _n_parameters(row: WindowTest) -> int:
     """Of the function that the expected background comes from; 0 for the template."""
-    return int(row["fit"]["n_parameters"]) if row["expected_from"] == "fit" else 0
+    return row.fit.n_parameters if row.expected_from == "fit" and row.fit is not None else 0
 
 
 def _cut(
-    search: Search, spectra: dict[str, np.ndarray], best: Row, efficiency: float
+    search: SearchResult, spectra: _StoredSpectra, best: LargestExcess, efficiency: float
 ) -> CutSpectrum | None:
     """Spectrum of the best window at one efficiency; None if it was not stored."""
-    of_window = np.flatnonzero((spectra["low"] == best["low"]) & (spectra["high"] == best["high"]))
-    of_cut = np.flatnonzero(np.isclose(spectra["efficiency"], efficiency))
-    rows = [row for row in rows_at(search, efficiency) if same_window(row, best)]
+    of_window = np.flatnonzero((spectra.low == best.low) & (spectra.high == best.high))
+    of_cut = np.flatnonzero(np.isclose(spectra.efficiency, efficiency))
+    rows = [row for row in search.at(efficiency) if row.same_window(best)]
     if not (len(of_window) and len(of_cut) and rows):
         return None
     row, w, e = rows[0], of_window[0], of_cut[0]
-    expected = np.where(spectra["expected"][w, e] > 0, spectra["expected"][w, e], np.nan)
-    used = spectra["used"][w].astype(bool)
+    expected = np.where(spectra.expected[w, e] > 0, spectra.expected[w, e], np.nan)
+    used = spectra.used[w].astype(bool)
     error = np.full(len(expected), np.nan)
-    if row["fit"] is not None:
-        error = fit_error(expected, spectra["edges"], used, row["fit"]["n_parameters"])
+    if row.fit is not None:
+        error = fit_error(expected, spectra.edges, used, row.fit.n_parameters)
     else:
         expected = error
     return CutSpectrum(
         efficiency,
-        spectra["edges"],
-        spectra["counts"][w, e],
+        spectra.edges,
+        spectra.counts[w, e],
         expected,
         error,
         used,
-        (row["low"], row["high"]),
-        row["n_observed"],
-        row["n_expected"],
-        row["n_expected_error"],
-        row["z_local"],
+        (row.low, row.high),
+        row.n_observed,
+        row.n_expected,
+        row.n_expected_error,
+        row.z_local,
     )
 
 
-def _flatness(search: Search, best: Row, efficiency: float) -> str:
+def _flatness(search: SearchResult, best: LargestExcess, efficiency: float) -> str:
     """Test of a flat pass rate, for a legend; empty if it was not made."""
-    for test in search["sculpting"]:
-        if same_window(test, best) and np.isclose(test["efficiency"], efficiency):
-            p = p_math(test["p_value"])
-            return rf"$\chi^2$/ndf = {test['chi2']:.1f}/{test['ndf']}, $p$ = {p}"
+    for test in search.sculpting:
+        if test.same_window(best) and np.isclose(test.efficiency, efficiency):
+            p = p_math(test.p_value)
+            return rf"$\chi^2$/ndf = {test.chi2:.1f}/{test.ndf}, $p$ = {p}"
     return ""

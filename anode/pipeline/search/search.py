@@ -3,7 +3,7 @@ complete."""
 
 import dataclasses
 import logging
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from anode.pipeline.search.report import write_report
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.pipeline.search.top_events import WindowScores, top_events
 from anode.pipeline.search.window import FinishedWindow, WindowJob, read_window, search_window
-from anode.provenance import provenance
 from anode.regions.windows import RegionsConfig, Window
 from anode.reporting.common.style import save_figure
 from anode.reporting.search.proposal_figure import proposal_figure
@@ -29,16 +28,11 @@ from anode.reporting.search.result_table import search_table
 from anode.statistics.counting.histfactory import workspace
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.scan.propose_windows import propose
+from anode.statistics.scan.search_result import SkippedWindow
+from anode.statistics.scan.top_events import TopEvents
+from anode.statistics.scan.window_result import LargestExcess
 
 log = logging.getLogger(__name__)
-
-
-class Skipped(NamedTuple):
-    """A window that is not searched, and why."""
-
-    low: float
-    high: float
-    reason: str
 
 
 def search(config: SearchConfig) -> None:
@@ -82,30 +76,35 @@ def _finish(
     directory: SearchDirectory,
     prepared: Prepared,
     wanted: list[Window],
-    skipped: list[Skipped],
+    skipped: list[SkippedWindow],
 ) -> None:
     """Make what is missing; ``search.json`` last."""
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
-    directory.update_manifest(provenance())
+    directory.record_provenance()
     with directory.timed("windows"), progress.task("scan", share=0.9):
         _make_windows(config, wanted)
     with directory.timed("result"), progress.task("result", share=0.1):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
-        io.write_json(directory.top_events, _top_events(config, finished, result["best"]))
-        _write_workspace(directory, result["best"])
-    result["skipped"] = [window._asdict() for window in skipped]
-    result["conclusion"] = config.conclusion
-    manifest = directory.read_manifest()
-    result["seconds"] = round(sum(manifest["seconds"].values()), 1)
-    # Windows may have been made by jobs of their own.
-    of_windows = (RunDirectory(folder).read_manifest() for folder in folders)
-    spent = [manifest["cpu_seconds"]["result"]]
-    spent += [sum(of_window["cpu_seconds"].values()) for of_window in of_windows]
-    result["cpu_seconds"] = round(sum(spent), 1)
-    io.write_json(directory.result, result)
+        top = _top_events(config, finished, result.best)
+        io.write_json(directory.top_events, top.to_json())
+        _write_workspace(directory, result.best)
+    result = dataclasses.replace(
+        result,
+        skipped=tuple(skipped),
+        seconds=round(sum(directory.read_manifest().seconds.values()), 1),
+        cpu_seconds=_cpu_seconds(directory, folders),
+    )
+    io.write_json(directory.result, result.to_json())
+
+
+def _cpu_seconds(directory: SearchDirectory, windows: list[Path]) -> float:
+    """Of the result and of all windows, which may have been made by jobs of their own."""
+    spent = [directory.read_manifest().cpu_seconds["result"]]
+    spent += [sum(RunDirectory(path).read_manifest().cpu_seconds.values()) for path in windows]
+    return round(sum(spent), 1)
 
 
 def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory) -> None:
@@ -132,7 +131,9 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
     )
 
 
-def which_windows(config: SearchConfig, data: EventTable) -> tuple[list[Window], list[Skipped]]:
+def which_windows(
+    config: SearchConfig, data: EventTable
+) -> tuple[list[Window], list[SkippedWindow]]:
     """Windows with enough events for a density, and on both sides; and the others.
 
     Raises:
@@ -144,7 +145,7 @@ def which_windows(config: SearchConfig, data: EventTable) -> tuple[list[Window],
         if reason is None:
             wanted.append(window)
         else:
-            skipped.append(Skipped(window.low, window.high, reason))
+            skipped.append(SkippedWindow(window.low, window.high, reason))
     if not wanted:
         raise DataError(
             f"{data.source}: a scan needs a window with enough events, but there is none among "
@@ -156,8 +157,7 @@ def which_windows(config: SearchConfig, data: EventTable) -> tuple[list[Window],
 
 def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | None:
     least = config.scan.min_events
-    sidebands = config.of_window(window).regions.sidebands
-    below, above = map(_as_window, sidebands)
+    below, above = config.of_window(window).regions.regions().sidebands
     places = [("in it", window), ("below it", below), ("above it", above)]
     for place, part in places:
         n_events = int(part.contains(mass).sum())
@@ -165,11 +165,6 @@ def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | No
             return f"has {n_events} events {place}, a density needs {least}"
         least = max(10, config.scan.min_events // 10)
     return None
-
-
-def _as_window(bounds: list[float | None]) -> Window:
-    low, high = bounds
-    return Window(-np.inf if low is None else low, np.inf if high is None else high)
 
 
 def _found(mass: np.ndarray) -> str:
@@ -220,8 +215,8 @@ def _job(config: SearchConfig, window: Window, n_jobs: int) -> WindowJob:
 
 
 def _top_events(
-    config: SearchConfig, finished: list[FinishedWindow], best: dict[str, Any] | None
-) -> dict[str, Any]:
+    config: SearchConfig, finished: list[FinishedWindow], best: LargestExcess | None
+) -> TopEvents:
     windows = [
         WindowScores(
             window.cuts.low,
@@ -234,17 +229,17 @@ def _top_events(
         for window in finished
         if _thresholds(config, window)
     ]
-    bounds = None if best is None else (best["low"], best["high"])
+    bounds = None if best is None else (best.low, best.high)
     return top_events(windows, bounds, config.run.data, n_jobs=config.run.n_jobs)
 
 
-def _write_workspace(directory: SearchDirectory, best: dict[str, Any] | None) -> None:
+def _write_workspace(directory: SearchDirectory, best: LargestExcess | None) -> None:
     """The count of the largest excess for pyhf."""
     if best is None:
         directory.workspace.unlink(missing_ok=True)
         return
-    counts = (best[key] for key in ("n_observed", "n_expected", "n_expected_error"))
-    io.write_json(directory.workspace, workspace(*counts))
+    content = workspace(best.n_observed, best.n_expected, best.n_expected_error)
+    io.write_json(directory.workspace, content)
 
 
 def _thresholds(config: SearchConfig, window: FinishedWindow) -> dict[float, float]:
@@ -256,5 +251,5 @@ def _thresholds(config: SearchConfig, window: FinishedWindow) -> dict[float, flo
 def announce(directory: SearchDirectory) -> None:
     """The result in a few lines, and its report."""
     made = write_report(directory.path)
-    print(search_table(io.read_json(directory.result)))
+    print(search_table(directory.read_result()))
     print(f"{made.verdict}\nresults and report: {directory.path}")

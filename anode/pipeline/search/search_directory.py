@@ -1,10 +1,12 @@
-"""Files of a search, and whether it has come to its result."""
+"""The folder of a search, and whether it has come to its result."""
 
 from pathlib import Path
 
 from anode import io
+from anode.errors import DataError
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig, load_search
+from anode.statistics.scan.search_result import SearchResult
 
 
 class SearchDirectory(RunDirectory):
@@ -19,13 +21,24 @@ class SearchDirectory(RunDirectory):
         self.top_events = self.path / "top_events.json"
         self.workspace = self.path / "workspace.json"
 
+    def read_result(self) -> SearchResult:
+        """The content of ``search.json``.
+
+        Raises:
+            DataError: there is none, it is not JSON, or a key is missing or of the wrong kind.
+        """
+        return SearchResult.from_json(io.read_json(self.result), self.result)
+
     def _leftovers(self) -> list[Path]:
         """Not those below windows, which jobs of their own may be writing."""
         return [*self.path.glob(".*.partial*"), *self.figures.glob(".*.partial*")]
 
 
 def is_concluded(config: SearchConfig, directory: SearchDirectory) -> bool:
-    """Whether the result there is, is of these settings."""
+    """Whether there is a result, and it is of these settings; one that cannot be read is not."""
     if not directory.result.is_file():
         return False
-    return bool(io.read_json(directory.result).get("conclusion") == config.conclusion)
+    try:
+        return directory.read_result().conclusion == config.conclusion
+    except DataError:
+        return False

@@ -1,20 +1,15 @@
 """Which events look most like a signal, and what are their jets like?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from anode.errors import DataError
-from anode.events import feature_definitions
-from anode.events.readers import cathode_arrays as arrays
-from anode.events.readers.fault_scan import SCANNERS
-from anode.events.readers.lhco_features import count_events, read_bundled, read_lhco_features
 from anode.events.table import EventTable
-from anode.pipeline.datasets.cached_features import as_features, data_path
+from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import DataConfig
-
-BLOCK_ROWS = 100_000
+from anode.statistics.scan.top_events import TopEvent, TopEvents
 
 
 class WindowScores(NamedTuple):
@@ -60,8 +55,8 @@ def top_events(
     *,
     n: int = 10,
     n_jobs: int = 1,
-) -> dict[str, Any]:
-    """Content of ``top_events.json``: the rarest events of the scan and of its best window.
+) -> TopEvents:
+    """The rarest events of the scan and of its best window.
 
     Args:
         windows: all of the scan.
@@ -71,9 +66,7 @@ def top_events(
         n_jobs: processes that cluster raw particles, if that has not been done.
 
     Returns:
-        "overall" and "hotspot" (lists of events, each once: "event_id", "mass" [GeV], "score",
-        "window" [GeV], "log10_efficiency", "features"), and the "units" of the features. Features
-        are those that the data have; none for the toy.
+        Lists of events, each once, with the features that the data have; none for the toy.
 
     Raises:
         DataError: an event is not in the data, or the best window not in the scan.
@@ -85,14 +78,15 @@ def top_events(
             raise DataError(f"the best window {best} is none of the {len(windows)} of the scan")
         lists["hotspot"] = rarest(chosen, n)
     wanted = np.unique(np.concatenate([ranked.event_id for ranked in lists.values()]))
-    kinematics = _kinematics(data, wanted, n_jobs=n_jobs)
-    content: dict[str, Any] = {name: [] for name in ("overall", "hotspot")}
-    for name, ranked in lists.items():
-        content[name] = [_as_mapping(ranked, i, kinematics) for i in range(len(ranked.event_id))]
+    kinematics = open_data(data, seed=0, n_jobs=n_jobs).kinematics(wanted)
+    events = {
+        name: tuple(_event(ranked, i, kinematics) for i in range(len(ranked.event_id)))
+        for name, ranked in lists.items()
+    }
     units = (
         {} if kinematics is None else dict(zip(kinematics.names, kinematics.units, strict=True))
     )
-    return {"units": units, **content}
+    return TopEvents(units, events["overall"], events.get("hotspot", ()))
 
 
 def rarest(windows: Sequence[WindowScores], n: int) -> Ranked:
@@ -111,13 +105,13 @@ def rarest(windows: Sequence[WindowScores], n: int) -> Ranked:
         inside = (window.mass >= window.low) & (window.mass < window.high)
         nearest = np.argmin(np.abs(window.mass[:, None] - centers), axis=1) == place
         own = np.flatnonzero(inside & nearest)
-        rarity = log10_efficiency(window.score[own], window.thresholds)
-        first = np.lexsort((window.event_id[own], rarity))[:n]
+        fraction = log10_efficiency(window.score[own], window.thresholds)
+        first = np.lexsort((window.event_id[own], fraction))[:n]
         own = own[first]
         bounds = [np.full(len(own), bound) for bound in (window.low, window.high)]
         found.append(
             Ranked(
-                window.event_id[own], window.mass[own], window.score[own], rarity[first], *bounds
+                window.event_id[own], window.mass[own], window.score[own], fraction[first], *bounds
             )
         )
     joined = Ranked(*(np.concatenate(column) for column in zip(*found, strict=True)))
@@ -154,60 +148,23 @@ def log10_efficiency(score: np.ndarray, thresholds: Mapping[float, float]) -> np
     x, y = x[last], y[last]
     slope = -1 / np.log(10) if len(x) == 1 else (y[-1] - y[-2]) / (x[-1] - x[-2])
     first = slope if len(x) == 1 else (y[1] - y[0]) / (x[1] - x[0])
-    rarity = np.interp(score, x, y)
-    rarity = np.where(score > x[-1], y[-1] + slope * (score - x[-1]), rarity)
-    return np.asarray(np.where(score < x[0], y[0] + first * (score - x[0]), rarity))
+    fraction = np.interp(score, x, y)
+    fraction = np.where(score > x[-1], y[-1] + slope * (score - x[-1]), fraction)
+    return np.asarray(np.where(score < x[0], y[0] + first * (score - x[0]), fraction))
 
 
-def _as_mapping(ranked: Ranked, place: int, kinematics: EventTable | None) -> dict[str, Any]:
+def _event(ranked: Ranked, place: int, kinematics: EventTable | None) -> TopEvent:
     event = int(ranked.event_id[place])
     features = {}
     if kinematics is not None:
         row = int(np.searchsorted(kinematics.event_id, event))
         names = kinematics.names
         features = dict(zip(names, kinematics.features[row].tolist(), strict=True))
-    return {
-        "event_id": event,
-        "mass": float(ranked.mass[place]),
-        "score": float(ranked.score[place]),
-        "window": [float(ranked.low[place]), float(ranked.high[place])],
-        "log10_efficiency": float(ranked.log10_efficiency[place]),
-        "features": features,
-    }
-
-
-def _kinematics(data: DataConfig, wanted: np.ndarray, *, n_jobs: int) -> EventTable | None:
-    """The wanted events by id, with every feature the data have; None for the toy."""
-    if data.reader == "toy":
-        return None
-    source = as_features(data, n_jobs=n_jobs).data
-    path = data_path(source)
-    found = []
-    if source.reader == "arrays":
-        table = arrays.read_arrays(path, arrays.FEATURES, sidebands=False).data
-        found.append(table[np.isin(table.event_id, wanted)])
-    else:
-        names = next(SCANNERS[source.reader](path, None, 1)).events.names
-        feature_definitions.check_features(names)
-        bundled = source.reader == "bundled"
-        read = read_bundled if bundled else read_lhco_features
-        n_rows = count_events(path, bundled=bundled)
-        for start in range(0, n_rows, BLOCK_ROWS):
-            table = read(path, names, rows=(start, min(start + BLOCK_ROWS, n_rows)))
-            found.append(table[np.isin(table.event_id, wanted)])
-    known = np.concatenate([table.event_id for table in found])
-    if missing := np.setdiff1d(wanted, known).tolist():
-        raise DataError(
-            f"{path}: event {missing[0]} of the search is not in it ({len(missing)} such events); "
-            "give the data that were searched"
-        )
-    order = np.argsort(known)
-    return EventTable(
-        known[order],
-        np.concatenate([table.mass for table in found])[order],
-        np.concatenate([table.features for table in found])[order],
-        found[0].names,
-        found[0].units,
-        None,
-        str(path),
+    return TopEvent(
+        event_id=event,
+        mass=float(ranked.mass[place]),
+        score=float(ranked.score[place]),
+        window=(float(ranked.low[place]), float(ranked.high[place])),
+        log10_efficiency=float(ranked.log10_efficiency[place]),
+        features=features,
     )

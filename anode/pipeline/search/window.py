@@ -11,7 +11,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,12 @@ from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import TemplateConfig
+from anode.pipeline.search.window_file import (
+    WindowFile,
+    WindowIndependence,
+    WindowTemplate,
+    read_window_file,
+)
 from anode.regions.mass import sample_masses
 from anode.regions.windows import Window
 from anode.seeding import stream, stream_seed
@@ -36,11 +42,11 @@ log = logging.getLogger(__name__)
 BANDWIDTH = 10.0  # GeV, of the kernel density estimate of a template's masses
 
 
-class Template(NamedTuple):
-    """Background that is not counted in the window.
+class TemplateScores(NamedTuple):
+    """Scores of background that is not counted in the window.
 
     Attributes:
-        score: (n,).
+        score: (n,) scores.
         source: "sampled" or "sidebands".
     """
 
@@ -52,9 +58,9 @@ class WindowJob(NamedTuple):
     """What a window's process needs.
 
     Attributes:
-        config: of the window's run.
-        efficiencies: of background, at the cuts; descending.
-        template: on which they are fixed.
+        config: configuration of the window's run.
+        efficiencies: fractions of background at the cuts, descending.
+        template: background on which they are fixed.
     """
 
     config: RunConfig
@@ -96,23 +102,21 @@ def search_window(job: WindowJob) -> Path:
             },
             {"score": method.meaning, "mass_unit": "GeV"},
         )
-        io.write_json(
-            result,
-            {
-                "low": window.low,
-                "high": window.high,
-                "strip": method.strip,
-                "thresholds": {f"{cut.nominal:g}": cut.threshold for cut in cuts},
-                "template": {
-                    "source": template.source,
-                    "n_events": len(template.score),
-                    "efficiency": [cut.efficiency for cut in cuts],
-                    "efficiency_error": [cut.error for cut in cuts],
-                },
-                "n_total": int(inside.sum()),
-                "independence": _independence(data.mass[inside], score[inside], window),
-            },
+        content = WindowFile(
+            low=window.low,
+            high=window.high,
+            strip=method.strip,
+            thresholds={f"{cut.nominal:g}": cut.threshold for cut in cuts},
+            template=WindowTemplate(
+                source=template.source,
+                n_events=len(template.score),
+                efficiency=tuple(cut.efficiency for cut in cuts),
+                efficiency_error=tuple(cut.error for cut in cuts),
+            ),
+            n_total=int(inside.sum()),
+            independence=_independence(data.mass[inside], score[inside], window),
         )
+        io.write_json(result, content.to_json())
     return directory.path
 
 
@@ -143,19 +147,19 @@ def as_scored(method: AnomalyMethod, events: EventTable, window: Window) -> Even
 
 def _template(
     method: AnomalyMethod, prepared: Prepared, score: np.ndarray, job: WindowJob
-) -> Template:
+) -> TemplateScores:
     data, window = prepared.data, prepared.regions.signal
     if job.template.source != "sidebands":
         events = _drawn(method, prepared, job)
         if events is not None:
             drawn = search_scores(method, events, window, np.zeros(len(events), dtype=bool))
-            return Template(drawn, "sampled")
+            return TemplateScores(drawn, "sampled")
         if job.template.source == "sampled":
             raise DataError(
                 f"template.source=sampled needs a method with p_bg, got {method.title}; use "
                 "sidebands"
             )
-    return Template(score[_beside(data.mass, window, method.strip)], "sidebands")
+    return TemplateScores(score[_beside(data.mass, window, method.strip)], "sidebands")
 
 
 def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:
@@ -183,61 +187,57 @@ def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:
     return below | above
 
 
-def _independence(mass: np.ndarray, score: np.ndarray, window: Window) -> dict[str, Any] | None:
+def _independence(
+    mass: np.ndarray, score: np.ndarray, window: Window
+) -> WindowIndependence | None:
     """Whether the score knows the mass within the window; None where all events have one score."""
     if np.ptp(score) == 0:
         return None
-    found = independence(mass, score, (window.low, window.high))
-    rates = {
-        share: {"chi2": float(rate.chi2), "ndf": int(rate.ndf), "p_value": float(rate.p_value)}
-        for share, rate in found.rates.items()
-    }
-    return {**found._asdict(), "rates": rates}
+    return WindowIndependence.of(independence(mass, score, (window.low, window.high)))
 
 
 class FinishedWindow(NamedTuple):
     """What a window's process left.
 
     Attributes:
-        cuts: for the spectra.
-        event_id, score: (S,) of the events that pass the loosest cut, as ``cuts`` has them.
-        described: the content of ``window.json``.
+        cuts: cuts and the events that pass them, for the spectra.
+        event_id, score: (S,) ids and scores of the events that pass the loosest cut, as ``cuts``
+            has them.
+        file: content of ``window.json``.
     """
 
     cuts: WindowCuts
     event_id: np.ndarray
     score: np.ndarray
-    described: dict[str, Any]
+    file: WindowFile
 
 
 def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindow:
     """The result of one window.
 
     Args:
-        directory: of the window.
-        efficiencies: (E,) of the search; no event passes a cut that the window could not fix.
+        directory: folder of the window.
+        efficiencies: (E,) cuts of the search; no event passes a cut that the window could not fix.
 
     Raises:
         DataError: a file is missing or broken.
     """
-    described = io.read_json(directory / "window.json")
+    window = read_window_file(directory / "window.json")
     with io.open_hdf5(directory / "selected.h5") as file:
         event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
-    missing = len(efficiencies) - len(described["thresholds"])  # the tightest
-    thresholds = np.array([*described["thresholds"].values(), *[np.inf] * missing])
-    template = described["template"]
-    share, error = (
-        np.array([*template[key], *[np.nan] * missing])
-        for key in ("efficiency", "efficiency_error")
-    )
+    missing = len(efficiencies) - len(window.thresholds)  # the tightest
+    thresholds = np.array([*window.thresholds.values(), *[np.inf] * missing])
+    template = window.template
+    efficiency = np.array([*template.efficiency, *[np.nan] * missing])
+    error = np.array([*template.efficiency_error, *[np.nan] * missing])
     cuts = WindowCuts(
-        described["low"],
-        described["high"],
-        described["strip"],
+        window.low,
+        window.high,
+        window.strip,
         thresholds,
-        share,
+        efficiency,
         error,
         mass,
         (score[:, None] > thresholds).sum(axis=1),
     )
-    return FinishedWindow(cuts, event_id, score, described)
+    return FinishedWindow(cuts, event_id, score, window)

@@ -1,4 +1,4 @@
-"""Do several runs differ by more than their seeds do?"""
+"""Comparison of runs: those of a study, or those that lie in some folders."""
 
 import dataclasses
 import glob
@@ -7,16 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
 from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
-from anode.evaluation.comparison import QUANTITIES as QUANTITIES
-from anode.evaluation.comparison import FinishedRun, Places, read_groups
-from anode.evaluation.comparison import summary as summary
+from anode.evaluation.comparison import Comparison, FinishedRun, Places
 from anode.evaluation.curves import curve_from_datasets
 from anode.pipeline.runs.config import load_run
 from anode.pipeline.runs.run_directory import RunDirectory
@@ -29,6 +26,7 @@ from anode.pipeline.studies.study import (
     raise_failures,
     study_runs,
 )
+from anode.records import Json
 from anode.reporting.common.style import save_figure
 from anode.reporting.common.tables import comparison_table
 from anode.reporting.study.all_figures import study_figures
@@ -161,7 +159,7 @@ def group_runs(
                 raise ConfigError(f"group_by: {run.path} has no key {', '.join(unknown)}")
             name = ", ".join(f"{key}={_text(run, key)}" for key in group_by) or "all runs"
         groups.setdefault(name, []).append(run)
-    return {name: sorted(found, key=_seed) for name, found in groups.items()}
+    return {name: sorted(members, key=_seed) for name, members in groups.items()}
 
 
 def write_comparison(
@@ -183,14 +181,14 @@ def write_comparison(
         published: numbers of others to be drawn in "scan" and "robustness".
         labels: what variants and points are called in figures.
     """
-    content = summary(groups, places)
+    comparison = Comparison.of(groups, places)
     curves = {
         name: [run.curve for run in runs if run.curve is not None] for name, runs in groups.items()
     }
-    for name, figure in study_figures(figures, read_groups(content), curves, published, labels):
+    for name, figure in study_figures(figures, comparison.groups, curves, published, labels):
         save_figure(figure, output / name)
     metrics = {name: [run.metrics for run in runs] for name, runs in groups.items()}
-    io.write_json(output / "comparison.json", content)
+    io.write_json(output / "comparison.json", comparison.to_json())
     io.write_text(output / "comparison.md", comparison_table(metrics, markdown=True) + "\n")
     print(comparison_table(metrics))
     print(f"figures and numbers: {output}")
@@ -202,7 +200,7 @@ def _read_run(directory: RunDirectory) -> FinishedRun:
         with io.open_hdf5(directory.curves) as file:
             curve = curve_from_datasets({name: file[name][:] for name in file})
     settings = dict(_flat(load_run(directory.config).identity))
-    return FinishedRun(directory.path, settings, io.read_json(directory.metrics), curve)
+    return FinishedRun(directory.path, settings, directory.read_metrics(), curve)
 
 
 def _differing(runs: Sequence[FinishedRun]) -> list[str]:
@@ -224,19 +222,19 @@ def _differing(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def _seed(run: FinishedRun) -> int:
-    return int(run.metrics["seed"])
+    return run.metrics.seed
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested keys joined by dots."""
-    items: list[tuple[str, Any]] = []
+def _flat(content: Mapping[str, Json], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested keys joined by dots, and their values as text."""
+    items: list[tuple[str, str]] = []
     for key, value in content.items():
         if isinstance(value, Mapping):
             items += _flat(value, f"{prefix}{key}.")
         else:
-            items.append((prefix + key, value))
+            items.append((prefix + key, json.dumps(value).strip('"')))
     return items
 
 
 def _text(run: FinishedRun, key: str) -> str:
-    return json.dumps(run.settings.get(key)).strip('"')
+    return run.settings.get(key, "null")

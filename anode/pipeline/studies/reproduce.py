@@ -5,11 +5,10 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from anode.configuration.builder import CONFIG_DIR, build, resolve
+from anode.configuration.composition import compose
 from anode.errors import ConfigError
 from anode.pipeline.search import calibrate, report, search
 from anode.pipeline.search.calibrate import CalibrateConfig
@@ -70,9 +69,7 @@ def reproduce(config: ReproduceConfig) -> None:
 def _search(n_jobs: int) -> None:
     """The bundled events searched, and the report of it."""
     run_dir, output = "results/search/bundled", "results/reference/search"
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("search", ["experiment=search", f"n_jobs={n_jobs}", f"run_dir={run_dir}"])
+    raw = compose("search", ["experiment=search", f"n_jobs={n_jobs}", f"run_dir={run_dir}"])
     search.find(search_from_mapping(resolve(raw)))
     calibration = f"{output}/calibration/anode_no_signal/calibration.json"
     report.report(report.ReportConfig(run_dir, f"{output}/bundled", calibration))
@@ -84,12 +81,9 @@ def calibration_names() -> list[str]:
 
 
 def read_calibration(name: str) -> CalibrateConfig:
-    """A calibration as ``calibrate.py`` gets it."""
-    GlobalHydra.instance().clear()
+    """A calibration as ``anode calibrate`` gets it."""
     chosen = name.removeprefix("calibration_")
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("calibrate", [f"calibration={chosen}"])
-    return calibrate.parse_calibrate(raw)
+    return calibrate.parse_calibrate(compose("calibrate", [f"calibration={chosen}"]))
 
 
 def study_names() -> list[str]:
@@ -98,8 +92,5 @@ def study_names() -> list[str]:
 
 
 def read_study(name: str) -> Study:
-    """A study as ``compare.py study=NAME`` gets it."""
-    GlobalHydra.instance().clear()  # the one of the calling command's own configuration
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("compare", [f"study={name}"])
-    return build(Study, resolve(raw)["study"], "study")
+    """A study as ``anode compare study=NAME`` gets it."""
+    return build(Study, resolve(compose("compare", [f"study={name}"]))["study"], "study")

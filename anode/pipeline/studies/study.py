@@ -1,4 +1,4 @@
-"""Which runs make a study, and how are the missing ones made? A process takes a seed."""
+"""Runs of a study, and how the missing ones are made: a process takes a seed."""
 
 import contextlib
 import dataclasses
@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from anode import progress
 from anode.errors import AnodeError, ConfigError, RunDirectoryError
-from anode.io import read_json
 from anode.parallel import stream_jobs
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
@@ -275,8 +274,8 @@ def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]
 
 
 def _outcome(cell: StudyRun) -> str:
-    metrics = read_json(RunDirectory(cell.run_dir).metrics)
-    peak, seconds = metrics.get("max_sic"), metrics.get("seconds")
+    metrics = RunDirectory(cell.run_dir).read_metrics()
+    peak, seconds = metrics.max_sic, metrics.seconds
     parts = ["finished" if peak is None else f"max SIC {peak:.2f}"]
     return ", ".join(parts if seconds is None else [*parts, f"{seconds:.0f} s"])
 

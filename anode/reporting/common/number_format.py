@@ -1,8 +1,8 @@
-"""How does a physicist write a number: value with error, p-value, significance?"""
+"""Numbers as text: values with errors, p-values, significances, windows."""
 
 import math
 
-from anode.statistics.scan.search_result import Row
+from anode.statistics.scan.window_result import CutWindow
 
 MISSING = "-"
 _SMALLEST_PLAIN = 1e-3
@@ -142,8 +142,8 @@ def _fixed(value: float, places: int) -> str:
     return f"{round(value, places) + 0.0:,.{max(places, 0)}f}"
 
 
-def window_of(row: Row) -> str:
+def window_of(row: CutWindow) -> str:
     """Name of a window and its cut."""
-    at = efficiency_text(row["efficiency"])
-    cut = "without a cut" if row["efficiency"] >= 1 else f"at efficiency {at}"
-    return f"{mass_range(row['low'], row['high'])} {cut}"
+    at = efficiency_text(row.efficiency)
+    cut = "without a cut" if row.efficiency >= 1 else f"at efficiency {at}"
+    return f"{mass_range(row.low, row.high)} {cut}"

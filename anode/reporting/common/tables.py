@@ -1,137 +1,133 @@
-"""What came out, in numbers: one run, or the median and 68% interval over several?"""
+"""Tables of results: one run, or the median and 68% interval over several."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from anode.evaluation.comparison import summarise
-
-Metrics = Mapping[str, Any]
-"""Content of one ``metrics.json``."""
+from anode.evaluation.run_metrics import RunMetrics
 
 MISSING = "-"
 CEILING_NOTE = "* uses truth labels: a ceiling, not a search"
 
 
-def result_table(metrics: Metrics, *, markdown: bool = False) -> str:
+def result_table(metrics: RunMetrics, *, markdown: bool = False) -> str:
     """The result of one run, a quantity a line.
 
     Args:
-        metrics: content of ``metrics.json``; missing keys and nulls are shown as "-".
+        metrics: numbers of the run; those that are None are shown as "-".
         markdown: a markdown table rather than aligned text.
     """
     rows = [
-        ("method", str(metrics.get("method", MISSING))),
-        ("seed", str(metrics.get("seed", MISSING))),
-        ("data events in signal region / sidebands", _counts(metrics, "n_data_sr", "n_data_sb")),
-        ("injected signal in signal region", _counts(metrics, "n_injected_sr")),
+        ("method", metrics.method),
+        ("seed", str(metrics.seed)),
+        (
+            "data events in signal region / sidebands",
+            _counts(metrics.n_data_sr, metrics.n_data_sb),
+        ),
+        ("injected signal in signal region", _counts(metrics.n_injected_sr)),
         ("S/B, S/sqrt(B)", _signal(metrics)),
-        ("test signal / background", _counts(metrics, "n_test_signal", "n_test_background")),
-        ("events dropped", _counts(metrics, "n_dropped")),
+        ("test signal / background", _counts(metrics.n_test_signal, metrics.n_test_background)),
+        ("events dropped", _counts(metrics.n_dropped)),
     ]
-    if metrics.get("auc") is None:
+    if metrics.auc is None:
         rows.append(("AUC, SIC", "no truth labels: no ROC/SIC"))
     else:
         rows += _performance_rows(metrics)
-    if metrics.get("signal_fraction") is not None:
+    if metrics.signal_fraction is not None:
         rows.append(("signal fraction, fitted", _fraction(metrics)))
-    if metrics.get("seconds") is not None:
-        rows.append(("time", f"{_seconds(metrics['seconds']):.0f} s"))
+    if metrics.seconds is not None:
+        rows.append(("time", f"{metrics.seconds:.0f} s"))
     return table(["quantity", "value"], rows, markdown=markdown)
 
 
-def comparison_table(groups: Mapping[str, Sequence[Metrics]], *, markdown: bool = False) -> str:
+def comparison_table(groups: Mapping[str, Sequence[RunMetrics]], *, markdown: bool = False) -> str:
     """Median and 68% interval over the runs of each group, a group a line.
 
     CPU seconds have a column if a run has them, and per unit of max SIC another if there are
     several methods. An asterisk marks a method that uses truth labels.
 
     Args:
-        groups: name -> contents of ``metrics.json``, one a run.
+        groups: name -> numbers of its runs.
         markdown: a markdown table rather than aligned text.
     """
     runs = [metrics for members in groups.values() for metrics in members]
     columns = _columns(runs)
     rows = [
         (
-            f"{name}*" if any(metrics.get("uses_truth") for metrics in members) else name,
+            f"{name}*" if any(metrics.uses_truth for metrics in members) else name,
             str(len(members)),
             *(text(members) for text in columns.values()),
         )
         for name, members in groups.items()
     ]
     notes = ["median [16%, 84%] over runs; (n) where only n runs have the value"]
-    if any(metrics.get("uses_truth") for metrics in runs):
+    if any(metrics.uses_truth for metrics in runs):
         notes.append(rf"\{CEILING_NOTE}" if markdown else CEILING_NOTE)  # or it is a bullet
     lines = "\n\n".join(notes) if markdown else "\n".join(notes)
     return table(("group", "runs", *columns), rows, markdown=markdown) + f"\n{lines}\n"
 
 
-_Cell = Callable[[Sequence[Metrics]], str]
+_Cell = Callable[[Sequence[RunMetrics]], str]
 """From the runs of a group to a cell."""
 
 
-def _columns(runs: Sequence[Metrics]) -> dict[str, _Cell]:
+def _columns(runs: Sequence[RunMetrics]) -> dict[str, _Cell]:
     """The columns that these runs have something for, after name and number of runs."""
-    methods = {metrics.get("method") for metrics in runs}
-    fprs = dict.fromkeys(key for metrics in runs for key in metrics.get("sic_at_fpr") or {})
+    methods = {metrics.method for metrics in runs}
+    fprs = dict.fromkeys(key for metrics in runs for key in metrics.sic_at_fpr or {})
     columns = {
         "S/B [%]": _column(_percent_signal, 2),
-        "AUC": _column(lambda m: m.get("auc"), 3),
-        "max SIC": _column(lambda m: m.get("max_sic"), 2),
+        "AUC": _column(lambda m: m.auc, 3),
+        "max SIC": _column(lambda m: m.max_sic, 2),
     }
     for key in fprs:
         columns[f"SIC at FPR {key}"] = _column(_sic_at(key), 2)
     if any(_sculpting(metrics) is not None for metrics in runs):
         columns["chi2/ndf of pass rate at 1%"] = _column(_sculpting, 1)
-    if len(methods) == 1 and any(metrics.get("likelihood_gain") for metrics in runs):
+    if len(methods) == 1 and any(metrics.likelihood_gain for metrics in runs):
         columns["gain in log p [1e-3]"] = _column(_gain, 2)
     columns["lowest FPR (test background)"] = _statistics
-    if any(metrics.get("cpu_seconds") is not None for metrics in runs):
-        columns["CPU [s]"] = _column(lambda m: m.get("cpu_seconds"), 0)
+    if any(metrics.cpu_seconds is not None for metrics in runs):
+        columns["CPU [s]"] = _column(lambda m: m.cpu_seconds, 0)
         if len(methods) > 1:
             columns["CPU [s] / max SIC"] = _column(_cost, 1)
-    columns["time [s]"] = _column(_time, 0)
+    columns["time [s]"] = _column(lambda m: m.seconds, 0)
     return columns
 
 
-def _column(value: Callable[[Metrics], float | None], digits: int) -> _Cell:
+def _column(value: Callable[[RunMetrics], float | None], digits: int) -> _Cell:
     return lambda members: _interval([value(metrics) for metrics in members], digits)
 
 
-def _sic_at(key: str) -> Callable[[Metrics], float | None]:
-    return lambda metrics: (metrics.get("sic_at_fpr") or {}).get(key)
+def _sic_at(key: str) -> Callable[[RunMetrics], float | None]:
+    return lambda metrics: (metrics.sic_at_fpr or {}).get(key)
 
 
-def _cost(metrics: Metrics) -> float | None:
+def _cost(metrics: RunMetrics) -> float | None:
     """CPU seconds per unit of max SIC."""
-    seconds, peak = metrics.get("cpu_seconds"), metrics.get("max_sic")
+    seconds, peak = metrics.cpu_seconds, metrics.max_sic
     return seconds / peak if seconds is not None and peak else None
 
 
-def _sculpting(metrics: Metrics) -> float | None:
+def _sculpting(metrics: RunMetrics) -> float | None:
     """chi2/ndf of a pass rate that is the same at every mass, for a cut that keeps 1%."""
-    test = (metrics.get("sculpting") or {}).get("1e-2")
-    return None if test is None else test["chi2"] / test["ndf"]
+    test = metrics.sculpting.get("1e-2")
+    return None if test is None else test.chi2 / test.ndf
 
 
-def _gain(metrics: Metrics) -> float | None:
+def _gain(metrics: RunMetrics) -> float | None:
     """Mean of log p_data - log p_bg of unseen data, in thousandths."""
-    gain = metrics.get("likelihood_gain")
+    gain = metrics.likelihood_gain
     return None if gain is None else 1e3 * gain
 
 
-def _percent_signal(metrics: Metrics) -> float | None:
-    return None if metrics.get("s_over_b") is None else 100 * float(metrics["s_over_b"])
+def _percent_signal(metrics: RunMetrics) -> float | None:
+    return None if metrics.s_over_b is None else 100 * metrics.s_over_b
 
 
-def _time(metrics: Metrics) -> float | None:
-    return None if metrics.get("seconds") is None else _seconds(metrics["seconds"])
-
-
-def _statistics(members: Sequence[Metrics]) -> str:
+def _statistics(members: Sequence[RunMetrics]) -> str:
     """The cut on statistics: lowest FPR at which SIC is quoted, and the events behind it."""
-    floors = [metrics["fpr_floor"] for metrics in members if metrics.get("fpr_floor") is not None]
-    counts = [metrics.get("n_test_background") for metrics in members]
+    floors = [metrics.fpr_floor for metrics in members if metrics.fpr_floor is not None]
+    counts = [metrics.n_test_background for metrics in members]
     known = sorted({count for count in counts if count is not None})
     if not floors or not known:
         return MISSING
@@ -139,27 +135,27 @@ def _statistics(members: Sequence[Metrics]) -> str:
     return f"{max(floors):.1e} ({events})"
 
 
-def _performance_rows(metrics: Metrics) -> list[tuple[str, str]]:
+def _performance_rows(metrics: RunMetrics) -> list[tuple[str, str]]:
     """AUC, max SIC, and SIC at each FPR, with errors where they are stored."""
-    rows = [("AUC", _measured(metrics["auc"], metrics.get("auc_error"), 3))]
-    peak = _measured(metrics.get("max_sic"), metrics.get("max_sic_error"), 2)
-    if metrics.get("max_sic_fpr") is not None:
-        peak += f" at FPR {metrics['max_sic_fpr']:.2g}"
+    rows = [("AUC", _measured(metrics.auc, metrics.auc_error, 3))]
+    peak = _measured(metrics.max_sic, metrics.max_sic_error, 2)
+    if metrics.max_sic_fpr is not None:
+        peak += f" at FPR {metrics.max_sic_fpr:.2g}"
     rows.append(("max SIC", peak))
-    errors = metrics.get("sic_at_fpr_error") or {}
-    floor = metrics.get("fpr_floor")
-    for key, value in (metrics.get("sic_at_fpr") or {}).items():
+    errors = metrics.sic_at_fpr_error or {}
+    floor = metrics.fpr_floor
+    for key, value in (metrics.sic_at_fpr or {}).items():
         below = f"below the floor of {floor:.2g}" if floor is not None else MISSING
         text = below if value is None else _measured(value, errors.get(key), 2)
         rows.append((f"SIC at FPR {key}", text))
     return rows
 
 
-def _fraction(metrics: Metrics) -> str:
+def _fraction(metrics: RunMetrics) -> str:
     """Fitted signal fraction of the signal region, and the true one where it is known."""
-    fitted, error = metrics["signal_fraction"], metrics.get("signal_fraction_error")
+    fitted, error = metrics.signal_fraction, metrics.signal_fraction_error
     text = f"{fitted:.2%}" + ("" if error is None else f" ± {error:.2%}")
-    true = metrics.get("true_signal_fraction")
+    true = metrics.true_signal_fraction
     return text if true is None else f"{text} (true {true:.2%})"
 
 
@@ -170,22 +166,16 @@ def _measured(value: float | None, error: float | None, digits: int) -> str:
     return f"{value:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
 
 
-def _counts(metrics: Metrics, *keys: str) -> str:
+def _counts(*counts: int | None) -> str:
     """Event counts, thousands separated."""
-    counts = [metrics.get(key) for key in keys]
     return " / ".join(MISSING if count is None else f"{count:,}" for count in counts)
 
 
-def _signal(metrics: Metrics) -> str:
+def _signal(metrics: RunMetrics) -> str:
     """How much signal there was to find."""
-    fraction, significance = metrics.get("s_over_b"), metrics.get("s_over_sqrt_b")
+    fraction, significance = metrics.s_over_b, metrics.s_over_sqrt_b
     left = MISSING if fraction is None else f"{fraction:.2%}"
     return f"{left}, {MISSING if significance is None else f'{significance:.2f}'}"
-
-
-def _seconds(seconds: float | Mapping[str, float]) -> float:
-    """Total time, whether stored as one number or per stage."""
-    return float(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds)
 
 
 def _interval(values: Sequence[float | None], digits: int) -> str:

@@ -1,14 +1,15 @@
-"""How does a search become a page that can be read, printed and sent?"""
+"""Report of a search: a page that can be read, printed and sent."""
 
 import base64
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
 
+from anode.provenance import Manifest
 from anode.reporting.common.number_format import efficiency_text, mass_range
 from anode.reporting.common.tables import table as text_table
 from anode.reporting.search import report_tables as tables
@@ -21,7 +22,8 @@ from anode.reporting.search.report_text import (
     verdict_level,
 )
 from anode.reporting.search.warnings import SearchWarning
-from anode.statistics.scan.search_result import Search
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.top_events import TopEvents
 
 CAPTIONS = {
     "scan": "Local p-value of every window. Grey bands: global significance of the largest "
@@ -70,21 +72,21 @@ class Report(NamedTuple):
 
 
 def make_report(
-    search: Search,
+    search: SearchResult,
     raised: Sequence[SearchWarning],
     *,
     figures: Sequence[str],
-    top_events: Mapping[str, Any] | None = None,
-    manifest: Mapping[str, Any] | None = None,
+    top_events: TopEvents | None = None,
+    manifest: Manifest | None = None,
 ) -> Report:
     """Put the content of a search into words and tables.
 
     Args:
-        search: content of ``search.json``.
+        search: what it has found.
         raised: its warnings.
         figures: names of the figures there are, a subset of ``CAPTIONS``.
-        top_events: content of ``top_events.json``.
-        manifest: content of ``manifest.json``.
+        top_events: its highest-scoring events, if they are known.
+        manifest: how it was made, if it is known.
 
     Raises:
         DataError: an event is twice in a table.
@@ -96,14 +98,14 @@ def make_report(
         _limited(search, figures),
         _events(top_events),
         _checked(figures),
-        _provenance(search, manifest or {}),
+        _provenance(search, manifest or Manifest()),
         _appendix(search),
     ]
-    data = search["data"]
-    names = ", ".join(data["files"]) or str(data["source"])
+    data = search.data
+    names = ", ".join(data.files) or data.source
     return Report(
-        f"Search with {search['title']}",
-        f"{search['n_events']:,} events of {names}",
+        f"Search with {search.title}",
+        f"{search.n_events:,} events of {names}",
         verdict_level(search),
         verdict(search, raised),
         summary_lines(search),
@@ -159,18 +161,18 @@ def _markdown(table: Table) -> str:
     return text_table(table.header, table.rows, markdown=True)
 
 
-def _compared(search: Search) -> Section | None:
-    if search["best"] is None and search["best_inclusive"] is None:
+def _compared(search: SearchResult) -> Section | None:
+    if search.best is None and search.best_inclusive is None:
         return None
     return Section("Before and after the selection", tables=[tables.before_after_table(search)])
 
 
-def _scanned(search: Search, figures: Sequence[str]) -> Section:
-    scan = search["scan"]
+def _scanned(search: SearchResult, figures: Sequence[str]) -> Section:
+    scan = search.scan
     shown = _shown(search)
     text = (
-        f"{scan['width']:.0f} GeV wide windows every {scan['step']:.0f} GeV over "
-        f"{mass_range(scan['start'], scan['stop'])}; the expectation comes from a fit to the "
+        f"{scan.width:.0f} GeV wide windows every {scan.step:.0f} GeV over "
+        f"{mass_range(scan.start, scan.stop)}; the expectation comes from a fit to the "
         f"selected spectrum outside the window. Below, efficiency {efficiency_text(shown)}; "
         "all others are in the appendix."
     )
@@ -182,15 +184,15 @@ def _scanned(search: Search, figures: Sequence[str]) -> Section:
     )
 
 
-def _shown(search: Search) -> float:
+def _shown(search: SearchResult) -> float:
     """The efficiency that tables show: of the largest excess, or the tightest that was counted."""
-    best = search["best"]
+    best = search.best
     if best is not None:
-        return float(best["efficiency"])
-    return min((float(row["efficiency"]) for row in search["windows"]), default=1.0)
+        return best.efficiency
+    return min((row.efficiency for row in search.windows), default=1.0)
 
 
-def _excess(search: Search, figures: Sequence[str]) -> Section | None:
+def _excess(search: SearchResult, figures: Sequence[str]) -> Section | None:
     lines = resonance_lines(search)
     found = tables.bump_hunter_table(search)
     shown = [tables.lines_table(lines, "Fitted resonance")] if lines else []
@@ -200,8 +202,8 @@ def _excess(search: Search, figures: Sequence[str]) -> Section | None:
     return Section("Largest excess", tables=shown, figures=drawn) if shown or drawn else None
 
 
-def _limited(search: Search, figures: Sequence[str]) -> Section | None:
-    if all(row["limit"] is None for row in search["windows"]):
+def _limited(search: SearchResult, figures: Sequence[str]) -> Section | None:
+    if all(row.limit is None for row in search.windows):
         return None
     shown = _shown(search)
     return Section(
@@ -211,19 +213,19 @@ def _limited(search: Search, figures: Sequence[str]) -> Section | None:
     )
 
 
-def _events(top_events: Mapping[str, Any] | None) -> Section | None:
+def _events(top_events: TopEvents | None) -> Section | None:
     if top_events is None:
         return None
-    named = {"overall": "In the whole scan", "hotspot": "In the best window"}
+    named = {"In the whole scan": top_events.overall, "In the best window": top_events.hotspot}
     text = (
         "Scores of different windows are not comparable as numbers: events are ordered by the "
         "background efficiency of a cut at their score, whose log10 is given. J1 is the lighter "
         "jet."
     )
     shown = [
-        tables.events_table(top_events[key], top_events["units"])._replace(caption=caption)
-        for key, caption in named.items()
-        if top_events.get(key)
+        tables.events_table(events, top_events.units)._replace(caption=caption)
+        for caption, events in named.items()
+        if events
     ]
     return Section("Highest-scoring events", [text], shown) if shown else None
 
@@ -233,27 +235,27 @@ def _checked(figures: Sequence[str]) -> Section | None:
     return Section("Checks", figures=drawn) if drawn else None
 
 
-def _provenance(search: Search, manifest: Mapping[str, Any]) -> Section:
-    data = search["data"]
-    cuts = ", ".join(efficiency_text(e) for e in search["efficiencies"])
-    low, high = search["fit_range"]
+def _provenance(search: SearchResult, manifest: Manifest) -> Section:
+    data = search.data
+    cuts = ", ".join(efficiency_text(e) for e in search.efficiencies)
+    low, high = search.fit_range
     lines: list[Line] = [
-        ("method", f"{search['title']} ({search['method']})"),
-        ("files", ", ".join(data["files"]) or "none"),
-        ("sha256", str(data["sha256"])),
-        ("events", f"{search['n_events']:,} used, {search['n_dropped']:,} dropped"),
+        ("method", f"{search.title} ({search.method})"),
+        ("files", ", ".join(data.files) or "none"),
+        ("sha256", data.sha256),
+        ("events", f"{search.n_events:,} used, {search.n_dropped:,} dropped"),
         ("background efficiencies", cuts),
-        ("fit", f"{mass_range(low, high)}, bins of {search['bin_width']:.0f} GeV"),
-        ("global p-values", f"{search['global']['n_toys']:,} toys"),
-        ("seed", str(search["seed"])),
-        ("time", _duration(search["seconds"], search["cpu_seconds"])),
+        ("fit", f"{mass_range(low, high)}, bins of {search.bin_width:.0f} GeV"),
+        ("global p-values", f"{search.toys.n_toys:,} toys"),
+        ("seed", str(search.seed)),
+        ("time", _duration(search.seconds, search.cpu_seconds)),
     ]
-    if "command" in manifest:
-        lines.append(("command", str(manifest["command"])))
-    if manifest.get("git_commit"):
-        changed = ", with uncommitted changes" if manifest.get("git_dirty") else ""
-        lines.append(("code", f"{manifest['git_commit'][:12]}{changed}"))
-    versions = {"python": manifest.get("python"), **manifest.get("packages", {})}
+    if manifest.command is not None:
+        lines.append(("command", manifest.command))
+    if manifest.git_commit:
+        changed = ", with uncommitted changes" if manifest.git_dirty else ""
+        lines.append(("code", f"{manifest.git_commit[:12]}{changed}"))
+    versions = {"python": manifest.python, **manifest.packages}
     known = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     return Section(
         "How it was made",
@@ -261,9 +263,9 @@ def _provenance(search: Search, manifest: Mapping[str, Any]) -> Section:
     )
 
 
-def _appendix(search: Search) -> Section:
+def _appendix(search: SearchResult) -> Section:
     shown = _shown(search)
-    others = [e for e in (1.0, *search["efficiencies"]) if e != shown]
+    others = [e for e in (1.0, *search.efficiencies) if e != shown]
     return Section(
         "Appendix: all other efficiencies",
         tables=[tables.scan_table(search, efficiency) for efficiency in others],

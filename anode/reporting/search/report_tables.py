@@ -1,9 +1,10 @@
-"""Which rows and columns do the tables of a search report have?"""
+"""Tables of a search report: their rows and columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from anode.errors import DataError
+from anode.events.feature_definitions import FEATURES
 from anode.reporting.common.number_format import (
     MISSING,
     efficiency_text,
@@ -20,13 +21,18 @@ from anode.reporting.search.report_text import (
     global_text,
     strength_text,
 )
-from anode.statistics.scan.search_result import Row, Search, rows_at, same_window
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.top_events import TopEvent
+from anode.statistics.scan.window_result import LargestExcess, WindowTest
 
 FEATURE_NAMES = {
     "mj1": "mJ1", "mj2": "mJ2", "pt_1": "pT1", "pt_2": "pT2", "tau21_1": "tau21 J1",
     "tau21_2": "tau21 J2", "delta_r": "delta R", "delta_eta": "delta eta",
 }  # fmt: skip
 """Columns of the tables of events, where the data have them."""
+
+MAX_OWN = 8
+"""Further columns, for features that a table of one's own names."""
 
 
 class Table(NamedTuple):
@@ -52,40 +58,40 @@ def lines_table(lines: Sequence[Line], caption: str = "") -> Table:
     return Table(("quantity", "value"), lines, caption=caption, words=True)
 
 
-def before_after_table(search: Search) -> Table:
+def before_after_table(search: SearchResult) -> Table:
     """The largest excess without a cut beside the best window without and with its cut."""
     columns = before_after(search)
     quantities = {
-        "window": lambda row: mass_range(row["low"], row["high"]),
-        "events": lambda row: f"{row['n_observed']:,.0f}",
+        "window": lambda row: mass_range(row.low, row.high),
+        "events": lambda row: f"{row.n_observed:,.0f}",
         "expected": _expected,
         "excess factor": excess_text,
-        "local p": lambda row: p_text(row["p_local"]),
-        "local Z": lambda row: z_text(row["z_local"]),
-        "global": lambda row: global_text(row) if "p_global" in row else MISSING,
+        "local p": lambda row: p_text(row.p_local),
+        "local Z": lambda row: z_text(row.z_local),
+        "global": lambda row: global_text(row) if isinstance(row, LargestExcess) else MISSING,
         "fitted signal events": strength_text,
     }
     rows = [(name, *(cell(row) for _, row in columns)) for name, cell in quantities.items()]
     return Table(("quantity", *(name for name, _ in columns)), rows, words=True)
 
 
-def scan_table(search: Search, efficiency: float) -> Table:
+def scan_table(search: SearchResult, efficiency: float) -> Table:
     """All windows at one efficiency."""
     header = ("window", "total", "passing", "expected", "excess factor", "local p", "local Z")
-    best = search["best_inclusive" if efficiency >= 1 else "best"]
+    best = search.best_inclusive if efficiency >= 1 else search.best
     rows, marked = [], []
-    for place, row in enumerate(rows_at(search, efficiency)):
-        if best is not None and same_window(row, best) and row["efficiency"] == best["efficiency"]:
+    for place, row in enumerate(search.at(efficiency)):
+        if best is not None and row.same_window(best) and row.efficiency == best.efficiency:
             marked.append(place)
         rows.append(
             (
-                mass_range(row["low"], row["high"]),
-                f"{row['n_total']:,.0f}",
-                f"{row['n_observed']:,.0f}",
+                mass_range(row.low, row.high),
+                f"{row.n_total:,.0f}",
+                f"{row.n_observed:,.0f}",
                 _expected(row),
                 excess_text(row),
-                p_text(row["p_local"]),
-                z_text(row["z_local"]),
+                p_text(row.p_local),
+                z_text(row.z_local),
                 _notes(row, place in marked),
             )
         )
@@ -94,17 +100,19 @@ def scan_table(search: Search, efficiency: float) -> Table:
     return Table((*header, "note"), rows, marked, caption)
 
 
-def limits_table(search: Search, efficiency: float) -> Table:
+def limits_table(search: SearchResult, efficiency: float) -> Table:
     """Upper limits of all windows at one efficiency."""
     header = ("window", "fitted signal", "limit", "expected limit", "68% of limits", "95%")
     rows = []
-    for row in rows_at(search, efficiency):
-        expected = [rounded(value) for value in row["limit"]["expected"]]
+    for row in search.at(efficiency):
+        if row.limit is None:
+            continue
+        expected = [rounded(value) for value in row.limit.expected]
         rows.append(
             (
-                mass_range(row["low"], row["high"]),
+                mass_range(row.low, row.high),
                 strength_text(row),
-                rounded(row["limit"]["observed"]),
+                rounded(row.limit.observed),
                 expected[2],
                 f"{expected[1]} to {expected[3]}",
                 f"{expected[0]} to {expected[4]}",
@@ -114,70 +122,74 @@ def limits_table(search: Search, efficiency: float) -> Table:
     return Table(header, rows, caption=f"Signal events that pass {cut}, 95% CL")
 
 
-def events_table(events: Sequence[Mapping[str, Any]], units: Mapping[str, str]) -> Table:
+def events_table(events: Sequence[TopEvent], units: Mapping[str, str]) -> Table:
     """The highest-scoring events, the rarest score first.
 
     Raises:
         DataError: an event is there twice.
     """
-    ids = [event["event_id"] for event in events]
+    ids = [event.event_id for event in events]
     if repeated := sorted({i for i in ids if ids.count(i) > 1}):
         raise DataError(
             f"top events must name every event once, but event {repeated[0]} is there "
             f"{ids.count(repeated[0])} times; write top_events.json again"
         )
-    known = [name for name in FEATURE_NAMES if all(name in e["features"] for e in events)]
+    own = [name for event in events[:1] for name in event.features if name not in FEATURES]
+    shown = (*FEATURE_NAMES, *own[:MAX_OWN])
+    known = [name for name in shown if all(name in event.features for event in events)]
     header = ["event", "window", "score", "log10 rarity", "mJJ [GeV]"]
     header += [_named(name, units.get(name, "")) for name in known]
     rows = [
         [
-            str(event["event_id"]),
-            mass_range(*event["window"]),
-            f"{event['score']:.2f}",
-            _rarity(event["log10_efficiency"]),
-            f"{event['mass']:.0f}",
-            *(_feature(event["features"][name], units.get(name, "")) for name in known),
+            str(event.event_id),
+            mass_range(*event.window),
+            f"{event.score:.2f}",
+            _rarity(event.log10_efficiency),
+            f"{event.mass:.0f}",
+            *(_feature(name, event.features[name], units.get(name, "")) for name in known),
         ]
         for event in events
     ]
     return Table(header, rows)
 
 
-def bump_hunter_table(search: Search) -> Table:
+def bump_hunter_table(search: SearchResult) -> Table:
     """What BumpHunter makes of the spectra."""
     rows = [
         (
             name,
-            "none" if found["low"] is None else mass_range(found["low"], found["high"]),
-            p_text(found.get("p_global")),
-            z_text(found.get("z_global")),
+            "none" if hunt.low is None or hunt.high is None else mass_range(hunt.low, hunt.high),
+            p_text(hunt.p_global),
+            z_text(hunt.z_global),
         )
-        for name, found in (search.get("bump_hunter") or {}).items()
-        if found
+        for name, hunt in search.bump_hunter.items()
     ]
     return Table(("spectrum", "bump", "global p", "global Z"), rows)
 
 
-def _expected(row: Row) -> str:
-    return with_error(row["n_expected"], row["n_expected_error"])
+def _expected(row: WindowTest) -> str:
+    return with_error(row.n_expected, row.n_expected_error)
 
 
-def _notes(row: Row, best: bool) -> str:
+def _notes(row: WindowTest, best: bool) -> str:
     notes = ["largest excess"] if best else []
-    if row["expected_from"] == "template":
+    if row.expected_from == "template":
         notes.append("template")
-    if not row["tested"]:
+    if not row.tested:
         notes.append("not tested")
-    if row["significance_from"] != "asymptotic":
-        notes.append(row["significance_from"])
+    if row.significance_from != "asymptotic":
+        notes.append(row.significance_from)
     return ", ".join(notes)
 
 
 def _named(name: str, unit: str) -> str:
-    return f"{FEATURE_NAMES[name]} [{unit}]" if unit else FEATURE_NAMES[name]
+    shown = FEATURE_NAMES.get(name, name)
+    return f"{shown} [{unit}]" if unit else shown
 
 
-def _feature(value: float, unit: str) -> str:
+def _feature(name: str, value: float, unit: str) -> str:
+    if name not in FEATURES:
+        return f"{value:.4g}"
     return f"{value:.0f}" if unit else f"{value:.2f}"
 
 

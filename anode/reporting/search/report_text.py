@@ -1,7 +1,6 @@
-"""What has a search found, in sentences and short lines?"""
+"""What a search has found, in sentences and short lines."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from anode.reporting.common.number_format import (
     z_text,
 )
 from anode.reporting.search.warnings import SearchWarning
-from anode.statistics.scan.search_result import Row, Search, independence_of, rows_at, same_window
+from anode.statistics.scan.search_result import ScoreMassTest, SearchResult
+from anode.statistics.scan.window_result import LargestExcess, WindowTest
 
 Line = tuple[str, str]
 """A quantity and its value."""
@@ -31,27 +31,27 @@ _VERDICTS = (
 """From which global Z on, how it is called, and what it means."""
 
 
-def verdict_level(search: Search) -> str:
+def verdict_level(search: SearchResult) -> str:
     """One of "untested", "none", "watch", "evidence", "excess"."""
-    best = search["best"]
+    best = search.best
     if best is None:
         return "untested"
     return _meaning(best)[0]
 
 
-def verdict(search: Search, raised: Sequence[SearchWarning]) -> str:
+def verdict(search: SearchResult, raised: Sequence[SearchWarning]) -> str:
     """One sentence: the largest excess, how rare it is over the whole scan, and what limits it."""
-    best = search["best"]
+    best = search.best
     if best is None:
         return "No window could be tested, so nothing is said about an excess; see the warnings."
     meaning = _meaning(best)[1]
-    n_tests = search["global"]["n_tests"]
+    n_tests = search.toys.n_tests
     about, from_ = "", ""
-    if best["p_global_from"] == "extrapolated":
-        about, from_ = "about ", f", extrapolated from {search['global']['n_toys']:,} toys"
+    if best.p_global_from == "extrapolated":
+        about, from_ = "about ", f", extrapolated from {search.toys.n_toys:,} toys"
     sentence = (
         f"The largest of {n_tests:,} tested counts, {window_of(best)}, has a global significance "
-        f"of {about}Z = {z_text(best['z_global'])} (p = {p_text(best['p_global'])}{from_}): "
+        f"of {about}Z = {z_text(best.z_global)} (p = {p_text(best.p_global)}{from_}): "
         f"{meaning}"
     )
     limiting = [warning.kind for warning in raised if warning.kind != "look-elsewhere"]
@@ -61,13 +61,13 @@ def verdict(search: Search, raised: Sequence[SearchWarning]) -> str:
     return f"{sentence}. {count} what this means: {', '.join(limiting)}."
 
 
-def summary_lines(search: Search) -> list[Line]:
+def summary_lines(search: SearchResult) -> list[Line]:
     """What a reader in a hurry needs of the largest excess."""
-    best = search["best"]
+    best = search.best
     if best is None:
         return []
     lines = [
-        ("hotspot", f"{mass_range(best['low'], best['high'])}{_resonance_mass(search)}"),
+        ("hotspot", f"{mass_range(best.low, best.high)}{_resonance_mass(search)}"),
         ("selection", _selection(best)),
         ("events in it", counts_text(best)),
         ("excess factor", excess_text(best)),
@@ -75,32 +75,27 @@ def summary_lines(search: Search) -> list[Line]:
         ("global", global_text(best)),
         ("signal events", f"{strength_text(best)}{_limit(best)}"),
     ]
-    template = best["template"]
+    template = best.template
     if template is not None:
-        expected = with_error(template["n_expected"], template["n_expected_error"])
+        expected = with_error(template.n_expected, template.n_expected_error)
         lines.append(
-            ("expected by the template", f"{expected}, local Z = {z_text(template['z_local'])}")
+            ("expected by the template", f"{expected}, local Z = {z_text(template.z_local)}")
         )
-    test = independence_of(search, best)
+    test = search.independence_in(best)
     if test is not None:
         lines.append(("score against mass", independence_text(test)))
     return lines
 
 
-def counts_text(row: Row) -> str:
-    """Observed and expected events.
-
-    Example:
-        >>> counts_text({"n_observed": 84.0, "n_expected": 51.23, "n_expected_error": 3.14})
-        '84 observed, 51.2 ± 3.1 expected'
-    """
-    expected = with_error(row["n_expected"], row["n_expected_error"])
-    return f"{row['n_observed']:,.0f} observed, {expected} expected"
+def counts_text(row: WindowTest) -> str:
+    """Observed and expected events."""
+    expected = with_error(row.n_expected, row.n_expected_error)
+    return f"{row.n_observed:,.0f} observed, {expected} expected"
 
 
-def excess_text(row: Row) -> str:
+def excess_text(row: WindowTest) -> str:
     """n_observed / n_expected with the errors of both; one event stands for the error of none."""
-    n, expected, error = row["n_observed"], row["n_expected"], row["n_expected_error"]
+    n, expected, error = row.n_observed, row.n_expected, row.n_expected_error
     if not expected or expected <= 0:
         return MISSING
     factor = n / expected
@@ -109,87 +104,88 @@ def excess_text(row: Row) -> str:
     )
 
 
-def global_text(row: Row) -> str:
+def global_text(row: LargestExcess) -> str:
     """p-value and significance over the whole scan."""
-    p = p_text(row["p_global"])
-    if row["p_global_error"]:
-        p = f"{p} (error {p_text(row['p_global_error'])})"
+    p = p_text(row.p_global)
+    if row.p_global_error:
+        p = f"{p} (error {p_text(row.p_global_error)})"
     z = None
-    if row["z_global_error"]:
-        z = with_error(row["z_global"], row["z_global_error"], digits=1)
-    where = "from toys" if row["p_global_from"] == "toys" else "extrapolated beyond the toys"
-    return f"p = {p}, Z = {z or z_text(row['z_global'])}, {where}"
+    if row.z_global_error:
+        z = with_error(row.z_global, row.z_global_error, digits=1)
+    where = "from toys" if row.p_global_from == "toys" else "extrapolated beyond the toys"
+    return f"p = {p}, Z = {z or z_text(row.z_global)}, {where}"
 
 
-def strength_text(row: Row) -> str:
+def strength_text(row: WindowTest) -> str:
     """Fitted signal events with their interval."""
-    fitted = row["strength"]
-    return with_errors(fitted["n_signal"], fitted["error_low"], fitted["error_high"])
+    fitted = row.strength
+    return with_errors(fitted.n_signal, fitted.error_low, fitted.error_high)
 
 
-def independence_text(test: Mapping[str, Any]) -> str:
+def independence_text(test: ScoreMassTest) -> str:
     """Test of a pass rate that is flat in the mass inside the window."""
     return (
-        f"flat pass rate inside: chi2/ndf = {test['pass_rate_chi2']:.1f}/{test['ndf']}, "
-        f"p = {p_text(test['p_value'])}; Pearson {test['pearson']:+.3f}"
+        f"flat pass rate inside: chi2/ndf = {test.pass_rate_chi2:.1f}/{test.ndf}, "
+        f"p = {p_text(test.p_value)}; Pearson {test.pearson:+.3f}"
     )
 
 
-def resonance_lines(search: Search) -> list[Line]:
+def resonance_lines(search: SearchResult) -> list[Line]:
     """The fitted resonance; empty without one."""
-    found = search["resonance"]
-    if found is None:
+    fitted = search.resonance
+    if fitted is None:
         return []
     return [
-        ("mass", f"{with_error(found['mass'], found['mass_error'])} GeV"),
-        ("width (Gaussian sigma)", f"{with_error(found['width'], found['width_error'])} GeV"),
-        ("events", with_error(found["n_signal"], found["n_signal_error"])),
-        ("local, at floating mass", f"p = {p_text(found['p_value'])}, Z = {z_text(found['z'])}"),
+        ("mass", f"{with_error(fitted.mass, fitted.mass_error)} GeV"),
+        ("width (Gaussian sigma)", f"{with_error(fitted.width, fitted.width_error)} GeV"),
+        ("events", with_error(fitted.n_signal, fitted.n_signal_error)),
+        ("local, at floating mass", f"p = {p_text(fitted.p_value)}, Z = {z_text(fitted.z)}"),
     ]
 
 
-def before_after(search: Search) -> list[tuple[str, Row]]:
+def before_after(search: SearchResult) -> list[tuple[str, WindowTest]]:
     """What there is to compare: the largest excess without a cut, the best window without and
     with its cut."""
-    best, uncut = search["best"], search["best_inclusive"]
+    best, uncut = search.best, search.best_inclusive
     if best is None:
         return [("largest excess, no cut", uncut)] if uncut is not None else []
-    same = [row for row in rows_at(search, 1.0) if same_window(row, best)]
-    columns = [("largest excess, no cut", uncut)] if uncut is not None else []
-    if same and (uncut is None or not same_window(same[0], uncut)):
+    same = [row for row in search.at(1.0) if row.same_window(best)]
+    columns: list[tuple[str, WindowTest]] = []
+    if uncut is not None:
+        columns.append(("largest excess, no cut", uncut))
+    if same and (uncut is None or not same[0].same_window(uncut)):
         columns.append(("best window, no cut", same[0]))
-    cut = f"best window, {efficiency_text(best['efficiency'])}"
+    cut = f"best window, {efficiency_text(best.efficiency)}"
     return [*columns, (cut, best)]
 
 
-def _selection(row: Row) -> str:
-    at = efficiency_text(row["efficiency"])
-    if row["threshold"] is None:
+def _selection(row: WindowTest) -> str:
+    at = efficiency_text(row.efficiency)
+    if row.threshold is None:
         return at
-    return f"background efficiency {at}, score above {rounded(row['threshold'])}"
+    return f"background efficiency {at}, score above {rounded(row.threshold)}"
 
 
-def _local_text(row: Row) -> str:
-    how = ", exact" if row["significance_from"] == "exact" else ""
-    return f"p = {p_text(row['p_local'])}, Z = {z_text(row['z_local'])}{how}"
+def _local_text(row: WindowTest) -> str:
+    how = ", exact" if row.significance_from == "exact" else ""
+    return f"p = {p_text(row.p_local)}, Z = {z_text(row.z_local)}{how}"
 
 
-def _limit(row: Row) -> str:
-    limit = row["limit"]
+def _limit(row: WindowTest) -> str:
+    limit = row.limit
     if limit is None:
         return ""
-    observed, expected = rounded(limit["observed"]), rounded(limit["expected"][2])
+    observed, expected = rounded(limit.observed), rounded(limit.expected[2])
     return f", below {observed} ({expected} expected) at 95% CL"
 
 
-def _resonance_mass(search: Search) -> str:
-    found = search["resonance"]
-    if found is None:
+def _resonance_mass(search: SearchResult) -> str:
+    fitted = search.resonance
+    if fitted is None:
         return ""
-    return f", fitted mass {with_error(found['mass'], found['mass_error'])} GeV"
+    return f", fitted mass {with_error(fitted.mass, fitted.mass_error)} GeV"
 
 
-def _meaning(row: Row) -> tuple[str, str]:
-    """Level and words; no global Z means a p-value too small to have one."""
-    z = np.inf if row["z_global"] is None else row["z_global"]
-    return next((level, text) for above, level, text in _VERDICTS if z >= above)
+def _meaning(row: LargestExcess) -> tuple[str, str]:
+    """Level and words."""
+    return next((level, text) for above, level, text in _VERDICTS if row.z_global >= above)

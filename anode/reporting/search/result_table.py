@@ -1,7 +1,4 @@
-"""What did a search find, in a few lines?"""
-
-from collections.abc import Mapping
-from typing import Any
+"""What a search has found, in a few lines for the screen."""
 
 from anode.reporting.common.number_format import (
     efficiency_text,
@@ -12,48 +9,48 @@ from anode.reporting.common.number_format import (
     z_text,
 )
 from anode.reporting.common.tables import MISSING, table
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.window_result import LargestExcess
 
 
-def search_table(search: Mapping[str, Any]) -> str:
+def search_table(search: SearchResult) -> str:
     """The largest excess with and without a cut, and the scan, a quantity a line.
 
     Args:
-        search: content of ``search.json``.
+        search: what it has found.
     """
-    tested = sum(row["tested"] for row in search["windows"] if row["efficiency"] < 1)
+    tested = sum(row.tested for row in search.windows if row.efficiency < 1)
     rows = [
-        ("method", str(search["title"])),
-        ("events", f"{search['n_events']:,}"),
-        ("tests", f"{tested} of {sum(row['efficiency'] < 1 for row in search['windows'])}"),
+        ("method", search.title),
+        ("events", f"{search.n_events:,}"),
+        ("tests", f"{tested} of {sum(row.efficiency < 1 for row in search.windows)}"),
     ]
-    for name, key in (("largest excess", "best"), ("without a cut", "best_inclusive")):
-        rows += _excess(name, search[key])
-    resonance = search["resonance"]
+    rows += _excess("largest excess", search.best)
+    rows += _excess("without a cut", search.best_inclusive)
+    resonance = search.resonance
     if resonance is not None:
-        mass = with_error(resonance["mass"], resonance["mass_error"])
-        n_signal = with_error(resonance["n_signal"], resonance["n_signal_error"])
+        mass = with_error(resonance.mass, resonance.mass_error)
+        n_signal = with_error(resonance.n_signal, resonance.n_signal_error)
         rows.append(("fitted resonance", f"{mass} GeV, {n_signal} events"))
-    rows.append(("time", f"{rounded(search['seconds'])} s"))
+    rows.append(("time", f"{rounded(search.seconds)} s"))
     return table(["quantity", "value"], rows, markdown=False)
 
 
-def _excess(name: str, best: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _excess(name: str, best: LargestExcess | None) -> list[tuple[str, str]]:
     if best is None:
         return [(name, MISSING)]
-    cut = (
-        "" if best["efficiency"] >= 1 else f" at efficiency {efficiency_text(best['efficiency'])}"
-    )
-    expected = with_error(best["n_expected"], best["n_expected_error"])
-    local = f"p = {p_text(best['p_local'])}, Z = {z_text(best['z_local'])}"
-    extrapolated = best["p_global_from"] == "extrapolated"
+    cut = "" if best.efficiency >= 1 else f" at efficiency {efficiency_text(best.efficiency)}"
+    expected = with_error(best.n_expected, best.n_expected_error)
+    local = f"p = {p_text(best.p_local)}, Z = {z_text(best.z_local)}"
+    extrapolated = best.p_global_from == "extrapolated"
     p_global = (
-        f"{p_text(best['p_global'])} (extrapolated)"
+        f"{p_text(best.p_global)} (extrapolated)"
         if extrapolated
-        else with_error(best["p_global"], best["p_global_error"])
+        else with_error(best.p_global, best.p_global_error)
     )
     return [
-        (name, f"{mass_range(best['low'], best['high'])}{cut}"),
-        ("  observed, expected", f"{best['n_observed']:,}, {expected}"),
+        (name, f"{mass_range(best.low, best.high)}{cut}"),
+        ("  observed, expected", f"{best.n_observed:,}, {expected}"),
         ("  local", local),
-        ("  global", f"p = {p_global}, Z = {z_text(best['z_global'])}"),
+        ("  global", f"p = {p_global}, Z = {z_text(best.z_global)}"),
     ]

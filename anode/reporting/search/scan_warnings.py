@@ -1,8 +1,7 @@
-"""What would a careful colleague object to about a scan as a whole?"""
+"""Warnings about a search as a whole."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import scipy
@@ -14,7 +13,9 @@ from anode.reporting.common.number_format import (
     window_of,
     with_error,
 )
-from anode.statistics.scan.search_result import Search, pull, pulls
+from anode.statistics.scan.calibration import Uniformity
+from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.working_points import MIN_PASSING
 
 POOR = 0.01
@@ -34,28 +35,27 @@ def chance_of(n_failed: int, n_tests: int, rate: float, *, overlap: float = 1.0)
     return float(scipy.stats.binom.sf(failed - 1, max(failed, round(n_tests / overlap)), rate))
 
 
-def _overlap(search: Search) -> float:
+def _overlap(search: SearchResult) -> float:
     """How many windows share an event."""
-    scan = search["scan"]
-    return max(1.0, float(scan["width"]) / float(scan["step"]))
+    return max(1.0, search.scan.width / search.scan.step)
 
 
-def _sculpted_overall(search: Search) -> str:
-    tests = list(search["sculpting"])
-    failed = [test for test in tests if test["smooth_p_value"] < POOR]
+def _sculpted_overall(search: SearchResult) -> str:
+    tests = list(search.sculpting)
+    failed = [test for test in tests if test.smooth_p_value < POOR]
     chance = chance_of(len(failed), len(tests), POOR, overlap=_overlap(search))
     if chance >= POOR:
         return ""
-    worst = min(failed, key=lambda test: test["smooth_p_value"])
+    worst = min(failed, key=lambda test: test.smooth_p_value)
     return (
         f"Sculpting over the scan: {len(failed)} of {len(tests)} pass rates are not smooth in the "
         f"mass, p < {POOR}, which chance makes with p = {p_text(chance)}; the worst is "
-        f"{window_of(worst)}, p = {p_text(worst['smooth_p_value'])}."
+        f"{window_of(worst)}, p = {p_text(worst.smooth_p_value)}."
     )
 
 
-def _not_closed(search: Search) -> str:
-    found = pulls(search)
+def _not_closed(search: SearchResult) -> str:
+    found = search.pulls()
     far = int(np.sum(np.abs(found) > 2))
     chance = chance_of(far, len(found), 2 * scipy.stats.norm.sf(2), overlap=_overlap(search))
     if chance >= POOR:
@@ -67,18 +67,18 @@ def _not_closed(search: Search) -> str:
     )
 
 
-def _fits_above_templates(search: Search) -> str:
+def _fits_above_templates(search: SearchResult) -> str:
     """A common offset of all windows, as scores of events that a density was fitted on make."""
-    found = pulls(search)
+    found = search.pulls()
     if not len(found):
         return ""
     middle = float(np.median(found))  # a single excess moves a mean
     error = np.sqrt(np.pi / 2 * _overlap(search) / len(found))
     if abs(middle) <= 3 * error:
         return ""
-    rows = [row for row in search["windows"] if pull(row) is not None]
-    ratio = sum(row["n_expected"] for row in rows) / sum(
-        row["template"]["n_expected"] for row in rows
+    rows = [row for row in search.windows if row.pull is not None]
+    ratio = sum(row.n_expected for row in rows) / sum(
+        row.template.n_expected for row in rows if row.template is not None
     )
     return (
         f"The predictions of the fits are in total {ratio:.2f} times those of the templates "
@@ -86,8 +86,8 @@ def _fits_above_templates(search: Search) -> str:
     )
 
 
-def _why(search: Search) -> str:
-    if search["sideband_folds"] == 1:
+def _why(search: SearchResult) -> str:
+    if search.sideband_folds == 1:
         return (
             "sideband events are scored by the density that was fitted on them, and so pass at "
             "another rate than new background (set split.sideband_folds=2)"
@@ -98,28 +98,27 @@ def _why(search: Search) -> str:
     )
 
 
-def _poor_fits(search: Search) -> str:
-    rows = [row for row in search["windows"] if row["fit"] is not None]
-    rows = [row for row in rows if row["fit"]["p_value"] is not None]
-    poor = [row for row in rows if row["fit"]["p_value"] < POOR]
-    chance = chance_of(len(poor), len(rows), POOR, overlap=_overlap(search))
+def _poor_fits(search: SearchResult) -> str:
+    rows = [(row, row.fit.p_value) for row in search.windows if row.fit is not None]
+    judged = [(row, p) for row, p in rows if p is not None]
+    poor = [(row, p) for row, p in judged if p < POOR]
+    chance = chance_of(len(poor), len(judged), POOR, overlap=_overlap(search))
     if chance >= POOR:
         return ""
-    worst = min(poor, key=lambda row: row["fit"]["p_value"])
+    worst, p_value = min(poor, key=lambda entry: entry[1])
     return (
-        f"Poor spectrum fits: {len(poor)} of {len(rows)} have p < {POOR} (chance "
-        f"p = {p_text(chance)}); the worst is {window_of(worst)}, "
-        f"p = {p_text(worst['fit']['p_value'])}."
+        f"Poor spectrum fits: {len(poor)} of {len(judged)} have p < {POOR} (chance "
+        f"p = {p_text(chance)}); the worst is {window_of(worst)}, p = {p_text(p_value)}."
     )
 
 
-def _untested(search: Search) -> str:
-    rows = [row for row in search["windows"] if not row["tested"]]
+def _untested(search: SearchResult) -> str:
+    rows = [row for row in search.windows if not row.tested]
     if not rows:
         return ""
-    windows = sorted({(row["low"], row["high"]) for row in rows})
-    n_template = sum(row["expected_from"] == "template" for row in rows)
-    reasons = _joined(row["reason"] for row in rows)
+    windows = sorted({(row.low, row.high) for row in rows})
+    n_template = sum(row.expected_from == "template" for row in rows)
+    reasons = _joined(row.reason for row in rows)
     return (
         f"{len(windows)} windows between {mass_range(windows[0][0], windows[-1][1])} do not "
         f"compete for the largest excess ({len(rows)} counts, {n_template} with the template's "
@@ -127,33 +126,33 @@ def _untested(search: Search) -> str:
     )
 
 
-def _skipped(search: Search) -> str:
-    skipped = search["skipped"]
+def _skipped(search: SearchResult) -> str:
+    skipped = search.skipped
     if not skipped:
         return ""
-    low, high = min(w["low"] for w in skipped), max(w["high"] for w in skipped)
+    low, high = min(w.low for w in skipped), max(w.high for w in skipped)
     return (
         f"{len(skipped)} windows between {mass_range(low, high)} were skipped and say nothing: "
-        f"{_joined(window['reason'] for window in skipped)}."
+        f"{_joined(window.reason for window in skipped)}."
     )
 
 
-def _not_fixed(search: Search) -> str:
-    cuts = search.get("cuts_not_fixed")
+def _not_fixed(search: SearchResult) -> str:
+    cuts = search.cuts_not_fixed
     if not cuts:
         return ""
-    low, high = min(cut["low"] for cut in cuts), max(cut["high"] for cut in cuts)
-    tightest = sorted({cut["efficiency"] for cut in cuts}, reverse=True)
+    low, high = min(cut.low for cut in cuts), max(cut.high for cut in cuts)
+    tightest = sorted({cut.efficiency for cut in cuts}, reverse=True)
     at = ", ".join(map(efficiency_text, tightest))
     return (
         f"{len(cuts)} cuts at efficiency {at} in windows between {mass_range(low, high)} could "
         f"not be fixed, and no event passes them: fewer than {MIN_PASSING} events of their "
-        f"templates, of {min(cut['n_template'] for cut in cuts):,} events or more, would."
+        f"templates, of {min(cut.n_template for cut in cuts):,} events or more, would."
     )
 
 
-def _dropped(search: Search) -> str:
-    n_dropped, n_events = search["n_dropped"], search["n_events"]
+def _dropped(search: SearchResult) -> str:
+    n_dropped, n_events = search.n_dropped, search.n_events
     if not n_dropped:
         return ""
     return (
@@ -162,17 +161,16 @@ def _dropped(search: Search) -> str:
     )
 
 
-def not_calibrated(calibration: Mapping[str, Any]) -> str:
+def not_calibrated(calibration: Calibration) -> str:
     """p-values of background alone that are not uniform: global ones, and local ones by cut."""
     parts = []
-    if failed := _not_uniform(calibration):
-        parts.append(f"of {calibration['n']:,} global ones {failed}")
-    for efficiency, found in calibration.get("local", {}).items():
-        flat = {f"fraction_below_{k}": v for k, v in found["fraction_below"].items()}
-        flat |= {f"error_{k}": v for k, v in found["error"].items()}
-        if failed := _not_uniform({**flat, "n": found["n"], "ks_p_value": found["ks_p_value"]}):
+    overall = calibration.p_global
+    if overall is not None and (failed := _not_uniform(overall)):
+        parts.append(f"of {overall.n:,} global ones {failed}")
+    for efficiency, local in (calibration.p_local or {}).items():
+        if failed := _not_uniform(local):
             at = efficiency_text(float(efficiency))
-            parts.append(f"of {found['n']:,} local ones at efficiency {at} {failed}")
+            parts.append(f"of {local.n:,} local ones at efficiency {at} {failed}")
     if not parts:
         return ""
     return (
@@ -181,17 +179,16 @@ def not_calibrated(calibration: Mapping[str, Any]) -> str:
     )
 
 
-def _not_uniform(found: Mapping[str, Any]) -> str:
+def _not_uniform(p_values: Uniformity) -> str:
     """What is wrong with p-values of background alone; nothing if they may be uniform."""
     parts = []
-    for level in ("0.05", "0.01"):
-        fraction, error = found[f"fraction_below_{level}"], found[f"error_{level}"]
-        expected = float(level)
-        least = np.sqrt(expected * (1 - expected) / max(found["n"], 1))
+    for level, fraction in p_values.fraction_below.items():
+        error, expected = p_values.error[level], float(level)
+        least = np.sqrt(expected * (1 - expected) / max(p_values.n, 1))
         if abs(fraction - expected) > 2 * max(error, least):
             parts.append(f"{with_error(fraction, error)} are below {level}")
-    if found["ks_p_value"] < POOR:
-        parts.append(f"Kolmogorov-Smirnov p = {p_text(found['ks_p_value'])}")
+    if p_values.ks_p_value < POOR:
+        parts.append(f"Kolmogorov-Smirnov p = {p_text(p_values.ks_p_value)}")
     return ", ".join(parts)
 
 
@@ -215,7 +212,7 @@ def _joined(reasons: Iterable[str | None]) -> str:
     return "; ".join(found) or "no reason given"
 
 
-OF_ALL: dict[str, Callable[[Search], str]] = {
+OF_ALL: dict[str, Callable[[SearchResult], str]] = {
     "sculpting overall": _sculpted_overall,
     "non-closure": _not_closed,
     "sideband scores": _fits_above_templates,

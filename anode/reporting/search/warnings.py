@@ -1,7 +1,7 @@
-"""What would a careful colleague object to, given the numbers of a search?"""
+"""Warnings: what a careful colleague would object to, given the numbers of a search."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from anode.reporting.common.number_format import (
     efficiency_text,
@@ -12,14 +12,9 @@ from anode.reporting.common.number_format import (
     z_text,
 )
 from anode.reporting.search.scan_warnings import OF_ALL, POOR, not_calibrated
-from anode.statistics.scan.search_result import (
-    Row,
-    Search,
-    independence_of,
-    pull,
-    rows_at,
-    same_window,
-)
+from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.window_result import LargestExcess
 
 FEW = 10.0
 """Expected events below which counts are low."""
@@ -37,7 +32,7 @@ class SearchWarning(NamedTuple):
     text: str
 
 
-def warnings(search: Search, calibration: Mapping[str, Any] | None = None) -> list[SearchWarning]:
+def warnings(search: SearchResult, calibration: Calibration | None = None) -> list[SearchWarning]:
     """Every objection that the numbers raise, the gravest about the best window first.
 
     Tests of many windows are judged together: so many failures or more are a warning where chance
@@ -45,12 +40,11 @@ def warnings(search: Search, calibration: Mapping[str, Any] | None = None) -> li
     overlap k-fold count as n / k independent ones.
 
     Args:
-        search: content of ``search.json``.
-        calibration: content of ``calibration.json``: "fraction_below_0.05", "error_0.05",
-            "fraction_below_0.01", "error_0.01", "ks_p_value", "n"; None where there is none.
+        search: what the search has found.
+        calibration: calibration of its method; None where there is none.
     """
     found: list[SearchWarning] = []
-    best = search["best"]
+    best = search.best
     if best is not None:
         for kind, judge in _OF_THE_BEST.items():
             if text := judge(search, best):
@@ -63,121 +57,121 @@ def warnings(search: Search, calibration: Mapping[str, Any] | None = None) -> li
     return found
 
 
-def _low_counts(_: Search, best: Row) -> str:
-    if best["n_expected"] >= FEW and best["significance_from"] == "asymptotic":
+def _low_counts(_: SearchResult, best: LargestExcess) -> str:
+    if best.n_expected >= FEW and best.significance_from == "asymptotic":
         return ""
-    expected = with_error(best["n_expected"], best["n_expected_error"])
-    how = _SOURCES[best["significance_from"]]
+    expected = with_error(best.n_expected, best.n_expected_error)
+    how = _SOURCES[best.significance_from]
     return (
-        f"Low counts: the best window has {best['n_observed']:,.0f} events where {expected} are "
+        f"Low counts: the best window has {best.n_observed:,.0f} events where {expected} are "
         f"expected; its local p-value comes from {how}, and a handful of events decides it."
     )
 
 
-def _extrapolated(search: Search, best: Row) -> str:
-    if best["p_global_from"] != "extrapolated":
+def _extrapolated(search: SearchResult, best: LargestExcess) -> str:
+    if best.p_global_from != "extrapolated":
         return ""
     return (
-        f"The global p-value {p_text(best['p_global'])} is extrapolated: none or too few of "
-        f"{search['global']['n_toys']:,} toys reach the local Z = {z_text(best['z_local'])}."
+        f"The global p-value {p_text(best.p_global)} is extrapolated: none or too few of "
+        f"{search.toys.n_toys:,} toys reach the local Z = {z_text(best.z_local)}."
     )
 
 
-def _look_elsewhere(search: Search, best: Row) -> str:
-    local, over_all = best["z_local"], best["z_global"]
+def _look_elsewhere(search: SearchResult, best: LargestExcess) -> str:
+    local, over_all = best.z_local, best.z_global
     if over_all is None or local < 2 or local - over_all < 0.5:
         return ""
     return (
         f"Look-elsewhere: the local Z = {z_text(local)} is the largest of "
-        f"{search['global']['n_tests']:,} tests; the global Z is {z_text(over_all)}."
+        f"{search.toys.n_tests:,} tests; the global Z is {z_text(over_all)}."
     )
 
 
-def _expectations_differ(_: Search, best: Row) -> str:
-    distance = pull(best)
-    if distance is None or abs(distance) <= 2:
+def _expectations_differ(_: SearchResult, best: LargestExcess) -> str:
+    distance = best.pull
+    other = best.template
+    if distance is None or other is None or abs(distance) <= 2:
         return ""
-    other = best["template"]
-    of_fit = with_error(best["n_expected"], best["n_expected_error"])
-    of_template = with_error(other["n_expected"], other["n_expected_error"])
+    of_fit = with_error(best.n_expected, best.n_expected_error)
+    of_template = with_error(other.n_expected, other.n_expected_error)
     return (
         f"In the best window the fit predicts {of_fit} events and the template {of_template}, "
         f"{abs(distance):.1f} standard deviations apart; against the template the "
-        f"local Z would be {z_text(other['z_local'])}."
+        f"local Z would be {z_text(other.z_local)}."
     )
 
 
-def _best_fit_poor(_: Search, best: Row) -> str:
-    fit = best["fit"]
-    if fit is None or fit["p_value"] is None or fit["p_value"] >= POOR:
+def _best_fit_poor(_: SearchResult, best: LargestExcess) -> str:
+    fit = best.fit
+    if fit is None or fit.p_value is None or fit.p_value >= POOR:
         return ""
     return (
         f"The fit that gives the best window's expectation describes the spectrum poorly: "
-        f"deviance {rounded(fit['deviance'])} for {fit['ndf']} degrees of freedom, "
-        f"p = {p_text(fit['p_value'])}."
+        f"deviance {rounded(fit.deviance)} for {fit.ndf} degrees of freedom, "
+        f"p = {p_text(fit.p_value)}."
     )
 
 
-def _best_sculpted(search: Search, best: Row) -> str:
-    tests = [test for test in search["sculpting"] if same_window(test, best)]
-    failed = [test for test in tests if test["smooth_p_value"] < POOR]
+def _best_sculpted(search: SearchResult, best: LargestExcess) -> str:
+    tests = [test for test in search.sculpting if test.same_window(best)]
+    failed = [test for test in tests if test.smooth_p_value < POOR]
     if not failed:
         return ""
-    worst = min(failed, key=lambda test: test["smooth_p_value"])
+    worst = min(failed, key=lambda test: test.smooth_p_value)
     return (
         f"Sculpting: with the model of the best window the pass rate outside it is not smooth in "
-        f"the mass, at efficiency {efficiency_text(worst['efficiency'])} "
-        f"p = {p_text(worst['smooth_p_value'])} ({len(failed)} of {len(tests)} cuts)."
+        f"the mass, at efficiency {efficiency_text(worst.efficiency)} "
+        f"p = {p_text(worst.smooth_p_value)} ({len(failed)} of {len(tests)} cuts)."
     )
 
 
-def _score_follows_mass(search: Search, best: Row) -> str:
-    test = independence_of(search, best)
-    if test is None or test["p_value"] >= POOR:
+def _score_follows_mass(search: SearchResult, best: LargestExcess) -> str:
+    test = search.independence_in(best)
+    if test is None or test.p_value >= POOR:
         return ""
     return (
         f"Inside the best window the score depends on the mass: pass rate chi2/ndf = "
-        f"{test['pass_rate_chi2']:.1f}/{test['ndf']}, p = {p_text(test['p_value'])}, Pearson "
-        f"{test['pearson']:+.3f}. A resonance does this as well as a score that follows the mass."
+        f"{test.pass_rate_chi2:.1f}/{test.ndf}, p = {p_text(test.p_value)}, Pearson "
+        f"{test.pearson:+.3f}. A resonance does this as well as a score that follows the mass."
     )
 
 
-def _neighbours(search: Search, best: Row) -> str:
+def _neighbours(search: SearchResult, best: LargestExcess) -> str:
     """Windows beside a clear excess have it in their sidebands: fits and densities see it."""
-    if best["z_local"] < 3:
+    if best.z_local < 3:
         return ""
-    center, width = (best["low"] + best["high"]) / 2, best["high"] - best["low"]
+    center, width = (best.low + best.high) / 2, best.high - best.low
     near = [
         row
-        for row in rows_at(search, best["efficiency"])
-        if not row["low"] <= center < row["high"]
-        and abs((row["low"] + row["high"]) / 2 - center) <= 1.5 * width
-        and row["z_local"] is not None
+        for row in search.at(best.efficiency)
+        if not row.low <= center < row.high
+        and abs((row.low + row.high) / 2 - center) <= 1.5 * width
+        and row.z_local is not None
     ]
     if not near:
         return ""
-    lowest = min(near, key=lambda row: row["z_local"])
+    lowest = min(near, key=lambda row: row.z_local)
     return (
-        f"The excess of the best window (local Z = {z_text(best['z_local'])}) lies in the "
+        f"The excess of the best window (local Z = {z_text(best.z_local)}) lies in the "
         f"sidebands of {len(near)} windows within {rounded(1.5 * width)} GeV, whose expectations "
-        f"it raises; the lowest of them is {mass_range(lowest['low'], lowest['high'])} with "
-        f"Z = {z_text(lowest['z_local'])}."
+        f"it raises; the lowest of them is {mass_range(lowest.low, lowest.high)} with "
+        f"Z = {z_text(lowest.z_local)}."
     )
 
 
-def _at_the_edge(search: Search, best: Row) -> str:
-    tested = [row for row in rows_at(search, best["efficiency"]) if row["tested"]]
+def _at_the_edge(search: SearchResult, best: LargestExcess) -> str:
+    tested = [row for row in search.at(best.efficiency) if row.tested]
     first, last = tested[0], tested[-1]
     at = [
         name
         for name, row in (("lowest", first), ("highest", last))
-        if len(tested) > 1 and same_window(row, best)
+        if len(tested) > 1 and row.same_window(best)
     ]
     if not at:
         return ""
     return (
         f"The best window is the {at[0]} of {len(tested)} tested windows "
-        f"({mass_range(first['low'], last['high'])}): the excess may go on beyond the scan, and "
+        f"({mass_range(first.low, last.high)}): the excess may go on beyond the scan, and "
         "its sideband there is short."
     )
 
@@ -188,7 +182,7 @@ _SOURCES = {
 }
 """Where a local significance comes from, in words."""
 
-_OF_THE_BEST: dict[str, Callable[[Search, Row], str]] = {
+_OF_THE_BEST: dict[str, Callable[[SearchResult, LargestExcess], str]] = {
     "look-elsewhere": _look_elsewhere,
     "low counts": _low_counts,
     "extrapolated": _extrapolated,

@@ -1,6 +1,6 @@
 """What does each method cost, how does it bear disturbance, and is its signal fraction right?
 
-Every function takes the groups of ``comparison.json`` (``read_groups``) and returns a matplotlib
+Every function takes the groups of a ``Comparison`` and returns a matplotlib
 ``Figure``. Points are medians over seeds, bars central 68% intervals.
 """
 

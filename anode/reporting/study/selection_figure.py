@@ -34,7 +34,7 @@ def selection_figure(
         dict.fromkeys(
             name.split(".")[2]
             for group in groups
-            for name in group.values
+            for name in group.quantities
             if name.startswith(f"{SELECTED}.")
         )
     )

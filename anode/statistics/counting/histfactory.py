@@ -1,7 +1,6 @@
 """The count of a window for other tools: a HistFactory workspace that ``pyhf`` reads."""
 
 from math import sqrt
-from typing import Any
 
 from anode.statistics.counting.limits import SMALL
 
@@ -9,7 +8,7 @@ _FARTHEST = 10.0
 """Bounds of fits beyond the count, in standard deviations."""
 
 
-def workspace(n_observed: float, n_expected: float, error: float) -> dict[str, Any]:
+def workspace(n_observed: float, n_expected: float, error: float) -> dict[str, object]:
     """A window's likelihood as a HistFactory workspace (CERN-OPEN-2012-016; JSON of pyhf).
 
         L(mu, alpha) = Pois(n_observed | mu + n_expected + alpha error) N(alpha | 0, 1),
@@ -20,12 +19,16 @@ def workspace(n_observed: float, n_expected: float, error: float) -> dict[str, A
     Args:
         n_observed: counted events.
         n_expected: background events expected.
-        error: of n_expected, one standard deviation; 0 if exactly known.
+        error: standard deviation of n_expected; 0 if exactly known.
     """
     spread = sqrt(max(n_expected, SMALL) + error**2)
     excess = max(n_observed - n_expected, 0.0)
-    mu = {"name": "mu", "bounds": [[0.0, excess + _FARTHEST * spread]], "inits": [spread]}
-    parameters: list[dict[str, Any]] = [mu]
+    mu: dict[str, object] = {
+        "name": "mu",
+        "bounds": [[0.0, excess + _FARTHEST * spread]],
+        "inits": [spread],
+    }
+    parameters = [mu]
     modifiers = []
     if error > 0:
         varied = {"hi_data": [n_expected + error], "lo_data": [n_expected - error]}

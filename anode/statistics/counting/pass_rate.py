@@ -1,4 +1,4 @@
-"""Which fraction of events passes, and is it the same in every bin?"""
+"""Pass rate of a cut in bins of the mass, and the test of one rate for all bins."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,18 @@ ONE_SIGMA = 0.6827
 
 _MIN_EXPECTED = 5.0
 """Fewest expected events in a cell of the flatness test (Cochran's rule)."""
+
+
+class FlatnessTest(NamedTuple):
+    """Test of one pass rate for all bins.
+
+    Attributes:
+        chi2, ndf, p_value: of the merged bins; see :class:`PassRate`.
+    """
+
+    chi2: float
+    ndf: int
+    p_value: float
 
 
 class PassRate(NamedTuple):
@@ -40,6 +52,11 @@ class PassRate(NamedTuple):
     p_value: float
     lowest: float
     highest: float
+
+    @property
+    def flatness(self) -> FlatnessTest:
+        """The test alone, in plain numbers."""
+        return FlatnessTest(float(self.chi2), int(self.ndf), float(self.p_value))
 
 
 def pass_rate(

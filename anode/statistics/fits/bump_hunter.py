@@ -1,4 +1,4 @@
-"""Does an independent, published algorithm see the same bump?
+"""BumpHunter: an independent, published algorithm looks for the same bump.
 
 BUMPHUNTER (G. Choudalakis, 1101.0390) as implemented by pyBumpHunter, with our histogram and our
 expected background. It shares neither windows nor statistic with the scan.
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, needs_extra
 from anode.statistics.fits.dijet_fit import Spectrum
 
 WIDTHS = (2, 8)
@@ -22,15 +22,15 @@ class BumpHunt(NamedTuple):
     """The most improbable excess among all windows.
 
     Attributes:
-        low, high: the window [GeV]; NaN if nowhere more events are seen than expected.
+        low, high: edges of the window [GeV]; None if nowhere more events are seen than expected.
         p_local: P(N >= n | expected) of this window, the background exactly known.
         p_global: fraction of toys with a window at least as improbable, the data counted as one
             of them: (1 + k) / (1 + n_toys), never 0.
         z_global: one-sided standard deviations of p_global.
     """
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_local: float
     p_global: float
     z_global: float
@@ -53,12 +53,13 @@ def bump_hunter(
     Args:
         spectrum: counts and edges, B bins.
         expected: (B,) background events.
-        seed: of the toys.
+        seed: seed of the toys.
         n_toys: Poisson toys of ``expected``.
         widths: fewest and most bins of a window.
 
     Raises:
         ConfigError: no toys, or widths that do not fit the histogram.
+        MissingPackageError: pyBumpHunter is not installed.
         DataError: ``expected`` has another shape, or is negative or not finite somewhere.
     """
     n_bins = len(spectrum.counts)
@@ -68,7 +69,8 @@ def bump_hunter(
     p_local = float(hunter.min_Pval_ar[0])
     n_beyond = int((hunter.min_Pval_ar[1:] <= p_local).sum())
     p_global = (1 + n_beyond) / (1 + n_toys)
-    low = high = float("nan")
+    low: float | None = None
+    high: float | None = None
     if p_local < 1:
         first, width = int(hunter.min_loc_ar[0]), int(hunter.min_width_ar[0])
         low, high = float(spectrum.edges[first]), float(spectrum.edges[first + width])
@@ -96,7 +98,8 @@ def _scan(
 ) -> Any:
     """A pyBumpHunter object after its scan."""
     # pyBumpHunter imports pyplot, which takes a second and who never hunts need not wait for.
-    import pyBumpHunter
+    with needs_extra("bump-hunter", "the cross-check by BumpHunter"):
+        import pyBumpHunter
 
     hunter = pyBumpHunter.BumpHunter1D(
         rang=(float(spectrum.edges[0]), float(spectrum.edges[-1])),

@@ -1,4 +1,4 @@
-"""Are p-values of background uniform, and does the fitted signal follow the injected one?"""
+"""Calibration: uniform p-values of background, and fitted against injected signal."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Uniformity(NamedTuple):
     Attributes:
         n: pseudo-experiments.
         fraction_below: share of p-values of at most 0.05 and 0.01 ("0.05", "0.01").
-        error: of each share, half of Wilson's one-sigma interval.
+        error: error of each share, half of Wilson's one-sigma interval.
         ks_statistic, ks_p_value: Kolmogorov-Smirnov.
     """
 
@@ -75,7 +75,7 @@ def uniformity(p_values: np.ndarray) -> Uniformity:
     )
 
 
-class Injection(NamedTuple):
+class InjectionResponse(NamedTuple):
     """What a search makes of K amounts of injected signal, (K,) each.
 
     Attributes:
@@ -111,7 +111,7 @@ def injection_response(
     error_low: np.ndarray,
     error_high: np.ndarray,
     z: np.ndarray,
-) -> Injection:
+) -> InjectionResponse:
     """Fitted against injected signal over pseudo-experiments, grouped by the injected amount.
 
     The error of a standard deviation, s / sqrt(2 (n - 1)), is that of normal pulls.
@@ -150,7 +150,7 @@ def injection_response(
     covered = (found - low <= true) & (true <= found + high)
     amounts = np.unique(true)
     groups = [_group(true == a, pull, found - true, covered, z) for a in amounts]
-    return Injection(amounts, *(np.array(column) for column in zip(*groups, strict=True)))
+    return InjectionResponse(amounts, *(np.array(column) for column in zip(*groups, strict=True)))
 
 
 def _group(
@@ -160,7 +160,7 @@ def _group(
     covered: np.ndarray,
     z: np.ndarray,
 ) -> tuple[float, ...]:
-    """The fields of ``Injection`` after the first, of the chosen pseudo-experiments."""
+    """The fields of ``InjectionResponse`` after the first, of the chosen pseudo-experiments."""
     n = int(chosen.sum())
     pull, difference, covered, z = pull[chosen], difference[chosen], covered[chosen], z[chosen]
     tail = 100 * (1 - ONE_SIGMA) / 2

@@ -1,70 +1,98 @@
-"""What do independent looks say: a fitted resonance, pyBumpHunter, the shapes that cuts change?"""
+"""Independent looks at the largest excess: a fitted resonance, pyBumpHunter, shapes that cuts
+change."""
 
-from typing import Any
+import logging
 
 import numpy as np
 import scipy
 
-from anode.errors import DataError
-from anode.statistics.fits.bump_hunter import bump_hunter
+from anode.errors import DataError, MissingPackageError
+from anode.statistics.fits.bump_hunter import BumpHunt, bump_hunter
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.fits.dijet_function import merged_deviance
 from anode.statistics.fits.loglinear import exponential, maximise, orthonormal, project
 from anode.statistics.fits.resonance_fit import fit_resonance
 from anode.statistics.scan.mass_sculpting import mass_sculpting_of_counts
+from anode.statistics.scan.search_result import FittedResonance, SculptingTest
+from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra
 
+log = logging.getLogger(__name__)
 
-def resonance_at(spectra: Spectra, best: dict[str, Any]) -> dict[str, float] | None:
-    """A Gaussian fitted to the spectrum of the largest excess, within its window; None if the fit
-    fails or its mass runs to the window's edge."""
-    window, cut = _place(spectra, best)
+
+def resonance_at(spectra: Spectra, best: LargestExcess) -> FittedResonance | None:
+    """A Gaussian fitted to the spectrum of the largest excess, within its window.
+
+    Args:
+        spectra: mass spectra of the scan.
+        best: the largest excess.
+
+    Returns:
+        None if no di-jet function describes the spectrum beside the window, the fit fails or its
+        mass runs to the window's edge.
+    """
+    if best.fit is None:
+        return None
+    window, cut = _position(spectra, best)
     everywhere = np.ones(len(spectra.edges) - 1, dtype=bool)
     try:
-        found = fit_resonance(
+        fitted = fit_resonance(
             Spectrum(spectra.counts[window, cut], spectra.edges),
             everywhere,
-            low=best["low"],
-            high=best["high"],
-            n_parameters=best["fit"]["n_parameters"],
+            low=best.low,
+            high=best.high,
+            n_parameters=best.fit.n_parameters,
         )
     except DataError:
         return None
-    names = ("mass", "mass_error", "width", "width_error", "n_signal", "n_signal_error")
-    if not found.valid:
+    if not fitted.valid:
         return None
-    return {name: float(getattr(found, name)) for name in (*names, "p_value", "z")}
+    return FittedResonance(
+        mass=float(fitted.mass),
+        mass_error=float(fitted.mass_error),
+        width=float(fitted.width),
+        width_error=float(fitted.width_error),
+        n_signal=float(fitted.n_signal),
+        n_signal_error=float(fitted.n_signal_error),
+        p_value=float(fitted.p_value),
+        z=float(fitted.z),
+    )
 
 
 def second_opinion(
-    spectra: Spectra, expected: np.ndarray, best: dict[str, Any] | None, *, seed: int, n_toys: int
-) -> dict[str, dict[str, float | None]]:
-    """pyBumpHunter on the spectrum of the largest excess, without and with its cut, against the
-    background that the fit outside the window expects. Edges are None where no bin has an excess.
+    spectra: Spectra, expected: np.ndarray, best: LargestExcess | None, *, seed: int, n_toys: int
+) -> dict[str, BumpHunt]:
+    """pyBumpHunter on the spectrum of the largest excess, without ("inclusive") and with its cut
+    ("selected"), against the background that the fit outside the window expects; nothing is said
+    where pyBumpHunter is not installed.
 
     Args:
-        spectra: of the scan.
+        spectra: mass spectra of the scan.
         expected: (W, C, B) background.
         best: the largest excess, or None.
         seed: root seed.
-        n_toys: of pyBumpHunter.
+        n_toys: toys of pyBumpHunter.
     """
     if best is None:
         return {}
-    window, selected = _place(spectra, best)
-    found = {}
+    window, selected = _position(spectra, best)
+    hunts = {}
     for name, cut in (("inclusive", 0), ("selected", selected)):
         spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
         if np.isfinite(expected[window, cut]).all():
-            hunt = bump_hunter(spectrum, expected[window, cut], seed=seed, n_toys=n_toys)
-            # Without an excess anywhere the bump has no edges.
-            found[name] = {k: None if np.isnan(v) else v for k, v in hunt._asdict().items()}
-    return found
+            try:
+                hunts[name] = bump_hunter(
+                    spectrum, expected[window, cut], seed=seed, n_toys=n_toys
+                )
+            except MissingPackageError as error:
+                log.warning("left out: %s", error)
+                return {}
+    return hunts
 
 
-def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
+def sculpting_of(spectra: Spectra, *, seed: int) -> tuple[SculptingTest, ...]:
     """How each window's cuts change the shape of the spectrum outside it."""
-    found = []
+    tests = []
     for window, (low, high) in enumerate(zip(spectra.low, spectra.high, strict=True)):
         used = spectra.used[window]
         edges = spectra.edges
@@ -73,21 +101,21 @@ def sculpting_of(spectra: Spectra, *, seed: int) -> list[dict[str, Any]]:
             if not after.sum():  # nothing passes, or the cut could not be fixed
                 continue
             result = mass_sculpting_of_counts(before, after, edges, seed=seed)
-            found.append(
-                {
-                    "low": float(low),
-                    "high": float(high),
-                    "efficiency": float(spectra.efficiency[cut]),
-                    "chi2": float(result.rate.chi2),
-                    "ndf": int(result.rate.ndf),
-                    "p_value": float(result.rate.p_value),
-                    "smooth_p_value": smooth_p_value(before, after, edges),
-                    "jensen_shannon": result.jensen_shannon,
-                    "rate_low": float(result.rate.lowest),
-                    "rate_high": float(result.rate.highest),
-                }
+            tests.append(
+                SculptingTest(
+                    low=float(low),
+                    high=float(high),
+                    efficiency=float(spectra.efficiency[cut]),
+                    chi2=float(result.rate.chi2),
+                    ndf=int(result.rate.ndf),
+                    p_value=float(result.rate.p_value),
+                    smooth_p_value=smooth_p_value(before, after, edges),
+                    jensen_shannon=result.jensen_shannon,
+                    rate_low=float(result.rate.lowest),
+                    rate_high=float(result.rate.highest),
+                )
             )
-    return found
+    return tuple(tests)
 
 
 def smooth_p_value(before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> float:
@@ -120,7 +148,8 @@ def smooth_p_value(before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> 
     return float(scipy.stats.chi2.sf(deviance[0], ndf)) if ndf > 0 else 1.0
 
 
-def _place(spectra: Spectra, best: dict[str, Any]) -> tuple[int, int]:
-    window = int(np.flatnonzero(spectra.low == best["low"])[0])
-    cut = int(np.flatnonzero(np.isclose(spectra.efficiency, best["efficiency"]))[0])
+def _position(spectra: Spectra, best: LargestExcess) -> tuple[int, int]:
+    """Number of the window of the largest excess, and of its cut."""
+    window = int(np.flatnonzero(spectra.low == best.low)[0])
+    cut = int(np.flatnonzero(np.isclose(spectra.efficiency, best.efficiency))[0])
     return window, cut

@@ -1,4 +1,4 @@
-"""How often would a scan without signal find as large an excess anywhere?
+"""Global p-value: how often a scan without signal finds as large an excess anywhere.
 
 A toy of the scan has, for every window at every cut, a spectrum of Poisson counts whose means are
 the most flexible di-jet function, fitted outside the window. Windows share events, so their counts
@@ -7,7 +7,7 @@ correlation n_ij / sqrt(n_i n_j), which a Gaussian copula gives the toys, bin by
 every window and cut is fitted and tested again, F-test included; its largest Z is what that of
 the scan is compared with. Where counts are small the copula gives a little less correlation, and
 so more trials. Densities, cuts and the range of the fit are those of the scan: whole scans of
-samples without signal (``scripts/calibrate.py``) say whether that is enough.
+samples without signal (``anode calibrate``) say whether that is enough.
 
 Where no toy reaches the scan's Z, its probability is extrapolated from a lower level z0 (Gross,
 Vitells 1005.1891, eqs. 3 and 4, for one degree of freedom):
@@ -40,9 +40,9 @@ class ScanTests(NamedTuple):
         edges: (B+1,) [GeV].
         used: (K, B) bins of each cell's fit.
         inside: (K, B) bins of each cell's window.
-        mean: (K, B) background in all bins, the truth of toys.
+        mean: (K, B) background in all bins, the mean of toys.
         roots: (B, K, R) with roots @ roots^T the correlation of the cells' counts in a bin.
-        alpha: of the F-test.
+        alpha: level of the F-test.
     """
 
     edges: np.ndarray
@@ -57,10 +57,10 @@ class GlobalP(NamedTuple):
     """Probability of as large an excess anywhere, without signal.
 
     Attributes:
-        p_global, p_global_error: with the error that the number of toys leaves.
+        p_global, p_global_error: the probability, and the error that the number of toys leaves.
         z_global, z_global_error: the same as Z.
         source: "toys" or "extrapolated".
-        n_toys: of the whole scan.
+        n_toys: toys of the whole scan.
     """
 
     p_global: float
@@ -75,8 +75,8 @@ def correlation_roots(bins: np.ndarray, passing: Sequence[np.ndarray], n_bins: i
     """(B, K, K) square roots of the correlation between K counts in each bin.
 
     Args:
-        bins: (N,) of the events, -1 where they lie in none.
-        passing: for each of the K cells, the rows of the events it counts.
+        bins: (N,) bin of each event, -1 where it lies in none.
+        passing: rows of the events that each of the K cells counts.
         n_bins: B.
     """
     n_cells = len(passing)

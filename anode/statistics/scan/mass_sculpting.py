@@ -1,4 +1,4 @@
-"""Does a cut change the shape of the mass spectrum, and does the score know the mass?
+"""Tests of mass sculpting: the mass spectrum before and after a cut, and score against mass.
 
 A mass spectrum that a cut has sculpted has bumps and dips that no smooth function describes. Look
 at background alone, or at a template: in data a signal changes the shape too.
@@ -43,7 +43,7 @@ class Independence(NamedTuple):
     """Whether the score of events in a window knows their mass.
 
     Attributes:
-        n_events: in the window.
+        n_events: events in the window.
         pearson: linear correlation of score and mass.
         pearson_error: 1/sqrt(n - 1), its standard deviation if they are independent.
         pearson_p_value: two-sided.
@@ -73,7 +73,7 @@ def mass_sculpting(
         mass: (N,) [GeV]; events outside the bins do not count.
         passed: (N,) bool.
         edges: (B + 1,) [GeV].
-        seed: of the toys.
+        seed: seed of the toys.
         n_toys: spectra drawn without sculpting.
 
     Raises:
@@ -97,7 +97,7 @@ def mass_sculpting_of_counts(
         before: (B,) events.
         after: (B,) those of them that pass.
         edges: (B + 1,) [GeV].
-        seed: of the toys.
+        seed: seed of the toys.
         n_toys: spectra drawn without sculpting.
 
     Raises:
@@ -123,7 +123,7 @@ def independence(
         score: (N,).
         window: [low, high) [GeV].
         efficiencies: shares of the window's events that the cuts keep.
-        n_bins: of equal width, for the pass rates.
+        n_bins: bins of equal width, for the pass rates.
 
     Raises:
         DataError: shapes differ, a value is not finite, or the window has fewer than three events

@@ -1,4 +1,4 @@
-"""Which scan does a mass spectrum allow: which fit range, and which windows?
+"""Proposal of a scan: the fit range and the windows that a mass spectrum allows.
 
 From the inclusive masses alone, before any density is fitted. What is proposed is where to look,
 not what is there.
@@ -30,7 +30,7 @@ class ProposedWindow(NamedTuple):
     Attributes:
         low, high: [low, high) in GeV.
         n_events: inside.
-        n_below, n_above: in the fit range below and above.
+        n_below, n_above: bins of the fit range below and above.
         bins_below, bins_above: fit bins with at least 5 events there.
         usable: a density can be fitted inside, and the spectrum outside on both sides.
         reason: why not, in words; empty if usable.
@@ -93,11 +93,11 @@ def propose(
     """Propose the fit range and windows of a scan.
 
     Args:
-        mass: (N,) of all events [GeV].
-        width, step: of the windows [GeV], whole multiples of ``bin_width``.
+        mass: (N,) masses of all events [GeV].
+        width, step: width and distance of the windows [GeV], whole multiples of ``bin_width``.
         start, stop: bounds of the windows [GeV]; by default from the maximum of the spectrum to
             where a tenth of ``min_events`` is left in a window.
-        bin_width: of the spectrum [GeV].
+        bin_width: width of a bin of the spectrum [GeV].
         fit_low: start of the fit, if not to be found, see ``anode.statistics.fits.fit_range``.
         min_events: fewest events inside from which a density can be learned.
         min_sideband_bins: fewest fit bins with at least 5 events on either side.

@@ -1,48 +1,250 @@
-"""What stands in a search.json, and how is a window of it found and named?"""
+"""``search.json``: what a search has found, window by window and over the whole scan."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-Search = Mapping[str, Any]
-"""Content of ``search.json``."""
-
-Row = Mapping[str, Any]
-"""One window at one efficiency."""
-
-
-def rows_at(search: Search, efficiency: float) -> list[Row]:
-    """The windows of one efficiency, by mass."""
-    rows = [row for row in search["windows"] if np.isclose(row["efficiency"], efficiency)]
-    return sorted(rows, key=lambda row: (row["low"], row["high"]))
+from anode.errors import ConfigError
+from anode.provenance import DataDescription
+from anode.records import Record, key
+from anode.statistics.fits.bump_hunter import BumpHunt
+from anode.statistics.scan.window_result import CutWindow, LargestExcess, MassWindow, WindowTest
 
 
-def independence_of(search: Search, row: Row) -> Row | None:
-    """The test of score against mass in the window of a row; None if it was not made."""
-    for test in search.get("independence") or []:
-        if (test["low"], test["high"]) == (row["low"], row["high"]):
-            return test
-    return None
+@dataclass(frozen=True)
+class SpectrumConfig:
+    """How the selected spectrum outside a window is fitted.
+
+    Attributes:
+        low: start of the fit [GeV]; None where the trigger turn-on ends.
+        high: end of the fit [GeV]; None above the last event.
+        bin_width: width of a bin [GeV]; window edges fall on bin edges.
+        alpha: level of the F-test that chooses 3, 4 or 5 parameters.
+        min_bins: bins needed on either side of the window.
+    """
+
+    low: float | None
+    high: float | None
+    bin_width: float
+    alpha: float
+    min_bins: int
+
+    def __post_init__(self) -> None:
+        if not self.bin_width > 0:
+            raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
+        if not 0 < self.alpha < 1:
+            raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
+        if self.min_bins < 1:
+            raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
 
 
-def same_window(a: Row, b: Row) -> bool:
-    """Whether two rows are of one window, at whatever efficiency."""
-    return bool(a["low"] == b["low"] and a["high"] == b["high"])
+@dataclass(frozen=True)
+class Conclusion(Record):
+    """Settings with which finished windows are put together; they may change without a new fit.
+
+    Attributes:
+        spectrum: the fit outside a window.
+        n_toys: toys of the whole scan.
+        extras: True if limits are set, a resonance is fitted and pyBumpHunter run; they decide
+            nothing.
+    """
+
+    spectrum: SpectrumConfig
+    n_toys: int
+    extras: bool
 
 
-def pull(row: Row) -> float | None:
-    """(fit - template) / combined error of a window that has both."""
-    template = row["template"]
-    if template is None or row["expected_from"] != "fit":
-        return None
-    errors = [row["n_expected_error"], template["n_expected_error"]]
-    if None in (*errors, template["n_expected"]) or not np.hypot(*errors) > 0:
-        return None
-    return float((row["n_expected"] - template["n_expected"]) / np.hypot(*errors))
+@dataclass(frozen=True)
+class ScanRange(Record):
+    """Windows [start + i step, start + i step + width) up to ``stop``.
+
+    Attributes:
+        start, stop, width, step: [GeV].
+    """
+
+    start: float
+    stop: float
+    width: float
+    step: float
 
 
-def pulls(search: Search) -> np.ndarray:
-    """(N,) pulls of all rows that have both predictions."""
-    every = [pull(row) for row in search["windows"]]
-    return np.array([one for one in every if one is not None])
+@dataclass(frozen=True)
+class ScanToys(Record):
+    """Toys of the whole scan without signal, and what they say.
+
+    Attributes:
+        n_toys: toys.
+        n_tests: windows at cuts that compete for the largest excess.
+        levels: global significance in standard deviations (1, 2, 3) -> local Z that it needs.
+    """
+
+    n_toys: int
+    n_tests: int
+    levels: dict[int, float]
+
+
+@dataclass(frozen=True)
+class FittedResonance(Record):
+    """A Gaussian fitted to the spectrum of the largest excess, within its window.
+
+    Attributes:
+        mass, mass_error: centre [GeV].
+        width, width_error: standard deviation [GeV].
+        n_signal, n_signal_error: area [events].
+        p_value, z: local significance of ``n_signal``, at a mass and width that the fit chose.
+    """
+
+    mass: float
+    mass_error: float
+    width: float
+    width_error: float
+    n_signal: float
+    n_signal_error: float
+    p_value: float
+    z: float
+
+
+@dataclass(frozen=True)
+class CutNotFixed(CutWindow):
+    """A cut that too few events of a window's template would pass; no event passes it.
+
+    Attributes:
+        low, high: edges of the window [GeV].
+        efficiency: nominal fraction of background.
+        n_template: events of the template.
+    """
+
+    n_template: int
+
+
+@dataclass(frozen=True)
+class ScoreMassTest(MassWindow):
+    """Whether the score knows the mass within a window.
+
+    Attributes:
+        low, high: edges of the window [GeV].
+        pearson, pearson_error: linear correlation of score and mass; its error if there is none.
+        pass_rate_chi2, ndf, p_value: test of one pass rate at all masses, at a cut that keeps
+            10%.
+    """
+
+    pearson: float
+    pearson_error: float
+    pass_rate_chi2: float
+    ndf: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class SculptingTest(CutWindow):
+    """How one cut of a window's model changes the shape of the spectrum outside the window.
+
+    Attributes:
+        low, high: edges of the window [GeV].
+        efficiency: nominal fraction of background.
+        chi2, ndf, p_value: test of one pass rate at all masses.
+        smooth_p_value: test of a pass rate that is smooth in the mass: a slope passes, a bump
+            fails.
+        jensen_shannon: distance of the normalised spectra before and after the cut.
+        rate_low, rate_high: lowest and highest pass rate, in merged bins.
+    """
+
+    chi2: float
+    ndf: int
+    p_value: float
+    smooth_p_value: float
+    jensen_shannon: float
+    rate_low: float
+    rate_high: float
+
+
+@dataclass(frozen=True)
+class SkippedWindow(MassWindow):
+    """A window that is not searched.
+
+    Attributes:
+        low, high: edges of the window [GeV].
+        reason: why it is not.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SearchResult(Record):
+    """What a search has found; the content of ``search.json``.
+
+    Attributes:
+        method: name of the method, as ``method=`` has it.
+        title: its name in figures.
+        seed: root seed.
+        data: the events that were searched.
+        n_events: events searched, at all masses.
+        n_dropped: events of the file that could not be used.
+        scan: range, width and distance of the windows.
+        fit_range: first and last mass of the fitted spectra [GeV].
+        bin_width: width of a bin of the fitted spectra [GeV].
+        efficiencies: nominal fractions of background at the cuts, descending.
+        template_source: source of the background that fixes the cuts, "sampled" or "sidebands".
+        sideband_folds: fits of which each left out one fold of the sidebands.
+        windows: every window at every cut that something predicts.
+        best: the largest excess of all windows at cuts; None if none could be tested.
+        best_inclusive: the largest excess without a cut; None if none could be tested.
+        resonance: a Gaussian fitted at ``best``; None where that failed or was not asked for.
+        toys: toys of the whole scan, key ``global``.
+        bump_hunter: pyBumpHunter on the spectrum of ``best`` without ("inclusive") and with its
+            cut ("selected").
+        cuts_not_fixed: cuts that no event passes.
+        independence: a test of score against mass in each window.
+        sculpting: a test of each cut.
+        skipped: windows with too few events.
+        conclusion: settings of the tests and toys; None in files that do not say.
+        seconds, cpu_seconds: time of the search, and CPU time of all its processes [s].
+
+    Example:
+        Of a finished search in ``DIR``::
+
+            result = SearchResult.from_json(io.read_json("DIR/search.json"), "DIR/search.json")
+            result.best.mass, result.best.z_global  # centre of the window [GeV], global Z
+            [(row.mass, row.p_local) for row in result.at(0.01)]  # the scan at one cut
+    """
+
+    method: str
+    title: str
+    seed: int
+    data: DataDescription
+    n_events: int
+    n_dropped: int
+    scan: ScanRange
+    fit_range: tuple[float, float]
+    bin_width: float
+    efficiencies: tuple[float, ...]
+    template_source: str = field(default="", kw_only=True)
+    sideband_folds: int = field(default=1, kw_only=True)
+    windows: tuple[WindowTest, ...] = field(repr=False)
+    best: LargestExcess | None
+    best_inclusive: LargestExcess | None
+    resonance: FittedResonance | None
+    toys: ScanToys = field(metadata=key("global"))
+    bump_hunter: dict[str, BumpHunt] = field(default_factory=dict, kw_only=True)
+    cuts_not_fixed: tuple[CutNotFixed, ...] = field(default=(), kw_only=True)
+    independence: tuple[ScoreMassTest, ...] = field(default=(), kw_only=True, repr=False)
+    sculpting: tuple[SculptingTest, ...] = field(repr=False)
+    skipped: tuple[SkippedWindow, ...]
+    conclusion: Conclusion | None = field(default=None, kw_only=True)
+    seconds: float
+    cpu_seconds: float
+
+    def at(self, efficiency: float) -> list[WindowTest]:
+        """The windows at one cut, by mass; 1 is no cut."""
+        rows = [row for row in self.windows if np.isclose(row.efficiency, efficiency)]
+        return sorted(rows, key=lambda row: (row.low, row.high))
+
+    def independence_in(self, window: MassWindow) -> ScoreMassTest | None:
+        """The test of score against mass in a window; None if it was not made."""
+        return next((test for test in self.independence if test.same_window(window)), None)
+
+    def pulls(self) -> np.ndarray:
+        """(N,) pulls of fit against template, of all windows and cuts that have both."""
+        every = [row.pull for row in self.windows]
+        return np.array([one for one in every if one is not None])

@@ -1,4 +1,4 @@
-"""Which mass spectra does a scan have, a window and a cut each?"""
+"""Mass spectra of a scan, one per window and cut."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ class Spectra(NamedTuple):
     """Mass spectra of W windows at C cuts, the first of which is none.
 
     Attributes:
-        edges: (B+1,) of the fit's bins [GeV].
-        low, high: (W,) of the windows [GeV].
-        strip: (W,) beside each window, how far bins are left out of the fit [GeV].
+        edges: (B+1,) edges of the fit's bins [GeV].
+        low, high: (W,) edges of the windows [GeV].
+        strip: (W,) width beside each window that is left out of the fit [GeV].
         efficiency: (C,) nominal shares of background, 1 first.
         counts: (W, C, B) events that pass.
         n_inside: (W, C) events of the window that pass, in bins or below them.
@@ -37,11 +37,12 @@ class WindowCuts(NamedTuple):
     """What one window's model gives.
 
     Attributes:
-        low, high, strip: [GeV].
-        thresholds: (E,) of the cuts; infinite where the template was too small to fix one.
-        efficiency, efficiency_error: (E,) of the template; NaN there.
-        mass: (S,) of all data events that pass the loosest cut [GeV].
-        level: (S,) how many cuts each passes, 1 to E.
+        low, high: edges of the window [GeV].
+        strip: width beside it that is left out of the fit [GeV].
+        thresholds: (E,) scores of the cuts; infinite where the template was too small to fix one.
+        efficiency, efficiency_error: (E,) fraction of the template that passes; NaN there.
+        mass: (S,) masses of all data events that pass the loosest cut [GeV].
+        level: (S,) number of cuts that each passes, 1 to E.
     """
 
     low: float
@@ -63,10 +64,10 @@ def count(
     """Spectra of all windows and cuts.
 
     Args:
-        mass: (N,) of all data events [GeV].
-        windows: W of them.
-        efficiencies: (E,) nominal.
-        edges: (B+1,) [GeV]; windows begin and end on edges, or below the first.
+        mass: (N,) masses of all data events [GeV].
+        windows: W windows.
+        efficiencies: (E,) nominal fractions of background.
+        edges: (B+1,) edges of the bins [GeV]; windows begin and end on edges, or below the first.
 
     Raises:
         DataError: a mass or the edges are refused, as by ``make_spectrum``.

@@ -1,7 +1,6 @@
-"""Where do more events pass than background explains, and by how much?"""
+"""Test of one window at one cut: do more events pass than background explains, by how much?"""
 
-import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +14,12 @@ from anode.statistics.fits.dijet_fit import (
     choose_fit,
     predict_chosen,
 )
+from anode.statistics.scan.window_result import (
+    EventLimit,
+    FitQuality,
+    TemplateExpectation,
+    WindowTest,
+)
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts
 
 PARAMETERS = (3, 4, 5)
@@ -22,68 +27,13 @@ MIN_BESIDE = 10  # events of the fit on either side of a window
 MIN_FITTED = 100  # events; fits of fewer have heavy tails: with 30, a median error of 43%
 
 
-class Template(NamedTuple):
-    """What the template says of one window and cut: its share that passes, and so the events
-    expected of ``n_total``."""
-
-    efficiency: float
-    efficiency_error: float
-    n_expected: float
-    n_expected_error: float
-    p_local: float
-    z_local: float
-
-
-@dataclasses.dataclass(frozen=True)
-class WindowTest:
-    """One window at one cut; an entry of ``windows`` in ``search.json``.
-
-    Attributes:
-        low, high: [GeV].
-        efficiency: nominal share of background that passes; 1 is no cut.
-        n_observed: events of the window that pass.
-        n_expected, n_expected_error: of background, from ``expected_from``.
-        p_local, z_local: probability of as many or more events without signal, and its Z.
-        n_total: events of the window.
-        threshold: of the score; None without a cut, or where it could not be fixed.
-        expected_from: "fit" of the spectrum outside the window, "template", or "observed" where
-            nothing predicts.
-        tested: whether it competes for the largest excess: only predictions of a fit do.
-        reason: why not, or None.
-        significance_from: "asymptotic", or "exact" where few events are expected.
-        fit: of the spectrum, or None.
-        template: its independent prediction, or None as ``threshold``.
-        strength: signal events that pass.
-        limit: on them, at 95% CLs, if asked for.
-    """
-
-    low: float
-    high: float
-    efficiency: float
-    n_observed: int
-    n_expected: float
-    n_expected_error: float
-    p_local: float
-    z_local: float
-    n_total: int
-    threshold: float | None
-    expected_from: str
-    tested: bool
-    reason: str | None
-    significance_from: str
-    fit: dict[str, Any] | None
-    template: dict[str, Any] | None
-    strength: dict[str, float]
-    limit: dict[str, Any] | None
-
-
 class Expected(NamedTuple):
     """Background in all bins, (B,) each; NaN without a fit.
 
     Attributes:
-        chosen: of the function that the F-test chooses.
-        flexible: of the one with the most parameters, the truth of toys: so they hold what the
-            chosen one leaves out.
+        chosen: background of the function that the F-test chooses.
+        flexible: background of the function with the most parameters, the mean of toys: so they
+            hold what the chosen one leaves out.
     """
 
     chosen: np.ndarray
@@ -118,12 +68,12 @@ def test_window(
     """Test one window at one cut; also the background expected in all bins.
 
     Args:
-        spectra: of the scan.
-        window, cut: which of them.
-        model: of the window.
-        min_bins: of the fit, on either side of the window.
-        alpha: of the F-test.
-        limits: whether to set upper limits, which take most of the time.
+        spectra: mass spectra of the scan.
+        window, cut: number of the window, and of its cut.
+        model: cuts of the window.
+        min_bins: bins of the fit needed on either side of the window.
+        alpha: level of the F-test.
+        limits: True to set upper limits, which take most of the time.
     """
     low, high = float(spectra.low[window]), float(spectra.high[window])
     n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
@@ -139,9 +89,9 @@ def test_window(
     else:  # nothing predicts the whole spectrum: no excess is claimed
         predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
     local = local_significance(n_observed, *predicted)
-    strength: Strength = signal_strength(n_observed, *predicted)
+    strength = signal_strength(n_observed, *predicted)
     wanted = limits and (fixed or cut == 0)
-    limit: Limit | None = upper_limit(n_observed, *predicted) if wanted else None
+    limit = upper_limit(n_observed, *predicted) if wanted else None
     test = WindowTest(
         low=low,
         high=high,
@@ -157,10 +107,10 @@ def test_window(
         tested=chosen is not None,
         reason=reason,
         significance_from=local.source,
-        fit=None if chosen is None else _describe_fit(chosen),
-        template=None if template is None else template._asdict(),
-        strength={k: float(v) for k, v in strength._asdict().items()},
-        limit=None if limit is None else _describe_limit(limit),
+        fit=None if chosen is None else _quality(chosen),
+        template=template,
+        strength=Strength(*map(float, strength)),
+        limit=None if limit is None else _plain_limit(limit),
     )
     return test, expected
 
@@ -203,29 +153,30 @@ def _most_flexible(chosen: ChosenFit) -> SpectrumFit:
     return max(fits, key=lambda fit: fit.n_parameters)
 
 
-def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> Template:
+def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> TemplateExpectation:
     """The template's prediction: its efficiency times the events of the window."""
     efficiency, error = float(model.efficiency[cut]), float(model.efficiency_error[cut])
     n_expected = efficiency * n_total
-    # n_total stands for its own expectation: it fluctuates with the events that pass, which it
-    # holds, so that their binomial spread is all that is left. That of one event at least.
+    # n_total contains the passing events and fluctuates with them, so only the binomial error
+    # remains; that of one event at least.
     n_error = error * max(n_total, 1)
     local = local_significance(n_observed, n_expected, n_error)
-    return Template(
+    return TemplateExpectation(
         efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
     )
 
 
-def _describe_limit(limit: Limit) -> dict[str, Any]:
-    return {"observed": float(limit.observed), "expected": [float(v) for v in limit.expected]}
+def _plain_limit(limit: Limit) -> EventLimit:
+    low2, low1, median, high1, high2 = map(float, limit.expected)
+    return EventLimit(float(limit.observed), (low2, low1, median, high1, high2))
 
 
-def _describe_fit(chosen: ChosenFit) -> dict[str, Any]:
+def _quality(chosen: ChosenFit) -> FitQuality:
     fit = chosen.fit
-    return {
-        "n_parameters": int(fit.n_parameters),
-        "deviance": float(fit.deviance),
-        "ndf": int(fit.ndf),
-        "p_value": None if np.isnan(fit.p_value) else float(fit.p_value),
-        "f_tests": {name: float(p) for name, p in chosen.f_tests.items()},
-    }
+    return FitQuality(
+        n_parameters=int(fit.n_parameters),
+        deviance=float(fit.deviance),
+        ndf=int(fit.ndf),
+        p_value=None if np.isnan(fit.p_value) else float(fit.p_value),
+        f_tests={name: float(p) for name, p in chosen.f_tests.items()},
+    )

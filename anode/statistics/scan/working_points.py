@@ -1,4 +1,4 @@
-"""Which score does an event need to pass, if a given share of background shall pass?"""
+"""Cuts on the score that given fractions of background pass."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
 
     Args:
         template: (n,) scores of background none of which is counted.
-        efficiencies: in (0, 1).
+        efficiencies: fractions of background, in (0, 1).
     """
     ordered = np.sort(template)
     n = len(ordered)

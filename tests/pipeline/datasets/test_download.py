@@ -18,7 +18,7 @@ import pytest
 from anode.errors import ConfigError, DownloadError
 from anode.events.download import transfer
 from anode.events.download.registry import CHECKSUMS, Dataset, DatasetCache, RemoteFile
-from anode.pipeline.datasets.config import READERS
+from anode.pipeline.datasets.config import CLASSES
 from anode.pipeline.datasets.download import (
     DownloadConfig,
     download,
@@ -341,7 +341,7 @@ def test_the_registry_is_complete_and_its_commands_can_be_written(tmp_path):
         for file in entry.files:
             assert file.url == f"https://zenodo.org/records/{entry.record}/files/{file.name}"
         assert set(entry.unconfirmed) <= {"licence", "citation", "size", "layout"}
-        assert entry.data in (*READERS, "lhco_raw", "blackbox", None)
+        assert entry.data in (*CLASSES, None)
         text = usage(entry, [DatasetCache(tmp_path).path(name, file) for file in entry.files])
         assert (str(tmp_path) in text.splitlines()[-1]) == (entry.data is not None)
         assert name in overview(registry, DatasetCache(tmp_path))

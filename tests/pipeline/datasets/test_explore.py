@@ -18,11 +18,14 @@ from anode.errors import ConfigError, DataError
 from anode.evaluation.description.column_summary import ColumnStatistics, Reservoir, repeated
 from anode.evaluation.description.describe import Describer, Description
 from anode.evaluation.description.region_comparison import FeatureSample, compare_regions
-from anode.events.readers.fault_scan import DIJET_FEATURES, SCANNERS, Block, scan_table
+from anode.events.config import DataConfig
+from anode.events.formats import FORMATS, open_source
+from anode.events.readers.dijet_files import DIJET_FEATURES
+from anode.events.readers.fault_scan import Block, scan_table
 from anode.events.readers.lhco_features import read_lhco_features
 from anode.events.table import EventTable, row_hashes
-from anode.pipeline.datasets.cached_features import as_features
-from anode.pipeline.datasets.config import READERS, DataConfig
+from anode.pipeline.datasets.cached_features import open_data
+from anode.pipeline.datasets.config import CLASSES
 from anode.pipeline.datasets.explore import ExploreConfig, describe, explore, facts, parse_explore
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
@@ -48,8 +51,13 @@ def described(blocks, *, sample_size: int = 1000) -> Description:
     return describer.description()
 
 
+def blocks_of(reader: str, path: Path, block_rows: int):
+    data = DataConfig(reader, str(path), None, None, None)
+    return open_source(data, seed=1).fault_scan(None, block_rows)
+
+
 def scanned(reader: str, path: Path, block_rows: int = 1000) -> Description:
-    return described(SCANNERS[reader](path, None, block_rows))
+    return described(blocks_of(reader, path, block_rows))
 
 
 def broken_columns() -> dict[str, np.ndarray]:
@@ -124,7 +132,7 @@ def test_nothing_but_rounding_depends_on_the_blocks(tmp_path):
     path = write_pandas(tmp_path / "events.h5", raw_columns(900))
 
     def content(block_rows: int) -> dict:
-        blocks = SCANNERS["lhco_features"](path, None, block_rows)
+        blocks = blocks_of("lhco_features", path, block_rows)
         plain = facts(described(blocks, sample_size=50))
         for column in [*plain["stored"], *plain["derived"]]:
             del column["mean"]
@@ -176,12 +184,12 @@ def test_arrays_are_described_file_by_file(tmp_path):
 
 def test_every_reader_is_described():
     # The two others are made into features first.
-    assert {*SCANNERS, "toy", "lhco_raw", "blackbox"} == set(READERS)
+    assert {*FORMATS, "lhco_raw", "blackbox"} == set(CLASSES)
     config = ExploreConfig(
         "out", None, 1, 5000, 1,
         DataConfig("toy", None, None, 3000, 400), RegionsConfig([3300, 3700], [[None, 3300]]),
     )  # fmt: skip
-    found = describe(config, as_features(config.data, n_jobs=1), REGIONS)
+    found = describe(config, open_data(config.data, seed=1, n_jobs=1), REGIONS)
     assert (found.n_rows, found.regions[-1].n_signal) == (3400, 400)
     assert [feature.name for feature in found.features] == ["x1", "x2", "x3", "x4"]
     assert found.stored == []

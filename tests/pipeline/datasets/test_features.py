@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from anode.provenance import Provenance
 from helpers.raw_files import FIRST_20K, TINY, raw_rows, write_frame
 from helpers.settings import REPOSITORY
 
@@ -24,6 +25,7 @@ ak = pytest.importorskip("awkward")
 from anode import io
 from anode.benchmark.raw_events import compare_raw, plain_loop
 from anode.benchmark.report import benchmark_table
+from anode.benchmark.result import BenchmarkResult, Machine
 from anode.errors import ConfigError, DataError
 from anode.events import feature_definitions
 from anode.events.readers.lhco_features import read_bundled, read_lhco_features
@@ -500,5 +502,6 @@ def test_the_benchmark_compares_equals(raw_file):
     found = compare_raw(raw_file, n_events=6, rounds=1)
     assert found.n_events == 6
     assert set(found.seconds) == {"plain FastJet loop", "anode"}
-    content = {"training": [], "scoring": [], "sampling": [], "raw_events": found._asdict()}
-    assert "times the plain loop" in benchmark_table(content)
+    machine = Machine("a processor", "AVX2", 1, "Linux")
+    result = BenchmarkResult(machine, Provenance(), (), (), (), raw_events=found)
+    assert "times the plain loop" in benchmark_table(result)

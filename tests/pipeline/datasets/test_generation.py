@@ -462,12 +462,12 @@ def test_the_card_states_facts_and_no_machine(generated):
 def test_ks_table_knows_equal_and_different_samples(generated):
     table = read_bundled(generated / "events.h5", ["mj1"])
     same = ks_table(Comparison("full_range", "all", ("mjj", "mj1"), table, table))
-    assert same["background"]["ks"] == {"mjj": 0.0, "mj1": 0.0}
-    assert same["background"]["noise"] == pytest.approx(0.96 * math.sqrt(2 / 20), abs=1e-4)
+    assert same["background"].ks == {"mjj": 0.0, "mj1": 0.0}
+    assert same["background"].noise == pytest.approx(0.96 * math.sqrt(2 / 20), abs=1e-4)
     heavier = np.array(table.features) + 1e4
     other = type(table)(table.event_id, table.mass, heavier, table.names, table.units, table.label)
     far = ks_table(Comparison("full_range", "all", ("mjj", "mj1"), table, other))
-    assert far["signal"]["ks"] == {"mjj": 0.0, "mj1": 1.0}
+    assert far["signal"].ks == {"mjj": 0.0, "mj1": 1.0}
 
 
 def test_overlays_draw_with_and_without_reference():

@@ -21,7 +21,7 @@ pytest.importorskip("fastjet")
 from anode import io
 from anode.errors import ConfigError, DataError
 from anode.pipeline.datasets import workers as cluster
-from anode.pipeline.datasets.cached_features import as_features
+from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.features import make_features
 from anode.pipeline.datasets.workers import LOCAL, ClusterConfig, open_workers, start_cluster
 from helpers.raw_files import raw_rows, write_frame
@@ -245,4 +245,4 @@ def test_two_processes_give_the_same_bytes(tmp_path):
     alone = make_features(data, tmp_path / "one.h5", layout="lhco", cluster=LOCAL, n_jobs=1)
     two = make_features(data, tmp_path / "two.h5", layout="lhco", cluster=LOCAL, n_jobs=2)
     assert alone["output_sha256"] == two["output_sha256"]
-    assert as_features(data, n_jobs=1).n_skipped == 0
+    assert open_data(data, seed=1, n_jobs=1).n_skipped == 0

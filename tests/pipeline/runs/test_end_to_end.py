@@ -150,7 +150,7 @@ def test_a_killed_run_ends_with_the_same_metrics(finished, tmp_path, after):
 def test_poisoned_labels_leave_every_score_unchanged(tmp_path, monkeypatch):
     """Labels taken at random, nothing injected by them: fits and scores must not notice."""
     base = [o for o in QUICK if not o.startswith("injection")] + ["injection.n_signal=null"]
-    raw = composed_content(*base, "trainer.epochs=1")
+    raw = composed_content(*base, "trainer.epochs=1", "ensemble.size=1")
     config = configuration.from_mapping({**raw, "run_dir": str(tmp_path / "true")})
     for stage in (stages.train, stages.score):
         stage(config)
@@ -317,7 +317,15 @@ def _score(run_dir: Path, *overrides: str) -> None:
 
 def test_a_multirun_gives_one_folder_a_seed_and_compare_joins_them(tmp_path):
     sweep = tmp_path / "sweep"
-    done = script("run", "--multirun", *QUICK, "trainer.epochs=1", f"run_dir={sweep}", "seed=1,2")
+    done = script(
+        "run",
+        "--multirun",
+        *QUICK,
+        "trainer.epochs=1",
+        "ensemble.size=1",
+        f"run_dir={sweep}",
+        "seed=1,2",
+    )
     assert done.returncode == 0, done.stderr
     runs = sorted(p.parent for p in sweep.glob("*/metrics.json"))
     assert len(runs) == 2
@@ -336,7 +344,13 @@ def test_a_sweep_by_joblib_over_choices_is_grouped_by_them(tmp_path):
     sweep = tmp_path / "sweep"
     quick = [o for o in QUICK if not o.startswith("density")]
     choices = ["density=made_mog,maf", "density.hidden_features=16"]
-    options = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "trainer.epochs=1", "n_jobs=2"]
+    options = [
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+        "trainer.epochs=1",
+        "ensemble.size=1",
+        "n_jobs=2",
+    ]
     done = script("run", "--multirun", *quick, *choices, *options, f"run_dir={sweep}")
     assert done.returncode == 0, done.stderr
     names = [path.name for path in sweep.iterdir() if path.is_dir()]
@@ -352,7 +366,13 @@ def test_a_sweep_by_joblib_over_choices_is_grouped_by_them(tmp_path):
 def test_submitit_spreads_a_sweep(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     sweep = tmp_path / "sweep"
-    options = ["hydra/launcher=submitit_local", "trainer.epochs=1", f"run_dir={sweep}", "seed=1,2"]
+    options = [
+        "hydra/launcher=submitit_local",
+        "trainer.epochs=1",
+        "ensemble.size=1",
+        f"run_dir={sweep}",
+        "seed=1,2",
+    ]
     done = script("run", "--multirun", *QUICK, *options)
     assert done.returncode == 0, done.stderr
     assert len(list(sweep.glob("*/metrics.json"))) == 2

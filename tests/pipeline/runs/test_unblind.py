@@ -90,7 +90,7 @@ def test_the_key_comes_in_at_the_evaluation_alone(events, tmp_path, monkeypatch)
     stages.score(keyed, prepared)
     assert not opened
     stages.run(keyed)
-    assert opened == [str(key)]
+    assert opened == [key]
     metrics = io.read_json(tmp_path / "run/metrics.json")
     assert metrics["auc"] is not None
     in_region = prepared.in_signal_region()
@@ -103,7 +103,7 @@ def test_the_key_comes_in_at_the_evaluation_alone(events, tmp_path, monkeypatch)
     }
     assert (tmp_path / "run/scores.h5").read_bytes() == scores
     stages.run(keyed)
-    assert opened == [str(key)]
+    assert opened == [key]
     with pytest.raises(RunDirectoryError, match="another configuration"):
         stages.train(config(tmp_path / "run", path, "data.max_skipped=0.5"))
 

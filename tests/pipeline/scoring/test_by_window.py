@@ -10,18 +10,20 @@ from hydra import compose, initialize_config_dir
 
 from anode import io
 from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
+from anode.events.readers.lhco_features import read_bundled
 from anode.pipeline.datasets.config import DataConfig
 from anode.pipeline.runs import config as configuration
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.pipeline.scoring import blocks as stream
 from anode.pipeline.scoring import by_window as score_scan
 from anode.pipeline.scoring import score as rescore
 from anode.pipeline.scoring.by_window import assign
 from anode.pipeline.search.window import search_scores
+from anode.pipeline.search.window_file import WindowFile, WindowTemplate
 from anode.regions.windows import Window
 from helpers.bundled_files import bundled_part
 from helpers.settings import REPOSITORY
+from helpers.synthetic_search import make_search
 
 # Two that overlap, a gap from 3600 to 4000, and one more.
 WINDOWS = [Window(3000, 3400), Window(3200, 3600), Window(4000, 4400)]
@@ -63,13 +65,14 @@ def fit_scan(path: Path, file: Path, overrides: list[str], windows: list[Window]
         with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
             raw = compose("run", [*QUICK, *asked])
         stages.train(configuration.from_mapping(configuration.resolve(raw)))
-        io.write_json(
-            run_dir / "window.json", {"low": low, "high": high, "thresholds": THRESHOLDS}
-        )
+        template = WindowTemplate("sampled", 5000, (0.1, 0.01), (0.004, 0.001))
+        content = WindowFile(window.low, window.high, 0.0, THRESHOLDS, template, 900, None)
+        io.write_json(run_dir / "window.json", content.to_json())
     manifest = io.read_json(run_dir / "manifest.json")
     io.write_json(path / "manifest.json", {"data": manifest["data"]})
-    rows = [{"low": window.low, "high": window.high} for window in windows]
-    io.write_json(path / "search.json", {"data": manifest["data"], "windows": rows})
+    search, _ = make_search()
+    rows = [{**search["windows"][0], "low": w.low, "high": w.high} for w in windows]
+    io.write_json(path / "search.json", search | {"data": manifest["data"], "windows": rows})
     return run_dir
 
 
@@ -101,7 +104,7 @@ def scored_by(run_dir: Path, data: DataConfig | None, output: Path | None, **cha
 
 def masses(path: Path) -> dict[int, float]:
     """Mass of each event by its id."""
-    table = stream.read_bundled(path, ["mj1"])
+    table = read_bundled(path, ["mj1"])
     return dict(zip(table.event_id.tolist(), table.mass.tolist(), strict=True))
 
 
@@ -131,7 +134,7 @@ def test_scores_are_those_of_the_window_alone_at_its_centre(scored, scan, files,
         directory = RunDirectory(scan / "windows" / f"{window.low:g}_{window.high:g}")
         config = configuration.load_run(directory.config)
         method = stages.method_of(config, directory)
-        events = stream.read_bundled(files[1], config.features)
+        events = read_bundled(files[1], config.features)
         new = np.zeros(len(events), dtype=bool)
         mine = scored["window_low"] == window.low
         chosen = np.isin(events.event_id, scored["event_id"][mine])
@@ -149,7 +152,7 @@ def test_a_score_that_is_not_bound_to_the_mass_is_that_of_the_run(files, tmp_pat
     own = fit_scan(path, files[0], ["method=isolation_forest", "method.trees=20"], WINDOWS[2:])
     found = scored_by(path, data_of(files[1]), tmp_path / "scan.h5")
     config = configuration.load_run(own / "config.yaml")
-    events = stream.read_bundled(files[1], config.features)
+    events = read_bundled(files[1], config.features)
     events = events[np.isin(events.event_id, found["event_id"])]
     method = stages.method_of(config, RunDirectory(own))
     alone = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
@@ -228,7 +231,7 @@ def test_files_that_are_read_at_once_are_scored_too(scored, scan, files, tmp_pat
     capped = dataclasses.replace(data_of(files[1]), n_background=n_background)
     found = scored_by(scan, capped, tmp_path / "capped.h5")
     assert np.array_equal(found["score"], scored["score"])
-    table = stream.read_bundled(files[1], ["mj1", "delta_mj", "tau21_1", "tau21_2"])
+    table = read_bundled(files[1], ["mj1", "delta_mj", "tau21_1", "tau21_2"])
     table = table[table.mass >= 4000]
     columns = [table.mass / 1000, table.features[:, 0] / 1000, table.features[:, 1] / 1000]
     np.save(tmp_path / "a.npy", np.column_stack([*columns, table.features[:, 2:]]))
@@ -346,8 +349,10 @@ def other_seed(path: Path) -> None:
         (lambda path: shutil.rmtree(path / "windows"), r"lacks \[3000, 3400\), "),
         (lambda path: (path / "windows/3200_3600/config.yaml").unlink(), "config.yaml"),
         (edited(low=3300), "must agree"),
-        (edited(low="x"), "must have the numbers"),
-        (edited(thresholds=None), "must have the numbers"),
+        (edited(low="x"), r"window\.json: low must be a number, got 'x'"),
+        (edited(low=3700), "must have low < high"),
+        (edited(thresholds=None), r"window\.json: thresholds must be a group of keys, got None"),
+        (edited(thresholds={"loose": 1.0}), "thresholds by efficiency"),
         (edited(thresholds={"0.1": 2.0, "0.01": 1.0}), "rise as the efficiency falls"),
         (other_seed, "same features in the same way"),
     ],
@@ -358,5 +363,5 @@ def test_a_broken_scan_is_refused(scan, files, tmp_path, change, message):
     change(path)
     with pytest.raises(AnodeError, match=message) as caught:
         scored_by(path, data_of(files[1]), tmp_path / "scores.h5")
-    assert isinstance(caught.value, RunDirectoryError | ConfigError)
+    assert isinstance(caught.value, RunDirectoryError | ConfigError | DataError)
     assert not (tmp_path / "scores.h5").exists()

@@ -21,13 +21,13 @@ def window(low: float, ids, mass, score, thresholds=THRESHOLDS) -> WindowScores:
 
 @given(st.lists(st.floats(-5, 20), min_size=2, max_size=30))
 def test_higher_scores_are_rarer(scores):
-    rarity = log10_efficiency(np.sort(scores), THRESHOLDS)
-    assert np.all(np.diff(rarity) <= 0)
+    fraction = log10_efficiency(np.sort(scores), THRESHOLDS)
+    assert np.all(np.diff(fraction) <= 0)
 
 
 def test_one_threshold_counts_nats():
-    rarity = log10_efficiency(np.array([2.0, 3.0]), {0.1: 2.0})
-    np.testing.assert_allclose(rarity, [-1, -1 - 1 / np.log(10)])
+    fraction = log10_efficiency(np.array([2.0, 3.0]), {0.1: 2.0})
+    np.testing.assert_allclose(fraction, [-1, -1 - 1 / np.log(10)])
 
 
 def test_thresholds_that_fall_are_refused():
@@ -60,18 +60,19 @@ def test_kinematics_are_those_of_the_events_and_the_heavier_jet_is_the_second():
     windows = [
         window(low, events.event_id, events.mass, score) for low in np.arange(2600.0, 5000, 100)
     ]
-    content = top_events(windows, (3300.0, 3700.0), BUNDLED, n=7)
+    top = top_events(windows, (3300.0, 3700.0), BUNDLED, n=7)
     for name in ("overall", "hotspot"):
-        ids = [event["event_id"] for event in content[name]]
+        listed = getattr(top, name)
+        ids = [event.event_id for event in listed]
         assert len(set(ids)) == len(ids) == 7
-        for event in content[name]:
-            row = events[events.event_id == event["event_id"]]
-            assert event["mass"] == row.mass[0]
-            assert event["features"]["mj1"] == row.column("mj1")[0]
-            assert event["features"]["tau21_1"] == row.column("tau21_1")[0]
-            assert event["features"]["mj1"] <= event["features"]["mj2"]
-    assert all(3300 <= event["mass"] < 3700 for event in content["hotspot"])
-    assert content["units"]["pt_1"] == "GeV"
+        for event in listed:
+            row = events[events.event_id == event.event_id]
+            assert event.mass == row.mass[0]
+            assert event.features["mj1"] == row.column("mj1")[0]
+            assert event.features["tau21_1"] == row.column("tau21_1")[0]
+            assert event.features["mj1"] <= event.features["mj2"]
+    assert all(3300 <= event.mass < 3700 for event in top.hotspot)
+    assert top.units["pt_1"] == "GeV"
 
 
 def test_an_event_that_the_data_lack_is_refused():
@@ -81,6 +82,6 @@ def test_an_event_that_the_data_lack_is_refused():
 
 def test_the_toy_has_no_jets():
     toy = DataConfig("toy", None, None, 10, 10)
-    content = top_events([window(3300, [1], [3500], [4])], (3300, 3700), toy)
-    assert content["overall"] == content["hotspot"]
-    assert content["overall"][0]["features"] == {}
+    top = top_events([window(3300, [1], [3500], [4])], (3300, 3700), toy)
+    assert top.overall == top.hotspot
+    assert top.overall[0].features == {}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from omegaconf import OmegaConf
 
 from anode import io
 from anode.errors import ConfigError, RunDirectoryError
-from anode.evaluation.comparison import read_groups
+from anode.evaluation.comparison import Comparison
 from anode.pipeline.runs import evaluate as judge
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
@@ -31,6 +32,7 @@ QUICK = [
     "density.n_transforms=2",
     "density.hidden_features=8",
     "trainer.epochs=1",
+    "ensemble.size=1",
     "split.folds=2",
     "evaluation.n_bootstrap=5",
     "evaluation.n_closure=500",
@@ -181,8 +183,9 @@ def test_runs_are_in_order_of_their_seeds_however_they_are_found(tmp_path):
     runs = compare.find_runs([f"{tmp_path}/runs/*/*"])
     ((name, found),) = compare.group_runs(runs, None).items()
     assert name == "all runs"
-    assert [run.metrics["seed"] for run in found] == [1, 2, 10]
-    assert list(compare.summary({"all": found})["all"]["auc by seed"]) == ["1", "2", "10"]
+    assert [run.metrics.seed for run in found] == [1, 2, 10]
+    (group,) = Comparison.of({"all": found}).groups
+    assert list(group.by_seed("auc")) == ["1", "2", "10"]
 
 
 def test_groups_are_named_by_what_differs_and_a_choice_implies_its_settings(tmp_path):
@@ -217,8 +220,10 @@ def test_comparison_json_holds_what_the_figures_need(tmp_path):
     write_runs(asked)
     runs = {f"{c.point}/{c.variant}": (c.point, c.variant) for c in study_runs(asked)}
     groups = {name: compare.find_runs([f"{asked.runs}/{name}/*"]) for name in runs}
-    content = compare.summary(groups, runs)
-    read = {group.name: group for group in read_groups(content)}
+    content = Comparison.of(groups, runs).to_json()
+    compared = Comparison.from_json(json.loads(json.dumps(content)), "comparison.json")
+    assert compared == Comparison.of(groups, runs)
+    read = {group.name: group for group in compared.groups}
     assert len(read) == 2 * len(METHODS)
     supervised, fitted = read["shifted/supervised"], read["default/r_anode"]
     assert (supervised.point, supervised.variant) == ("shifted", "supervised")
@@ -226,7 +231,7 @@ def test_comparison_json_holds_what_the_figures_need(tmp_path):
     assert not fitted.uses_truth
     assert set(fitted.by_seed("signal_fraction")) == {"1", "2", "3", "10"}
     assert supervised.by_seed("signal_fraction") == {}
-    peaks = [run.metrics["max_sic"] for run in groups["default/r_anode"]]
+    peaks = [run.metrics.max_sic for run in groups["default/r_anode"]]
     assert fitted.over_seeds("max_sic").median == pytest.approx(np.median(peaks))
     assert content["shifted/supervised"]["max_sic minus first group"] is None
     assert content["shifted/iad"]["max_sic minus first group"]["n"] == 4
@@ -234,7 +239,7 @@ def test_comparison_json_holds_what_the_figures_need(tmp_path):
 
 def test_an_old_comparison_is_still_read():
     for path in (REPOSITORY / "results" / "reference" / "anode").glob("*/comparison.json"):
-        for group in read_groups(io.read_json(path)):
+        for group in Comparison.from_json(io.read_json(path), path).groups:
             assert group.over_seeds("max_sic").n == len(group.by_seed("max_sic"))
             assert (group.point, group.variant, group.uses_truth) == ("", group.name, False)
 
@@ -307,7 +312,7 @@ def test_every_study_composes(name):
     home = "anode" if name in ("ablation", "full", "regularisation", "tuning") else "family"
     assert asked.output == f"results/reference/{home}/{name}"
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
-    assert first == f"# python scripts/compare.py study={name}"
+    assert first == f"# anode compare study={name}"
     missing = {o for o in overrides_of(asked) if not composes(o)}
     if missing:
         pytest.skip(f"not yet there: {', '.join(sorted(missing))}")

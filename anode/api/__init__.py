@@ -1,0 +1,1 @@
+"""Public classes and functions: arrays in, arrays out, on top of what the commands use."""

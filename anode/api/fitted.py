@@ -1,0 +1,204 @@
+"""A fitted method: its configuration, its folder, and the events it was fitted on."""
+
+import dataclasses
+import logging
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anode.api.folder import PrivateFolder
+from anode.api.known_events import KnownEvents
+from anode.api.scores import EventScores
+from anode.errors import DataError
+from anode.events.table import EventTable, concatenate
+from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside
+from anode.parallel import lent_process
+from anode.pipeline.runs import stages
+from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare, prepare_tables
+from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.search.window import as_scored
+from anode.regions.distortion import NONE, distort
+
+log = logging.getLogger(__name__)
+
+SIMULATION_IDS = 2 * EXTRA_ID_OFFSET  # added to ids of simulation, as to those of data.extra
+
+
+class FittedRun:
+    """A run in a folder, which scores events in memory.
+
+    Args:
+        config: of the run.
+        folder: its directory; a private one lives as long as this.
+        prepared: the events it was fitted on, before any distortion; None to read them again when
+            they are needed.
+    """
+
+    def __init__(
+        self, config: RunConfig, folder: PrivateFolder | Path, prepared: Prepared | None = None
+    ) -> None:
+        self.config = config
+        self._folder = folder
+        self._prepared = prepared
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self._folder.path if isinstance(self._folder, PrivateFolder) else self._folder
+
+    @property
+    def is_private(self) -> bool:
+        """Whether its events are in memory, and its folder goes when it goes."""
+        return isinstance(self._folder, PrivateFolder)
+
+    @property
+    def method(self) -> AnomalyMethod:
+        """The method, which scores events that are new to it by the average over folds."""
+        split = dataclasses.replace(self.config.split, extra="average")
+        config = dataclasses.replace(self.config, split=split)
+        return stages.method_of(config, RunDirectory(self.path))
+
+    @property
+    def prepared(self) -> Prepared:
+        """The events it was fitted on, before any distortion.
+
+        Raises:
+            DataError: they are to be read from a file that is not there any more, or has changed.
+        """
+        if self._prepared is None:
+            plain = dataclasses.replace(self.config, distortion=NONE)
+            self._prepared = prepare(plain, check_sidebands=False)
+        return self._prepared
+
+    def score(self, events: EventTable, *, any_mass: bool) -> EventScores:
+        """Scores of events (N,), which need not have ids of their own.
+
+        Args:
+            events: with the features of the run; ids are replaced.
+            any_mass: also those outside the signal region, all at its centre.
+        """
+        with lent_process():
+            return _Scoring(self.config, self.method, self._known).of(events, any_mass=any_mass)
+
+    @cached_property
+    def _known(self) -> KnownEvents:
+        prepared = self.prepared
+        tables = [prepared.data.without_label()]
+        simulation = prepared.extra_in_signal_region() if self.method.uses_truth else None
+        if simulation is not None:
+            tables.append(simulation.without_label())
+        return KnownEvents(concatenate(tables))
+
+
+def fit_run(config: RunConfig, data: EventTable, simulation: EventTable | None) -> FittedRun:
+    """Fit a method to events in memory, in a private folder.
+
+    Args:
+        config: what to fit and how; ``run_dir`` is replaced.
+        data: the data sample; its labels, if any, reach no fit.
+        simulation: labelled events that are not in it, for methods that use truth.
+
+    Raises:
+        DataError: a region has no events, or simulation is missing, unlabelled, given to a method
+            that must not see it, or repeats events of the data.
+    """
+    folder = PrivateFolder()
+    config = dataclasses.replace(config, run_dir=str(folder.path))
+    method = stages.method_of(config, RunDirectory(folder.path))
+    _check_simulation(method, simulation)
+    if simulation is not None:
+        ids = SIMULATION_IDS + simulation.event_id
+        simulation = dataclasses.replace(simulation, event_id=ids, source="simulation")
+    prepared = prepare_tables(config, data, simulation, check_sidebands=method.needs_sidebands)
+    if method.uses_truth and prepared.extra_in_signal_region() is None:
+        raise DataError(f"{method.title} needs simulation in the signal region, got none there")
+    with lent_process():
+        stages.train(config, prepared)
+    return FittedRun(config, folder, prepared)
+
+
+def _check_simulation(method: AnomalyMethod, simulation: EventTable | None) -> None:
+    if method.uses_truth and (simulation is None or simulation.label is None):
+        raise DataError(
+            f"{method.title} needs labelled events that are not in the data: "
+            f"fit(events, simulation=Events(..., label=...)), got "
+            f"{'no simulation' if simulation is None else 'simulation without labels'}"
+        )
+    if simulation is not None and not method.uses_truth:
+        raise DataError(
+            f"{method.title} must not see labelled events, got simulation={simulation.source}; "
+            "leave it out, or use Iad or Supervised"
+        )
+
+
+class _Scoring:
+    """How events of unknown ids are scored by fits that have not seen them."""
+
+    def __init__(self, config: RunConfig, method: AnomalyMethod, known: KnownEvents) -> None:
+        self.config, self.method, self.known = config, method, known
+        self.regions = config.regions.regions()
+
+    def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
+        inside = self.regions.in_signal_region(events.mass)
+        rows = np.arange(len(events)) if any_mass else np.flatnonzero(inside)
+        event_id, known = self.known.recognise(events[rows])
+        seen = known & inside[rows]
+        # Events of equal content that are one to the fit are scored once.
+        _, first, back = np.unique(event_id, return_index=True, return_inverse=True)
+        once = np.sort(first)
+        place = np.searchsorted(once, first)[back]
+        table = dataclasses.replace(
+            events[rows[once]], event_id=event_id[once], source=events.source
+        )
+        scores, allowed = self._score(table, seen[once], any_mass=any_mass)
+
+        def spread(values: NDArray[Any], fill: Any) -> NDArray[Any]:
+            """(N,) of the events, from those that were scored."""
+            of_once = np.full(len(once), fill)
+            of_once[allowed] = values
+            everywhere = np.full(len(events), fill)
+            everywhere[rows] = of_once[place]
+            return everywhere
+
+        used = seen[once][allowed]
+        return EventScores(
+            event_id=events.event_id,
+            mass=events.mass,
+            score=spread(scores.score, np.nan),
+            scored=spread(np.ones(len(scores.score), dtype=bool), False),
+            seen=spread(used, False),
+            clipped=spread(scores.outside, False),
+            parts={name: spread(part, np.nan) for name, part in scores.parts.items()},
+            meaning=self.method.meaning,
+            extra={} if any_mass else self._extra(scores, used),
+        )
+
+    def _extra(self, scores: Scores, used: NDArray[np.bool_]) -> dict[str, Any]:
+        if not used.any():
+            return {}
+        found = dataclasses.asdict(self.method.extra_metrics(scores.parts, used))
+        found |= found.pop("other")
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _score(
+        self, table: EventTable, seen: NDArray[np.bool_], *, any_mass: bool
+    ) -> tuple[Scores, NDArray[np.bool_]]:
+        """Scores of the events that some fit has not seen, and which those are."""
+        allowed = np.ones(len(table), dtype=bool)
+        allowed[seen] = self.method.unseen(table[seen], fitted=True)
+        chosen = distort(table[allowed], self.config.distortion, self.config.seed)
+        if not len(chosen):
+            empty = np.empty(0)
+            return Scores(chosen.event_id, chosen.mass, empty, {}, empty.astype(bool)), allowed
+        if any_mass:
+            chosen = as_scored(self.method, chosen, self.regions.signal)
+        scores = self.method.score(chosen, seen[allowed])
+        try:
+            check_fraction_outside(int(scores.outside.sum()), len(chosen), chosen.source)
+        except DataError as error:
+            log.warning("%s", error)
+        return scores, allowed

@@ -1,0 +1,1 @@
+"""Commands: their table, their help, and how one runs."""

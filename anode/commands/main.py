@@ -1,0 +1,58 @@
+"""What the words after ``anode`` mean."""
+
+import sys
+from collections.abc import Sequence
+
+from anode import __version__
+from anode.commands.failures import INTERRUPTED, USER, leave_closed_output, whole_errors
+from anode.commands.help import command_help, overview
+from anode.commands.table import COMMANDS
+from anode.errors import AnodeError, nearest
+
+_HELP = ("--help", "-h")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``anode ARGUMENTS``.
+
+    Args:
+        arguments: after ``anode``; None for those of this process.
+
+    Returns:
+        Exit status: 0, 1 for a fault of ours, 2 for a user's error, 130 interrupted.
+    """
+    try:
+        status = _main(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return leave_closed_output()
+    except AnodeError as error:
+        if whole_errors():
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return USER
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in _HELP:
+        print(overview(__version__))
+        return 0
+    if "--version" in arguments:
+        print(f"anode {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        hint = nearest(name, COMMANDS) or f"; one of {', '.join(COMMANDS)}"
+        print(f"error: unknown command {name}{hint}", file=sys.stderr)
+        return USER
+    if any(text in _HELP for text in rest):
+        print(command_help(name, [text for text in rest if "=" in text]))
+        return 0
+    # Hydra takes a while to load, and listing the commands does without.
+    from anode.commands.execute import execute
+
+    return execute(name, rest)

@@ -1,0 +1,152 @@
+"""The commands: what each does, what configures it, which functions it calls, and an example."""
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command; modules are imported when it runs.
+
+    Attributes:
+        summary: what it does, in one sentence.
+        config: file of ``configs/`` that it starts from.
+        parse: "module:function" from Hydra's configuration to a checked one.
+        function: "module:function" of that.
+        examples: command lines, the simplest first.
+    """
+
+    summary: str
+    config: str
+    parse: str
+    function: str
+    examples: tuple[str, ...]
+
+
+_RUN = "anode.pipeline.runs.config:parse_run"
+_STAGES = "anode.pipeline.runs.stages"
+_SEARCH = "anode.pipeline.search"
+_DATASETS = "anode.pipeline.datasets"
+_STUDIES = "anode.pipeline.studies"
+
+COMMANDS: dict[str, Command] = {
+    "run": Command(
+        "Prepare, train, score and evaluate in one go; resumable.",
+        "run",
+        _RUN,
+        f"{_STAGES}:run",
+        (
+            "anode run experiment=anode seed=2",
+            "anode run data=lhco_features data.path=FILE method=cathode run_dir=DIR",
+            "anode run --multirun seed=1,2,3 run_dir=DIR hydra/launcher=joblib",
+        ),
+    ),
+    "train": Command(
+        "Fit the densities of a run, or finish an interrupted fit.",
+        "run",
+        _RUN,
+        f"{_STAGES}:train",
+        ("anode train experiment=anode run_dir=results/anode/mine",),
+    ),
+    "score": Command(
+        "Score a trained run's events, or any file, or with another average over epochs.",
+        "score",
+        "anode.pipeline.scoring.score:parse_score",
+        "anode.pipeline.scoring.score:score",
+        (
+            "anode score run_dir=results/anode/mine",
+            "anode score run_dir=DIR ensemble.mode=best output=OTHER_DIR",
+            "anode score run_dir=DIR data=lhco_features data.path=FILE output=FILE",
+        ),
+    ),
+    "evaluate": Command(
+        "Judge a scored run again: metrics, curves and figures.",
+        "run",
+        _RUN,
+        f"{_STAGES}:evaluate",
+        ("anode evaluate experiment=anode run_dir=results/anode/mine",),
+    ),
+    "search": Command(
+        "Search unlabelled events for a resonance at any mass: where, how significant.",
+        "search",
+        f"{_SEARCH}.config:parse_search",
+        f"{_SEARCH}.search:search",
+        (
+            "anode search data=lhco_features data.path=FILE run_dir=DIR",
+            "anode search experiment=search run_dir=results/search/bundled",
+        ),
+    ),
+    "report": Command(
+        "Make the report of a finished search: a page that stands alone, Markdown, figures.",
+        "report",
+        f"{_SEARCH}.report:parse_report",
+        f"{_SEARCH}.report:report",
+        ("anode report run_dir=results/search/bundled",),
+    ),
+    "compare": Command(
+        "Compare several runs in one table and figures; or a whole study, made first.",
+        "compare",
+        f"{_STUDIES}.compare:parse_compare",
+        f"{_STUDIES}.compare:compare",
+        (
+            "anode compare 'runs=[results/anode/sweep/*]' output=results/anode/sweep_comparison",
+            "anode compare study=family",
+        ),
+    ),
+    "calibrate": Command(
+        "Are the numbers of a search right? Many searches on samples of known truth.",
+        "calibrate",
+        f"{_SEARCH}.calibrate:parse_calibrate",
+        f"{_SEARCH}.calibrate:calibrate",
+        ("anode calibrate calibration=no_signal", "anode calibrate calibration=injection"),
+    ),
+    "generate": Command(
+        "Generate dijet events: Pythia, detector, jets; resumable.",
+        "generate",
+        f"{_DATASETS}.generate:parse_generate",
+        f"{_DATASETS}.generate:generate",
+        (
+            "anode generate out=generated/more.h5 seed=2 n_background=50000 n_signal=0",
+            "anode generate out=generated/raw.h5 n_background=1000 n_signal=100 raw=true",
+        ),
+    ),
+    "features": Command(
+        "Make jets, substructure and m_jj of raw particles; resumable.",
+        "features",
+        f"{_DATASETS}.features:parse_features",
+        f"{_DATASETS}.features:features",
+        (
+            "anode features data=lhco_raw data.path=FILE output=FILE",
+            "anode features data.path=FILE output=FILE layout=lhco data.jets.axes=kt",
+        ),
+    ),
+    "explore": Command(
+        "Print and draw what is in a file, before anything is fitted; a broken one too.",
+        "explore",
+        f"{_DATASETS}.explore:parse_explore",
+        f"{_DATASETS}.explore:explore",
+        (
+            "anode explore output=results/explore/bundled",
+            "anode explore data=lhco_features data.path=FILE output=DIR",
+        ),
+    ),
+    "download": Command(
+        "Fetch a public data set, whole and checked; resumable.",
+        "download",
+        f"{_DATASETS}.download:parse_download",
+        f"{_DATASETS}.download:download",
+        ("anode download", "anode download dataset=rnd_features"),
+    ),
+    "reproduce": Command(
+        "Make every number we quote again; finished runs are kept.",
+        "reproduce",
+        f"{_STUDIES}.reproduce:parse_reproduce",
+        f"{_STUDIES}.reproduce:reproduce",
+        ("anode reproduce", "anode reproduce 'only=[full,ablation]'"),
+    ),
+    "benchmark": Command(
+        "Measure how fast fits and scores are, side by side with other packages.",
+        "benchmark",
+        "anode.benchmark.benchmark:parse_benchmark",
+        "anode.benchmark.benchmark:benchmark",
+        ("anode benchmark output=results/benchmark",),
+    ),
+}

@@ -1,0 +1,54 @@
+"""Keys that every choice of ``data=`` has."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from anode.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the events come from.
+
+    Attributes:
+        reader: name of the format, a row of ``events.formats.FORMATS``.
+        path: file or folder; null for "bundled" and "toy".
+        extra_background: a further file of background events for the test alone, or null.
+        n_background: use the first so many background events only; null for all.
+        n_signal: the same for signal events.
+        extra: further files, in the layout of ``path``, of labelled events that are never in the
+            data sample: they serve the test, and methods that use truth.
+        has_extra: whether ``extra`` may name any.
+    """
+
+    has_extra: ClassVar[bool] = True
+
+    reader: str
+    path: str | None
+    extra_background: str | None
+    n_background: int | None
+    n_signal: int | None
+    extra: list[str] = field(default_factory=list, kw_only=True)  # unknown to former versions
+
+    def __post_init__(self) -> None:
+        for key in ("n_background", "n_signal"):
+            value = getattr(self, key)
+            if value is not None and value < 0:
+                raise ConfigError(f"data.{key} must not be negative, got {value}")
+
+    @property
+    def key_file(self) -> Path | None:
+        """File of truth labels that is opened when scores are judged and never before; None
+        without any."""
+        return None
+
+
+@dataclass(frozen=True)
+class FileConfig(DataConfig):
+    """Events of a file or folder that must be named."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path is None:
+            raise ConfigError(f"data={self.reader} needs data.path=FILE_OR_DIR, got null")
