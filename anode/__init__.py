@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from anode.api.scores import EventScores as EventScores
     from anode.api.search import search as search
     from anode.errors import AnodeError as AnodeError
+    from anode.statistics.scan.search_result import SearchResult as SearchResult
 
 __version__ = "0.2.0"
 
@@ -46,6 +47,7 @@ _HOMES = {
         "Model", "RAnode", "Supervised",
     ],
     "api.search": ["search"],
+    "statistics.scan.search_result": ["SearchResult"],
     "api.densities": ["DensityFit", "FittedDensity", "fit", "make_density"],
 }  # fmt: skip
 """Module -> its public names."""
