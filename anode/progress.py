@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from multiprocessing.context import SpawnContext
 from multiprocessing.sharedctypes import Synchronized
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from tqdm import tqdm
 
@@ -176,12 +176,24 @@ def become_worker(counter: Counter | None) -> None:
 
 
 @contextlib.contextmanager
+def above_the_bar(stream: TextIO | None = None) -> Iterator[None]:
+    """Text that is written inside stands above a bar, which is drawn again below it.
+
+    Args:
+        stream: where the text goes; None is stdout.
+    """
+    with tqdm.external_write_mode(file=stream):
+        yield
+
+
+@contextlib.contextmanager
 def _shown(root: Task) -> Iterator[None]:
     """Show the task, from a thread of its own, since work may be silent for long."""
     on_terminal = sys.stderr.isatty()
+    known = root.total is not None or not root.unit  # how much there is to do
     bar = tqdm(
         total=1.0,
-        bar_format=f"{root.name}: {_FORMAT}",
+        bar_format=f"{root.name}: {_FORMAT if known else '{desc}'}",
         ncols=shutil.get_terminal_size().columns,
         nrows=shutil.get_terminal_size().lines,
         leave=False,
@@ -198,7 +210,8 @@ def _shown(root: Task) -> Iterator[None]:
                 bar.n = root.fraction
                 bar.set_description_str(text)
             else:
-                log.info("%s: %.0f%%, %s", root.name, 100 * root.fraction, text)
+                done = f"{root.fraction:.0%}, " if known else ""
+                log.info("%s: %s%s", root.name, done, text)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -5,6 +5,9 @@ import io
 import logging
 import sys
 from collections.abc import Iterator
+from typing import TextIO
+
+from anode import progress
 
 
 @contextlib.contextmanager
@@ -21,11 +24,19 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+class _AboveTheBar(logging.StreamHandler[TextIO]):
+    """Lines that do not break a bar of progress."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with progress.above_the_bar(self.stream):
+            super().emit(record)
+
+
 def log_to_stderr() -> None:
     """Our own messages alone: libraries keep their levels."""
     logger = logging.getLogger("anode")
     if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _AboveTheBar(sys.stderr)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)

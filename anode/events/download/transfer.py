@@ -13,9 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
-from anode import __version__
+from anode import __version__, progress
 from anode.errors import DownloadError, needs_extra
 from anode.io import write_json
 
@@ -25,6 +23,7 @@ with needs_extra("download", "downloading"):
 log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18
+MB = 1e6
 TIMEOUT = (20.0, 60.0)
 """Seconds to wait for a connection, and for the next byte."""
 
@@ -160,9 +159,9 @@ class ResumingDownloader:
         self, answer: requests.Response, file: FileIO, have: int, total: int | None
     ) -> None:
         name = self.partial.name.removesuffix(".partial")
-        with tqdm(
-            total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=None
-        ) as bar:
+        in_mb = None if total is None else total / MB
+        with progress.task(name, total=in_mb, unit="MB") as written:
+            written.update(have / MB)
             for chunk in answer.iter_content(CHUNK):
                 try:
                     _write_all(file, chunk)
@@ -171,7 +170,7 @@ class ResumingDownloader:
                         f"cannot write {self.partial}: {error.strerror}; make room, and the same "
                         "command goes on from there"
                     ) from None
-                bar.update(len(chunk))
+                written.update(len(chunk) / MB)
 
     def _read_note(self) -> _Origin | None:
         try:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
-from tqdm import tqdm
 
-from anode import io
+from anode import io, progress
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
 from anode.evaluation.description.describe import (
@@ -107,10 +106,10 @@ def explore(config: ExploreConfig) -> None:
 def describe(config: ExploreConfig, source: Source, regions: Regions) -> Description:
     """Read the source block by block and describe it."""
     describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
-    with tqdm(desc="read", unit=" events", disable=None) as bar:
+    with progress.task("read", unit="events") as events_read:
         for block in source.fault_scan(config.features):
             describer.add(block._replace(source=_shown(block.source)))
-            bar.update(block.n_rows)
+            events_read.update(block.n_rows)
     return describer.description()
 
 

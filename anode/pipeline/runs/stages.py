@@ -144,5 +144,6 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
 
 
 def _announce(directory: RunDirectory) -> None:
-    print(result_table(directory.read_metrics()))
-    print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")
+    with progress.above_the_bar():
+        print(result_table(directory.read_metrics()))
+        print(f"{'figures and ' * directory.figures.is_dir()}results: {directory.path}")

@@ -7,14 +7,13 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from hydra.errors import HydraException
-from tqdm import tqdm
 
 from anode import progress
 from anode.errors import AnodeError, ConfigError, RunDirectoryError
@@ -172,13 +171,13 @@ def make(study: Study, *, n_jobs: int) -> list[Failure]:
     cells = study_runs(study)
     jobs = [[cell for cell in cells if cell.seed == seed] for seed in study.seeds]
     failures: list[Failure] = []
-    with _progress(cells) as log_line:
+    with _progress(cells):
         try:
             for found in stream_jobs(_make_seed, jobs, n_jobs=n_jobs, threads=1):
                 for failure in found:
-                    log_line(logging.ERROR, f"{failure.run_dir} failed: {failure.reason}")
+                    log.error("%s failed: %s", failure.run_dir, failure.reason)
                     if failure.details:
-                        log_line(logging.ERROR, failure.details)
+                        log.error("%s", failure.details)
                 failures += found
         except BrokenProcessPool:
             known = {failure.run_dir for failure in failures}
@@ -241,19 +240,11 @@ def _make(cell: StudyRun) -> None:
 
 
 @contextlib.contextmanager
-def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]:
-    """A bar over runs, and a line for each as it is finished, by whatever process.
-
-    Gives a function that logs at a level without breaking the bar.
-    """
+def _progress(cells: Sequence[StudyRun]) -> Iterator[None]:
+    """A bar over runs, and a line for each as it is finished, by whatever process."""
     waiting = [cell for cell in cells if not cell.finished]
     ended = threading.Event()
-    terminal = sys.stderr  # not what a run of this process has in its place
     with progress.task("runs", total=len(waiting), unit="runs") as runs:
-
-        def log_line(level: int, text: str) -> None:
-            with tqdm.external_write_mode(file=terminal):
-                log.log(level, "%s", text)
 
         def watch() -> None:
             last = False
@@ -262,12 +253,12 @@ def _progress(cells: Sequence[StudyRun]) -> Iterator[Callable[[int, str], None]]
                 for cell in [cell for cell in waiting if cell.finished]:
                     waiting.remove(cell)
                     runs.update()
-                    log_line(logging.INFO, f"{cell.run_dir}: {_outcome(cell)}")
+                    log.info("%s: %s", cell.run_dir, _outcome(cell))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
-            yield log_line
+            yield
         finally:
             ended.set()
             watcher.join()
