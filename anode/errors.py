@@ -1,6 +1,6 @@
-"""Which mistakes can a user make, and what are they called?
+"""Errors that a user can cause.
 
-Every message follows one pattern: the rule, what was expected, what came, what to do.
+Every message follows one pattern: rule, expected, got, remedy.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ class DataError(AnodeError):
 
 
 class DownloadError(AnodeError):
-    """A public file cannot be had: no network, no such address, other bytes than published, or no
-    room on the disk."""
+    """A public file cannot be fetched: no network, no such address, other bytes than published, or
+    no room on the disk."""
 
 
 class RunDirectoryError(AnodeError):

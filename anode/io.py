@@ -1,4 +1,4 @@
-"""How do results reach the disk whole or not at all, and how is a file recognised again?"""
+"""Files that appear whole or not at all (text, JSON, HDF5), and hashes that identify them."""
 
 import contextlib
 import hashlib
@@ -65,7 +65,7 @@ def write_hdf5(
     datasets: Mapping[str, np.ndarray],
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one HDF5 dataset a name, and file attributes, atomically."""
+    """Write one HDF5 dataset, of any shape, for each name, and file attributes, atomically."""
     # In memory first: on a full disk HDF5 cannot close its file, and Python ends with a crash.
     with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
         for name, values in datasets.items():
@@ -99,12 +99,12 @@ def growing_hdf5(
                     file.create_dataset(
                         name, (0,), values.dtype, maxshape=(None,), chunks=(1 << 16,)
                     )
-            known = {name: rows.dtype for name, rows in file.items()}
+            expected = {name: rows.dtype for name, rows in file.items()}
             given = {name: values.dtype for name, values in datasets.items()}
-            if known != given or len({len(values) for values in datasets.values()}) > 1:
+            if expected != given or len({len(values) for values in datasets.values()}) > 1:
                 raise DataError(
-                    f"{path}: every block must have the columns {known}, all of one length, got "
-                    f"{given} of {[len(values) for values in datasets.values()]} rows"
+                    f"{path}: every block must have the columns {expected}, all of one length, "
+                    f"got {given} of {[len(values) for values in datasets.values()]} rows"
                 )
             for name, values in datasets.items():
                 rows = file[name]
@@ -115,7 +115,7 @@ def growing_hdf5(
 
 
 def open_hdf5(path: Path | str) -> h5py.File:
-    """Open an HDF5 file for reading, with a clear error where that fails.
+    """Open an HDF5 file for reading.
 
     Raises:
         DataError: the file is missing, truncated, or not HDF5.

@@ -1,4 +1,4 @@
-"""How does independent work spread over processes, and end with the process that asked for it?"""
+"""Independent jobs in several processes, which end with the process that started them."""
 
 import contextlib
 import ctypes
@@ -44,10 +44,10 @@ def stream_jobs(
     and results are held at once, so that ``jobs`` may be longer than memory.
 
     Args:
-        function: importable by name, since processes are spawned.
-        jobs: picklable; put the longest first.
-        n_jobs: processes; 1, or a single job, stays in the caller's.
-        threads: of linear algebra, in each process. One is fastest on a busy machine.
+        function: function that is importable by name, since processes are spawned.
+        jobs: picklable arguments, best with the longest first.
+        n_jobs: number of processes; with 1, or a single job, the caller's own is used.
+        threads: threads of linear algebra in each process; one is fastest on a busy machine.
     """
     prepare_process(threads)
     jobs = iter(jobs)
@@ -81,11 +81,11 @@ def stream_jobs(
 
 
 def prepare_process(threads: int) -> None:
-    """Set the threads of torch and of numpy's and scipy's BLAS, and keep memory that tensors free.
+    """Set the threads of torch and of numpy's and scipy's BLAS, and reuse memory of freed tensors.
 
     glibc gives freed megabytes back to the kernel and asks for them again, page by page, many
     times in a training step: a tenth of its time, and two thirds of that of scoring with nflows.
-    Other C libraries are left alone.
+    Other C libraries are left as they are.
     """
     torch.set_num_threads(threads)
     threadpool_limits(threads, user_api="blas")
@@ -109,7 +109,7 @@ def lent_process() -> Iterator[None]:
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of its finished children so far."""
+    """CPU time of this process and of its finished children so far [s]."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
@@ -122,7 +122,7 @@ def start_worker(threads: int, counter: progress.Counter | None = None) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed parent must not leave fits that write beside a restarted run's."""
+    """End this process with its parent, so that no fit writes beside those of a restarted run."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,8 +1,8 @@
 """Progress of long work: one bar on a terminal, in a log a line every 30 s.
 
 Tasks nest: a run is made of stages, a stage of fits, a fit of batches. The outermost task of a
-process is shown, with how much of it is done, what it is doing, at which rate, and when it will
-have ended. Processes that a task starts count for it and show nothing themselves.
+process is shown, with the fraction done, the current part, its rate, and the time left. Processes
+that a task starts count for it and show nothing themselves.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ RATE_OVER = 60.0  # s, from which the remaining time is estimated
 
 _FORMAT = "{percentage:3.0f}%|{bar:24}| {desc}"
 
-Counter = Synchronized  # of a float: what worker processes have done
+Counter = Synchronized  # of a float: units that worker processes have done
 
 
 class Task:
     """A piece of work that is under way.
 
     Attributes:
-        name: of the task.
-        share: of its parent's work, in [0, 1].
-        total: units of work; None where the task is the sum of its parts.
-        unit: name of one, in the plural.
-        counts: whether fits, here or in other processes, count their batches for it.
+        name: name of the task.
+        share: fraction of its parent's work, in [0, 1].
+        total: units of work; None if the task is the sum of its parts.
+        unit: name of a unit, in the plural.
+        counts: True if fits, here or in other processes, count their batches for it.
         done: units that are done.
     """
 
@@ -57,7 +57,7 @@ class Task:
         self._counter: Counter | None = None
 
     def update(self, n: float = 1) -> None:
-        """So many units more are done."""
+        """Add ``n`` units that are done."""
         self.done += n
         self._parts = 0.0
 
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def fraction(self) -> float:
-        """How much of the task is done, in [0, 1]."""
+        """Fraction of the task that is done, in [0, 1]."""
         part = self._part  # another thread may end it meanwhile
         parts = min(1.0, self._parts + (0.0 if part is None else part.share * part.fraction))
         if self.total is None:
@@ -82,23 +82,23 @@ class Task:
         return [self] if part is None else [self, *part.innermost]
 
     def begin(self, part: "Task") -> None:
-        """``part`` of this task is under way."""
+        """Mark ``part`` of this task as under way."""
         self._part = part
 
     def end(self, part: "Task") -> None:
-        """``part`` is done."""
+        """Mark ``part`` as done."""
         self._part = None
         self._parts = min(1.0, self._parts + part.share)
 
     def count_with(self, counter: Counter | None) -> None:
-        """Units that other processes count are done as well; None ends it."""
+        """Include units that other processes count; None ends it."""
         if self._counter is not None:
             self.done += self._counter.value
         self._counter = counter
 
 
 class _Process:
-    """What this process is doing; a worker counts for the process that started it."""
+    """Task under way in this process; a worker counts for the process that started it."""
 
     current: Task | None = None
     counter: Counter | None = None
@@ -117,12 +117,12 @@ def task(
     """A task, part of the one under way in this process; shown if there is none.
 
     Args:
-        name: what is being done.
-        share: of the parent's work, in [0, 1]; for the estimate of time alone.
-        total: units of work, done one after the other (``Task.update``); None where the work is
-            that of tasks inside, by their shares.
-        unit: name of one, in the plural.
-        counts: whether ``count``, here or in worker processes, counts for this task.
+        name: name of the task.
+        share: fraction of the parent's work, in [0, 1], for the estimate of time alone.
+        total: units of work, done one after the other (``Task.update``); None if the work is that
+            of tasks inside, by their shares.
+        unit: name of a unit, in the plural.
+        counts: True if ``count``, here or in worker processes, counts for this task.
 
     Example:
         >>> with task("fits", total=2, unit="fits") as fits:
@@ -146,7 +146,7 @@ def task(
 
 
 def count(n: float = 1) -> None:
-    """So many units more of the task that counts them are done; no-op if there is none."""
+    """Add ``n`` units to the task that counts them; no-op if there is none."""
     counter, current = _Process.counter, _Process.current
     if counter is not None:
         with counter.get_lock():
@@ -177,7 +177,7 @@ def become_worker(counter: Counter | None) -> None:
 
 @contextlib.contextmanager
 def _shown(root: Task) -> Iterator[None]:
-    """A thread shows the task: its own, since work may be silent for long."""
+    """Show the task, from a thread of its own, since work may be silent for long."""
     on_terminal = sys.stderr.isatty()
     bar = tqdm(
         total=1.0,
@@ -211,7 +211,7 @@ def _shown(root: Task) -> Iterator[None]:
 
 
 class _Look(NamedTuple):
-    """What was done at a moment: of the whole, and units of its innermost task."""
+    """Work done at a moment: fraction of the whole, and units of its innermost task."""
 
     time: float
     fraction: float
@@ -220,14 +220,14 @@ class _Look(NamedTuple):
 
 
 class Clock:
-    """Time since its making, and what remains at the pace of the last minute."""
+    """Time since its creation, and time left at the pace of the last minute."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
         self._looks: deque[_Look] = deque()
 
     def look(self, root: Task, inner: Task) -> tuple[float, float | None, float | None]:
-        """Seconds so far, seconds that remain, units of ``inner`` a second; None if unknown."""
+        """Seconds so far, seconds left, units of ``inner`` per second; None if unknown."""
         now = _Look(time.monotonic(), root.fraction, inner, inner.n_done)
         self._looks.append(now)
         while now.time - self._looks[0].time > RATE_OVER and len(self._looks) > 2:
@@ -241,7 +241,7 @@ class Clock:
 
 
 def status(root: Task, clock: Clock) -> str:
-    """What is being done, how much of it, at which rate, and how long it takes."""
+    """Text with the current part, units done, rate, time so far and time left."""
     path = root.innermost
     inner = path[-1]
     elapsed, left, rate = clock.look(root, inner)

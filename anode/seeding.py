@@ -1,7 +1,7 @@
-"""Where does every random number come from?
+"""Random streams: one root seed, and a name for each stream.
 
-One root seed and named streams: ``stream(seed, "injection")`` never changes because some other
-part of the code drew more or fewer numbers. Names may be strings or integers (a fold, an epoch).
+``stream(seed, "injection")`` does not depend on the numbers that other parts of the code draw.
+Names may be strings or integers (a fold, an epoch).
 """
 
 import hashlib

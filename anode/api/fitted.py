@@ -171,7 +171,7 @@ class _Scoring:
             score=spread(scores.score, np.nan),
             scored=spread(np.ones(len(scores.score), dtype=bool), False),
             seen=spread(used, False),
-            clipped=spread(scores.outside, False),
+            clipped=spread(scores.was_clipped, False),
             parts={name: spread(part, np.nan) for name, part in scores.parts.items()},
             meaning=self.method.meaning,
             extra={} if any_mass else self._extra(scores, used),
@@ -198,7 +198,7 @@ class _Scoring:
             chosen = as_scored(self.method, chosen, self.regions.signal)
         scores = self.method.score(chosen, seen[allowed])
         try:
-            check_fraction_outside(int(scores.outside.sum()), len(chosen), chosen.source)
+            check_fraction_outside(int(scores.was_clipped.sum()), len(chosen), chosen.source)
         except DataError as error:
             log.warning("%s", error)
         return scores, allowed

@@ -20,7 +20,7 @@ from anode.benchmark.contenders import (
     step_of_all,
     training_step,
 )
-from anode.benchmark.likelihood import Reached, Recipe
+from anode.benchmark.likelihood import FitRecipe, Reached
 from anode.benchmark.memory import score_from_file
 from anode.benchmark.report import benchmark_figure, benchmark_table
 from anode.benchmark.result import (
@@ -115,14 +115,14 @@ def benchmark(config: BenchmarkConfig) -> None:
     print(f"figure and numbers: {output}")
 
 
-def recipe(*overrides: str) -> Recipe:
+def recipe(*overrides: str) -> FitRecipe:
     """Density and trainer that ``anode run`` would use."""
     run = compose_run(overrides, "unused")
-    return Recipe(run.density, run.trainer)
+    return FitRecipe(run.density, run.trainer)
 
 
 def machine(config: BenchmarkConfig) -> Machine:
-    """What the times depend on."""
+    """The machine that the times depend on."""
     return Machine(
         device=torch.cuda.get_device_name() if config.device == "cuda" else _cpu_name(),
         vector_instructions=torch.backends.cpu.get_cpu_capability(),

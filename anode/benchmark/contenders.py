@@ -1,4 +1,4 @@
-"""Who takes part: the same affine MAF from this project, nflows, zuko, or a file of the user's."""
+"""Contenders of the benchmark: the same affine MAF from this project, nflows, zuko or a file."""
 
 import functools
 import importlib.util
@@ -20,11 +20,19 @@ from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
 
 LogProb = Callable[[Tensor, Tensor], Tensor]
-Sample = Callable[[Tensor], Tensor]
+Draw = Callable[[Tensor], Tensor]
 
 
 class Shape(NamedTuple):
-    """An affine MAF: D features, C context values, K transforms of H hidden units, a batch."""
+    """Shape of an affine MAF and of its batches.
+
+    Attributes:
+        n_features: D.
+        n_context: C.
+        n_transforms: number of transforms K.
+        hidden: width H of the hidden layers.
+        batch: events in a batch.
+    """
 
     n_features: int
     n_context: int
@@ -39,7 +47,14 @@ class Shape(NamedTuple):
 
 
 class Mixtures(NamedTuple):
-    """Several ``made_mog`` of 4 features, each with a batch of its own."""
+    """Several ``made_mog`` of 4 features, each with a batch of its own.
+
+    Attributes:
+        number: number of mixtures.
+        hidden: width H of the hidden layers.
+        components: number K of Gaussians of each feature.
+        batch: events in a batch.
+    """
 
     number: int
     hidden: int
@@ -53,11 +68,17 @@ class Mixtures(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """A library's flow; ``sample`` is None where it offers none."""
+    """A library's flow.
+
+    Attributes:
+        module: flow as a torch module.
+        log_prob: log p(x|m) of features (B, D) and context (B, C), (B,).
+        sample: one draw for every row of the context; None if the library has none.
+    """
 
     module: nn.Module
     log_prob: LogProb
-    sample: Sample | None
+    sample: Draw | None
 
 
 def ours(shape: Shape, backend: str) -> Contender:
@@ -76,7 +97,7 @@ def ours(shape: Shape, backend: str) -> Contender:
 
 
 def made_mog(shape: Shape) -> Contender:
-    """Our mixture, 128 hidden units and 8 components whatever the shape's MAF is."""
+    """Our mixture, with 128 hidden units and 8 components for any shape of the MAF."""
     hidden = max(128, shape.n_features)
     return _of_density(MixtureConfig("made_mog", "fused", hidden, 8), shape)
 
@@ -88,7 +109,7 @@ def _of_density(config: FlowConfig | MixtureConfig, shape: Shape) -> Contender:
 
 
 def zuko_maf(shape: Shape) -> Contender | None:
-    """zuko's MAF, two hidden layers a transform and no batch norm; None if not installed."""
+    """zuko's MAF, two hidden layers per transform, no batch norm; None if not installed."""
     if importlib.util.find_spec("zuko") is None:
         return None
     import zuko
@@ -111,9 +132,10 @@ def zuko_maf(shape: Shape) -> Contender | None:
 
 
 def from_file(path: Path, shape: Shape) -> Contender:
-    """A flow of the user's: a Python file with ``build(n_features, n_context, n_transforms,
-    hidden)``, which returns a module that has ``log_prob(features, context)`` and perhaps
-    ``sample(context)``.
+    """A user's flow, from a Python file.
+
+    The file defines ``build(n_features, n_context, n_transforms, hidden)``, which returns a module
+    with ``log_prob(features, context)`` and perhaps ``sample(context)``.
 
     Raises:
         ConfigError: the file is missing or has no ``build``.
@@ -140,10 +162,10 @@ def all_of(shape: Shape, others: dict[str, str], device: str) -> dict[str, Conte
         "anode maf": ours(shape, "fused"),
         "anode made_mog": made_mog(shape),
     }
-    found = {name: contender for name, contender in made.items() if contender is not None}
-    for contender in found.values():
+    contenders = {name: contender for name, contender in made.items() if contender is not None}
+    for contender in contenders.values():
         contender.module.to(device)
-    return found
+    return contenders
 
 
 def training_step(contender: Contender, shape: Shape, *, adam: str, device: str) -> Work:
@@ -176,8 +198,8 @@ def step_of_all(mixtures: Mixtures, *, at_once: int, device: str) -> Work:
 
     def step() -> None:
         for start in range(0, mixtures.number, at_once):
-            here = densities[start : start + at_once]
-            mean_losses(here, [features] * len(here), [context] * len(here)).sum().backward()
+            some = densities[start : start + at_once]
+            mean_losses(some, [features] * len(some), [context] * len(some)).sum().backward()
         for optimiser in optimisers:
             optimiser.step(Pace(1e-4, 0.9))
 
@@ -198,7 +220,7 @@ def scoring(contender: Contender, shape: Shape, rows: int, chunk: int, device: s
 
 
 def sampling(contender: Contender, shape: Shape, rows: int, device: str) -> Work | None:
-    """One draw for each of ``rows`` masses; None where the library has none."""
+    """One draw for each of ``rows`` masses; None if the library cannot sample."""
     if contender.sample is None:
         return None
     draw, (_, context) = contender.sample, batch(shape, rows, device)

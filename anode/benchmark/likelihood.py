@@ -1,9 +1,9 @@
-"""How long until a density knows the data as well as the published recipe makes it?
+"""Time until a density has the likelihood that the published recipe reaches.
 
 The published recipe is fitted once, by the fused backend, which is nflows' model weight for
-weight; its best held-out loss is the target. Other recipes are fitted with ever more epochs, each
-with its own complete learning-rate cycle, until one gets there; what counts is the time of that
-fit alone, validation and checkpoints included. The time of nflows with the published recipe is
+weight; its best held-out loss is the target. Other recipes are fitted with more and more epochs,
+each time with a complete learning-rate cycle, until one reaches it; the time is that of this fit
+alone, validation and checkpoints included. The time of nflows with the published recipe is
 extrapolated from two of its epochs.
 """
 
@@ -36,17 +36,21 @@ TIMED_EPOCHS = 2
 SHARE_HELD_OUT = 0.2
 
 
-class Recipe(NamedTuple):
-    """What is fitted, and how."""
+class FitRecipe(NamedTuple):
+    """Settings of a density and of its training."""
 
     density: DensityConfig
     trainer: TrainerConfig
 
 
 class Reached(NamedTuple):
-    """A fit: its epochs, seconds, and lowest held-out negative log-likelihood.
+    """A fit that has reached the target.
 
-    ``extrapolated`` seconds are those of fewer epochs, times what is missing.
+    Attributes:
+        epochs: number of epochs.
+        seconds: wall-clock time [s].
+        loss: lowest held-out mean of -log p.
+        extrapolated: True if ``seconds`` is scaled from a fit with fewer epochs.
     """
 
     epochs: int
@@ -56,20 +60,20 @@ class Reached(NamedTuple):
 
 
 def compare(
-    events: EventTable, published: Recipe, quick: Mapping[str, Recipe], *, device: str
+    events: EventTable, published: FitRecipe, quick: Mapping[str, FitRecipe], *, device: str
 ) -> dict[str, Reached]:
-    """Fits of all recipes to one sample, by name; a recipe that never gets there is left out.
+    """Fits of all recipes to one sample, by name, without those that never reach the target.
 
     Args:
-        events: background; a fifth of them, by event id, is held out.
-        published: sets the target, and is timed with nflows too.
-        quick: fitted with more and more epochs until they reach it; an affine MAF that does is
-            fitted as long with nflows too, which ends there but for rounding.
+        events: background events; a fifth of them, by event id, is held out.
+        published: recipe that sets the target, timed with nflows too.
+        quick: recipes fitted with more and more epochs until they reach it; an affine MAF is then
+            fitted with nflows for as many epochs, with the same result up to rounding.
         device: "cpu" or "cuda".
     """
     train, held_out = _samples(events)
 
-    def run(recipe: Recipe, epochs: int) -> Reached:
+    def run(recipe: FitRecipe, epochs: int) -> Reached:
         density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
         trainer = dataclasses.replace(recipe.trainer, epochs=epochs)
         with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +87,7 @@ def compare(
     target = run(published, epochs)
     timed = run(_with_nflows(published), TIMED_EPOCHS)
     seconds = timed.seconds * epochs / TIMED_EPOCHS
-    found = {
+    fits = {
         "nflows, published recipe": target._replace(seconds=seconds, extrapolated=True),
         "anode maf, published recipe": target,
     }
@@ -91,25 +95,25 @@ def compare(
         reached = _first_to_reach(target.loss, functools.partial(run, recipe))
         if reached is None:
             continue
-        found[f"anode {name}, one-cycle"] = reached
+        fits[f"anode {name}, one-cycle"] = reached
         if isinstance(recipe.density, FlowConfig):
-            found[f"nflows {name}, one-cycle"] = run(_with_nflows(recipe), reached.epochs)
-    return found
+            fits[f"nflows {name}, one-cycle"] = run(_with_nflows(recipe), reached.epochs)
+    return fits
 
 
-def share_outside_steps(events: EventTable, recipe: Recipe) -> float:
-    """The share of a fit's time that is neither forward, backward nor step (clipping included):
-    shuffling, validation, writing."""
+def share_outside_steps(events: EventTable, recipe: FitRecipe) -> float:
+    """Fraction of a fit's time outside forward, backward and step (clipping included): shuffling,
+    validation, writing."""
     train, held_out = _samples(events)
     density = build_density(recipe.density, train.features.shape[1], 1, seed=1)
     spent: list[float] = []
-    places: list[tuple[Any, str]] = [
+    functions: list[tuple[Any, str]] = [
         (type(density), "loss"),
         (torch.Tensor, "backward"),
         (Adam, "step"),
     ]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        for owner, name in places:
+        for owner, name in functions:
             stack.enter_context(_clocked(owner, name, spent))
         one = Fit(density, train, held_out, seed=1, directory=Path(folder) / "fit")
         started = time.perf_counter()
@@ -142,7 +146,7 @@ def _first_to_reach(target: float, run: Callable[[int], Reached]) -> Reached | N
     return None
 
 
-def _with_nflows(recipe: Recipe) -> Recipe:
+def _with_nflows(recipe: FitRecipe) -> FitRecipe:
     return recipe._replace(density=dataclasses.replace(recipe.density, backend="nflows"))
 
 
@@ -153,7 +157,7 @@ def _samples(events: EventTable) -> tuple[Sample, Sample]:
     scaling = ContextScaling.fit(train.mass)
 
     def sample(part: EventTable) -> Sample:
-        latent, _ = preprocessing(torch.as_tensor(part.features))
-        return Sample(latent, scaling(torch.as_tensor(part.mass)))
+        features, _ = preprocessing(torch.as_tensor(part.features))
+        return Sample(features, scaling(torch.as_tensor(part.mass)))
 
     return sample(train), sample(events[held_out])

@@ -1,4 +1,4 @@
-"""How much memory does it take to score any number of events with an ensemble?"""
+"""Memory and time of scoring any number of events with an ensemble."""
 
 import multiprocessing
 import resource
@@ -23,7 +23,12 @@ BLOCK = 100_000
 
 
 class Scored(NamedTuple):
-    """Peak resident memory [MB] of a process of its own, and its seconds of scoring."""
+    """Cost of scoring in a process of its own.
+
+    Attributes:
+        peak_mb: largest resident memory [MB].
+        seconds: time of scoring [s].
+    """
 
     peak_mb: float
     seconds: float
@@ -66,7 +71,7 @@ def _score(config: DensityConfig, n_events: int, n_flows: int) -> Scored:
 
 
 def _peak_mb() -> float:
-    """Of this process alone: on Linux ``getrusage`` begins with what the parent had."""
+    """Peak memory [MB] of this process alone: ``getrusage`` on Linux includes its parent's."""
     status = Path("/proc/self/status")
     if status.is_file():
         for line in status.read_text().splitlines():

@@ -1,7 +1,7 @@
-"""How fast do raw events become features, beside a plain loop over FastJet's Python interface?
+"""Speed of features of raw events, beside a plain loop over FastJet's Python interface.
 
-The loop does for one event after the other what a tutorial does: pseudojets, anti-kT, the two
-leading jets, tau_1 to tau_3 with one-pass axes. Ours computes tau_4 and the other columns as well.
+The loop treats one event after the other, as in a tutorial: pseudojets, anti-kT, the two leading
+jets, tau_1 to tau_3 with one-pass axes. Ours computes tau_4 and the other columns as well.
 Both read the same rows with the same reader, in this process, in turns.
 """
 
@@ -19,7 +19,7 @@ from anode.jets.settings import AXES, DEFAULT
 
 
 def compare_raw(path: Path | str, *, n_events: int, rounds: int) -> RawSpeed:
-    """Time the first ``n_events`` of a raw file."""
+    """Time [s] of each contender for one of the first ``n_events`` of a raw file."""
     n_events = min(n_events, raw_layout(path).n_events)
     contenders = {
         "plain FastJet loop": lambda: plain_loop(read_raw(path, 0, n_events)),
@@ -54,7 +54,7 @@ def plain_loop(block: RawBlock) -> list[list[float]]:
 
 
 def _tau(jets: Any, definition: Any) -> np.ndarray:
-    """(2, 3) N-subjettiness, for which FastJet's Python package wants arrays."""
+    """(2, 3) N-subjettiness, for which FastJet's Python package needs arrays."""
     import awkward as ak
     import fastjet
     import vector

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import FormatStrFormatter, NullFormatter
 
 from anode.benchmark.likelihood import Reached
 from anode.benchmark.result import BenchmarkResult, TimedFlows, TimedMixtures
@@ -13,6 +14,9 @@ from anode.reporting.common.style import PALETTE, REFERENCE_LINE, new_figure, st
 from anode.reporting.common.tables import table
 
 Row = tuple[str, str, str, str]
+
+_CONTENDERS = {"anode maf": "anode, affine MAF", "anode made_mog": "anode, mixture of Gaussians"}
+"""Words for the legend; others are called by their names."""
 
 _UNITS = {"training": ("ms a step", 1e3), "scoring": ("us an event", 1e6)}
 _UNITS |= {"sampling": ("us a sample", 1e6)}
@@ -22,7 +26,7 @@ def benchmark_table(result: BenchmarkResult, *, markdown: bool = False) -> str:
     """Every time measured, and its ratio to nflows in the same run.
 
     Args:
-        result: what was timed.
+        result: times of the benchmark.
         markdown: a markdown table rather than aligned text.
     """
     timed = [(kind, flows) for kind, of_kind in _kinds(result) for flows in of_kind]
@@ -89,21 +93,46 @@ def benchmark_figure(result: BenchmarkResult) -> Figure:
                 _draw_bars(axes, row, flows.seconds, colors)
             axes.axvline(1.0, **REFERENCE_LINE)
             axes.set_xscale("log")
-            axes.margins(x=0.25)
-            texts = [flows.text.replace(", ", "\n") for flows in of_kind]
+            axes.set_xlim(0.75 * axes.dataLim.x0, 2 * axes.dataLim.x1)
+            axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            texts = [_spelled(flows.text) for flows in of_kind]
             axes.set_yticks(range(len(texts)), texts)
             axes.tick_params(axis="y", which="both", left=False, right=False)
             axes.invert_yaxis()
             axes.set_title(kind)
         machine = result.machine
+        threads = f"{machine.threads} thread{'s' if machine.threads > 1 else ''}"
         figure.supxlabel(
-            f"times faster than nflows in the same run; {machine.device}, "
-            f"{machine.threads} thread(s)",
+            f"times faster than nflows in the same run; {machine.device}, {threads}",
             fontsize=10,
         )
-        handles = [Patch(color=color, label=name) for name, color in colors.items()]
+        handles = [
+            Patch(color=color, label=_CONTENDERS.get(name, name)) for name, color in colors.items()
+        ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
         return figure
+
+
+def _spelled(text: str) -> str:
+    """What is timed, a line each.
+
+    Example:
+        >>> _spelled("15x128, D=4, B=256").splitlines()
+        ['15 x 128 units', '4 features', 'batch 256']
+    """
+    words = {"D": "{} features", "B": "batch {}"}
+    lines = []
+    for part in text.split(", "):
+        key, _, value = part.partition("=")
+        layers, _, units = part.partition("x")
+        if key in words:
+            lines.append(words[key].format(value))
+        elif layers.isdigit() and units.isdigit():
+            lines.append(f"{layers} x {units} units")
+        else:
+            lines.append(part)
+    return "\n".join(lines)
 
 
 def _draw_bars(
@@ -112,9 +141,12 @@ def _draw_bars(
     height = 0.8 / len(seconds)
     for place, (name, value) in enumerate(seconds.items()):
         ratio, y = seconds["nflows"] / value, row - 0.4 + (place + 0.5) * height
-        axes.barh(y, ratio, height * 0.92, color=colors[name])
+        # Bars of ratios begin at one, where there is no difference; nflows itself is a stroke.
+        axes.barh(y, ratio - 1, height * 0.92, left=1, color=colors[name])
+        if ratio == 1:
+            axes.vlines(1, y - 0.46 * height, y + 0.46 * height, color=colors[name], lw=3)
         text = f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
-        axes.text(ratio * 1.06, y, text, va="center", fontsize=8)
+        axes.text(max(ratio, 1) * 1.06, y, text, va="center", fontsize=8)
 
 
 def _names(result: BenchmarkResult) -> Sequence[str]:

@@ -11,11 +11,11 @@ from anode.records import LEFT_OUT_IF_NONE, Json, Place, Record
 
 @dataclass(frozen=True)
 class Machine(Record):
-    """What the times depend on.
+    """Machine that the times depend on.
 
     Attributes:
         device: name of the processor or GPU.
-        vector_instructions: those that torch uses.
+        vector_instructions: vector instructions that torch uses.
         threads: threads of each process.
         system: operating system.
     """
@@ -94,7 +94,7 @@ class BenchmarkResult(Record):
     """The content of ``benchmark.json``; what was not timed is None.
 
     Attributes:
-        machine: what the times depend on.
+        machine: machine that the times depend on.
         made_by: command, code and versions; its keys stand beside the others.
         training, scoring, sampling: times by shape.
         at_once: times of mixtures trained in common steps.

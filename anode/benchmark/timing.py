@@ -1,7 +1,7 @@
-"""How is the speed of several contenders compared on a machine that others share?
+"""Timing of several contenders on a machine that others share.
 
-They take turns, round after round, and each gets the median of its rounds: what slows the machine
-for a while slows all of them, and only ratios within one run are quoted.
+They take turns, round after round, and each gets the median of its rounds: other load slows all of
+them alike, and only ratios within one run are quoted.
 """
 
 import gc
@@ -20,12 +20,12 @@ WARM_UP = 2
 def interleaved(
     contenders: Mapping[str, Work], *, rounds: int, seconds: float
 ) -> dict[str, float]:
-    """Median seconds a call of every contender.
+    """Median time of a call of every contender [s].
 
     Args:
-        contenders: name -> work; each call does the same amount of it.
-        rounds: turns each contender gets.
-        seconds: about how long a turn lasts; it is at least one call.
+        contenders: name -> function whose calls all do the same amount of work.
+        rounds: number of turns of each contender.
+        seconds: approximate length of a turn [s], at least one call.
     """
     repeats = {}
     for name, work in contenders.items():
@@ -43,8 +43,8 @@ def interleaved(
 def product_rate(hidden: int, batch: int, *, seconds: float = 0.2) -> dict[str, float]:
     """FLOP/s of the product in the middle of a MADE, (hidden, hidden) x (hidden, batch).
 
-    "torch.mm" is what every torch program gets, "fastest" the product that ``density/products.py``
-    picks. A training step cannot be faster than its products at these rates.
+    "torch.mm" is torch's own product, "fastest" the one that ``density/matmul.py`` picks. A
+    training step cannot be faster than its products at these rates.
     """
     a, b = torch.randn(hidden, hidden), torch.randn(hidden, batch)
     b_t = b.t()
@@ -57,8 +57,8 @@ def product_rate(hidden: int, batch: int, *, seconds: float = 0.2) -> dict[str, 
 
 
 def maf_flop(n_features: int, n_context: int, n_transforms: int, hidden: int) -> float:
-    """Floating-point operations of one event's training step in an affine MAF, forward and twice
-    that backward: those of its matrix products, zero blocks included."""
+    """Floating-point operations of the matrix products of one event's training step in an affine
+    MAF, forward and twice that backward, zero blocks included."""
     weights = hidden * (hidden + 3 * n_features + n_context + 2)
     return 3.0 * 2.0 * n_transforms * weights
 
@@ -73,6 +73,6 @@ def _elapsed(work: Work, repeats: int) -> float:
 
 
 def _synchronise() -> None:
-    """A GPU computes behind our back: wait for it before reading the clock."""
+    """Wait for a GPU, which computes asynchronously, before reading the clock."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

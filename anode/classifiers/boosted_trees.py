@@ -1,4 +1,4 @@
-"""How is an ensemble of boosted trees fitted, member by member, and kept?
+"""Ensemble of boosted trees, fitted and saved member by member.
 
 Each member draws its own validation events and stops where their loss no longer falls; the mean
 over members is smoother than any one of them (Finke et al. 2309.13111).
@@ -23,13 +23,13 @@ BINS = 255  # of a feature; as many as scikit-learn takes
 
 
 class Binning(NamedTuple):
-    """Features as whole numbers: how many of a feature's edges lie below the value.
+    """Features as whole numbers: the number of a feature's edges below the value.
 
-    Edges are quantiles of all events, found once. scikit-learn would find its own for every
+    Edges are quantiles of all events, computed once. scikit-learn would compute its own for every
     member, which with weights takes six times as long as growing the trees.
 
     Attributes:
-        edges: D times (E_d <= 254,), rising.
+        edges: rising edges of each feature, D times (E_d <= 254,).
     """
 
     edges: list[np.ndarray]
@@ -37,8 +37,8 @@ class Binning(NamedTuple):
     @classmethod
     def of(cls, *samples: np.ndarray) -> "Binning":
         """The edges for samples (N, D)."""
-        shares = np.arange(1, BINS) / BINS
-        return cls([np.unique(np.quantile(x, shares)) for x in np.concatenate(samples).T])
+        levels = np.arange(1, BINS) / BINS
+        return cls([np.unique(np.quantile(x, levels)) for x in np.concatenate(samples).T])
 
     def codes(self, features: np.ndarray) -> np.ndarray:
         """(N, D) values -> (N, D) numbers of edges below them, as floats."""

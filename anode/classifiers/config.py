@@ -1,4 +1,4 @@
-"""Which classifiers are there, and what can be set on them?"""
+"""Settings of classifiers: boosted trees, networks, isolation forests."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class ClassifierConfig:
     """Settings every classifier has; each adds its own.
 
     Attributes:
-        name: which classifier, a key of ``CLASSIFIERS``.
-        validation: share of the events of each class that is kept to validate on.
+        name: name of the classifier, a key of ``CLASSIFIERS``.
+        validation: fraction of the events of each class that is kept for validation.
     """
 
     name: str
@@ -35,13 +35,13 @@ class TreesConfig(ClassifierConfig):
     """An ensemble of gradient-boosted trees on histograms (Finke et al. 2309.13111).
 
     Attributes:
-        members: fits averaged, each with its own draw of validation events.
-        max_iter: trees of a member at most.
+        members: number of fits averaged, each with its own draw of validation events.
+        max_iter: largest number of trees of a member.
         learning_rate: factor on the values of each tree's leaves.
-        max_leaf_nodes: leaves of a tree at most.
-        min_samples_leaf: events in a leaf at least.
-        l2_regularization: added to the denominator of a leaf's value.
-        patience: stop after this many trees that do not lower the validation loss.
+        max_leaf_nodes: largest number of leaves of a tree.
+        min_samples_leaf: smallest number of events in a leaf.
+        l2_regularization: term added to the denominator of a leaf's value.
+        patience: number of trees without a lower validation loss after which a member stops.
     """
 
     members: int
@@ -71,10 +71,10 @@ class NeuralConfig(ClassifierConfig):
     """A network of equal layers with ReLU between them (CATHODE, 2109.00546).
 
     Attributes:
-        hidden_features: units of a layer.
-        hidden_layers: layers between the features and the output.
-        ensemble_size: how many epochs of lowest validation loss are averaged.
-        trainer: the recipe.
+        hidden_features: width of every hidden layer.
+        hidden_layers: number of hidden layers.
+        ensemble_size: number of epochs of lowest validation loss that are averaged.
+        trainer: settings of the training.
     """
 
     hidden_features: int
@@ -98,8 +98,8 @@ class ForestConfig:
     """An isolation forest (Liu, Ting, Zhou 2008).
 
     Attributes:
-        trees: how many.
-        max_samples: events each tree isolates; all, where there are fewer.
+        trees: number of trees.
+        max_samples: number of events that each tree isolates; all if there are fewer.
     """
 
     trees: int

@@ -1,4 +1,4 @@
-"""How much more likely is an event in one sample than in another, learnt from the two samples?
+"""Classifiers between two samples: fits in folders, and log-odds of events.
 
 A classifier fitted with both classes counting alike estimates log p_1(x) - log p_0(x) as its
 log-odds. A folder holds ``classifier.json``, the members or epochs as plain arrays, and
@@ -29,19 +29,24 @@ BLOCK = 32768  # events evaluated by one process before it takes the next ones
 
 
 class ClassifierEvaluateJob(NamedTuple):
-    """Events, features (N, D) physical, whose log-odds a fitted classifier gives."""
+    """Events to evaluate with a fitted classifier.
+
+    Attributes:
+        directory: folder of the fit.
+        features: (N, D) physical features.
+    """
 
     directory: Path
     features: np.ndarray
 
 
 def fit_classifiers(jobs: list[ClassifierJob], *, n_jobs: int, threads: int) -> list[FitResult]:
-    """Fit classifiers side by side, the largest first; finished ones return at once.
+    """Fit classifiers in parallel, the largest first; finished ones return at once.
 
     Args:
-        jobs: with folders of different names.
-        n_jobs: processes.
-        threads: of each process.
+        jobs: classifiers to fit, in folders of different names.
+        n_jobs: number of processes.
+        threads: threads of each process.
 
     Raises:
         RunDirectoryError: a folder holds a classifier of other settings.
@@ -51,12 +56,17 @@ def fit_classifiers(jobs: list[ClassifierJob], *, n_jobs: int, threads: int) -> 
     n_steps = sum(_n_steps(job) for job in jobs)
     with progress.task("classifiers", total=n_steps, unit="steps", counts=True):
         results = run_jobs(function, [jobs[i] for i in order], n_jobs=n_jobs, threads=threads)
-    found = dict(zip(order, results, strict=True))
-    return [found[i] for i in range(len(jobs))]
+    by_job = dict(zip(order, results, strict=True))
+    return [by_job[i] for i in range(len(jobs))]
 
 
 def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
-    """Fit one classifier in its folder, or finish what was begun there."""
+    """Fit one classifier in its folder, or finish what was begun there.
+
+    Raises:
+        RunDirectoryError: the folder holds a classifier of other settings.
+        TypeError: settings of no classifier.
+    """
     description = {
         "classifier": dataclasses.asdict(job.config),
         "n_features": job.positive.shape[1],
@@ -65,9 +75,9 @@ def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
     path = job.directory / "classifier.json"
     if not path.is_file():
         io.write_json(path, description)
-    elif (found := io.read_json(path)) != description:
+    elif (written := io.read_json(path)) != description:
         raise RunDirectoryError(
-            f"{path} must describe {description}, got {found}; delete this folder, or choose "
+            f"{path} must describe {description}, got {written}; delete this folder, or choose "
             "another run directory"
         )
     if (job.directory / "fit.json").is_file():
@@ -83,7 +93,7 @@ def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
 
 
 def _n_steps(job: ClassifierJob) -> int:
-    """Members of trees, or batches of a network."""
+    """Number of members of trees, or of batches of a network."""
     if isinstance(job.config, NeuralConfig):
         trainer = job.config.trainer
         return trainer.epochs * trainer.n_batches(job.n_events)
@@ -94,20 +104,20 @@ def evaluate_classifiers(
     jobs: list[ClassifierEvaluateJob], *, n_jobs: int, threads: int
 ) -> list[np.ndarray]:
     """Log-odds (N,) of every job's events, in blocks spread over processes."""
-    places = [
+    positions = [
         (number, slice(start, start + BLOCK))
         for number, job in enumerate(jobs)
         for start in range(0, len(job.features), BLOCK)
     ]
     blocks = (
-        jobs[number]._replace(features=jobs[number].features[rows]) for number, rows in places
+        jobs[number]._replace(features=jobs[number].features[rows]) for number, rows in positions
     )
     function = functools.partial(_evaluate, threads=threads)
     evaluated = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
     results = [np.empty(len(job.features)) for job in jobs]
     total = sum(len(job.features) for job in jobs)
     with progress.task("classifiers", total=total, unit="events") as scored:
-        for (number, rows), values in zip(places, evaluated, strict=True):
+        for (number, rows), values in zip(positions, evaluated, strict=True):
             results[number][rows] = values
             scored.update(len(values))
     return results
@@ -117,9 +127,9 @@ def evaluate_classifier(directory: Path, features: np.ndarray, *, threads: int =
     """Log-odds (N,) of the mean probability of the classifier's members, natural logarithm.
 
     Args:
-        directory: of a finished fit.
-        features: (N, D) physical.
-        threads: threads of the trees; networks take torch's.
+        directory: folder of a finished fit.
+        features: (N, D) physical features.
+        threads: threads of the trees; networks use torch's.
 
     Raises:
         RunDirectoryError: the fit is missing, unfinished, or a file is broken.

@@ -1,8 +1,8 @@
-"""Which events are quickly cut off from all others? An isolation forest.
+"""Isolation forest: events that few random cuts separate from all others.
 
 Trees split at random until events are alone; the anomaly score is 2^(-E[h(x)] / c(n)), with h the
-depth at which x ends, averaged over trees, and c(n) what n events take on average [Liu, Ting,
-Zhou, ICDM 2008]. It needs neither labels nor a second sample.
+depth at which x ends, averaged over trees, and c(n) the mean depth of n events [Liu, Ting, Zhou,
+ICDM 2008]. It needs neither labels nor a second sample.
 """
 
 from pathlib import Path
@@ -22,9 +22,9 @@ def fit_forest(directory: Path, features: np.ndarray, config: ForestConfig, *, s
     """Grow a forest on events and write it; a folder that holds one is left as it is.
 
     Args:
-        directory: where it lives; its name names the random stream.
-        features: (N, D) physical, N >= 2.
-        config: how many trees, of how many events.
+        directory: folder of the forest; its name names the random stream.
+        features: (N, D) physical features, N >= 2.
+        config: numbers of trees and of events of each.
         seed: root seed of the run.
 
     Raises:

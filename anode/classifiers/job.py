@@ -1,4 +1,4 @@
-"""What is a classifier fitted to, and how do events of two classes come to count alike?"""
+"""Samples that a classifier is fitted to: checked, divided and with equal weight per class."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,13 @@ SMALLEST_SAMPLE = 4  # events of a class: two to train on, two to validate on
 
 @dataclass(frozen=True)
 class ClassifierJob:
-    """One classifier to fit: which events are more like ``positive`` than like ``negative``?
+    """One classifier to fit, of ``positive`` against ``negative`` events.
 
     Attributes:
-        directory: where it lives; its name names the fit's random streams.
+        directory: folder of the fit; its name names the fit's random streams.
         positive: (N1, D) physical features, such as the data of the signal region.
         negative: (N0, D) physical features, such as background that was sampled.
-        config: the classifier.
+        config: settings of the classifier.
         seed: root seed of the run.
         positive_weight: (N1,) relative weights within the class; None for equal ones.
         negative_weight: (N0,) the same of the other class.
@@ -64,6 +64,7 @@ class ClassifierJob:
 
     @property
     def n_events(self) -> int:
+        """Number of events of both classes."""
         return len(self.positive) + len(self.negative)
 
 
@@ -71,9 +72,9 @@ class Labelled(NamedTuple):
     """Events of both classes.
 
     Attributes:
-        features: (N, D).
-        label: (N,) 1 for positive, 0 for negative.
-        weight: (N,) of mean 1, with the same sum in both classes.
+        features: (N, D) physical features.
+        label: (N,) class, 1 for positive, 0 for negative.
+        weight: (N,) weights of mean 1, with the same sum in both classes.
     """
 
     features: np.ndarray
@@ -82,8 +83,12 @@ class Labelled(NamedTuple):
 
 
 def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
-    """Training and validation events: a random share of each class, drawn by the stream
-    ``names`` of the job, and the classes balanced in either."""
+    """Training and validation events, a random division of each class by the job's stream
+    ``names``; both classes have the same weight in either.
+
+    Raises:
+        DataError: all weights of a class in either part are 0.
+    """
     rng = stream(job.seed, job.directory.name, "validation", *names)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[], []]
     for events, weight in (
@@ -107,10 +112,10 @@ def log_odds(outputs: np.ndarray) -> np.ndarray:
         log [ sum_k sigmoid(a_k) / sum_k sigmoid(-a_k) ]
 
     Args:
-        outputs: (K, N) log-odds a_k of each.
+        outputs: (K, N) log-odds a_k of each classifier.
 
     Returns:
-        (N,); finite wherever the outputs are.
+        (N,) log-odds, finite wherever the outputs are.
     """
     positive = np.logaddexp.reduce(-np.logaddexp(0, -outputs), axis=0)
     negative = np.logaddexp.reduce(-np.logaddexp(0, outputs), axis=0)
@@ -118,10 +123,14 @@ def log_odds(outputs: np.ndarray) -> np.ndarray:
 
 
 def check_finite(where: str, events: np.ndarray) -> None:
-    """Refuse features that are NaN or infinite.
+    """Refuse features (N, D) that are NaN or infinite.
+
+    Args:
+        where: name of the sample, for the message.
+        events: (N, D) features.
 
     Raises:
-        DataError: names the first row.
+        DataError: a value is not finite; the message names the first row.
     """
     bad = np.flatnonzero(~np.isfinite(events).all(axis=1))
     if bad.size:

@@ -1,4 +1,4 @@
-"""How does a network learn to tell two classes apart, in the loop that fits densities?"""
+"""Neural classifier, fitted by the training loop of densities."""
 
 import itertools
 from pathlib import Path
@@ -51,8 +51,8 @@ class NeuralClassifier(nn.Module):
         """Cross entropy [nats] times weight, not reduced.
 
         Args:
-            features: (B, D), standardised.
-            context: (B, 2) label, 0 or 1, and weight.
+            features: standardised features (B, D).
+            context: label, 0 or 1, and weight (B, 2).
         """
         label, weight = context.unbind(1)
         return weight * binary_cross_entropy_with_logits(self(features), label, reduction="none")

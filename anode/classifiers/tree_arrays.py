@@ -1,4 +1,4 @@
-"""How do trees that scikit-learn grew reach the disk as plain arrays, and give values again?"""
+"""Trees of scikit-learn as plain arrays: saved without pickles, loaded and evaluated."""
 
 import zipfile
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ class Trees(NamedTuple):
     first node of their tree.
 
     Attributes:
-        feature: (M,) which feature a node asks for.
-        threshold: (M,).
-        left, right: (M,) children.
-        is_leaf: (M,) 1 for leaves.
-        value: (M,) what a leaf gives.
+        feature: (M,) index of the feature that a node cuts on.
+        threshold: (M,) cut of a node.
+        left, right: (M,) children of a node.
+        is_leaf: (M,) flag, 1 for leaves.
+        value: (M,) value of a leaf.
         start: (T + 1,) first node of each tree, and M.
     """
 
@@ -54,7 +54,7 @@ def from_boosting(model: Any) -> Trees:
 
 
 def from_isolation(model: Any) -> Trees:
-    """The trees of a fitted ``IsolationForest``; leaves give the path length h(x) of theirs.
+    """The trees of a fitted ``IsolationForest``; the value of a leaf is its path length h(x).
 
     A leaf of depth d with n training events has h = d + c(n): c(n) is the mean depth that
     isolating n events would add.
@@ -77,7 +77,7 @@ def from_isolation(model: Any) -> Trees:
 
 
 def sum_values(trees: Trees, features: np.ndarray, initial: float, threads: int) -> np.ndarray:
-    """``initial`` plus what all trees give, added in their order: (N, D) -> (N,)."""
+    """``initial`` plus the values of all trees, added in their order: (N, D) -> (N,)."""
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
     from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 

@@ -1,4 +1,4 @@
-"""What is a conditional density, to every part of this project?"""
+"""Interface of a conditional density p(x|m): log p, latent space, draws and loss."""
 
 import abc
 from collections.abc import Iterator, Mapping
@@ -16,8 +16,8 @@ class DensityConfig:
     """Settings every density has; each adds its own.
 
     Attributes:
-        name: which density, as in ``anode.density.build``.
-        backend: what computes it: "fused", written for speed, or "nflows", the reference.
+        name: name of the density, a key of ``anode.density.build.CONFIGS``.
+        backend: implementation: "fused", written for speed, or "nflows", the reference.
     """
 
     name: str
@@ -25,7 +25,7 @@ class DensityConfig:
 
 
 class Trainable(Protocol):
-    """What the training loop fits: a module with a loss, be it a density or not."""
+    """Any module with a loss, as the training loop needs it; the rest is torch's ``nn.Module``."""
 
     def loss(self, features: Tensor, context: Tensor) -> Tensor:
         """Loss of every event, not reduced: (B, D), (B, C) -> (B,)."""
@@ -62,8 +62,8 @@ class ConditionalDensity(nn.Module, abc.ABC):
         """log p(x|m), natural logarithm.
 
         Args:
-            features: (B, D).
-            context: (B, C).
+            features: x (B, D).
+            context: m (B, C).
 
         Returns:
             (B,) log densities.
@@ -81,11 +81,11 @@ class ConditionalDensity(nn.Module, abc.ABC):
         evaluation mode.
 
         Args:
-            features: (B, D).
-            context: (B, C).
+            features: x (B, D).
+            context: m (B, C).
 
         Returns:
-            (B, D) in float64.
+            (B, D) z in float64.
 
         Raises:
             DataError: a shape differs.
@@ -95,13 +95,17 @@ class ConditionalDensity(nn.Module, abc.ABC):
             return self._latent(features, context).double()
 
     def sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
-        """One draw x ~ p(x|m) for every row of ``context``: (B, C) -> (B, D)."""
+        """One draw x ~ p(x|m) for every row of ``context``: (B, C) -> (B, D).
+
+        Raises:
+            DataError: the shape differs.
+        """
         self._check("context", context, self.n_context)
         with torch.no_grad():
             return self._sample(context, generator)
 
     def loss(self, features: Tensor, context: Tensor) -> Tensor:
-        """Negative log-likelihood of every event, not reduced: (B, D), (B, C) -> (B,)."""
+        """-log p(x|m) of every event, not reduced: (B, D), (B, C) -> (B,)."""
         return -self.log_prob(features, context)
 
     @abc.abstractmethod

@@ -1,7 +1,7 @@
-"""How do several densities of the same settings compute their losses at once?
+"""Losses of several densities of the same settings, computed at once.
 
 Small networks and batches leave a processor waiting for the next call. With the weights of S
-mixtures side by side every call serves S of them (``make benchmark`` measures what it gains).
+mixtures side by side every call serves S of them (``make benchmark`` measures the gain).
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from anode.density.residual import Residual, learn_fraction
 from anode.errors import ConfigError
 
 
-def fit_together(config: DensityConfig) -> bool:
-    """Whether ``mean_losses`` takes several densities of these settings."""
+def can_batch(config: DensityConfig) -> bool:
+    """True if ``mean_losses`` takes several densities of these settings."""
     return isinstance(config, MixtureConfig)
 
 
@@ -29,8 +29,8 @@ def mean_losses(
 
     Args:
         densities: one module of any kind, or several mixtures of the same settings, or residuals.
-        features: S times (B_s, D).
-        context: S times (B_s, C).
+        features: features of each, S times (B_s, D).
+        context: context of each, S times (B_s, C).
 
     Raises:
         ConfigError: several densities of another kind.
@@ -52,7 +52,7 @@ def mean_losses(
             f"{', '.join(type(d).__name__ for d in densities)}; set trainer.at_once=1"
         )
     flat = torch.stack([mixture.flat for mixture in mixtures])
-    # Shorter batches are filled up with events that count nothing.
+    # Shorter batches are filled up with events of weight 0.
     x, m = (pad_sequence(list(rows), batch_first=True) for rows in (features, context))
     weight = pad_sequence([f.new_full((len(f),), 1 / len(f)) for f in features], batch_first=True)
     seen = m if mixed is None else m[..., :-1]
@@ -65,14 +65,15 @@ def mean_losses(
 def end_epoch(
     densities: Sequence[Trainable], features: Sequence[Tensor], context: Sequence[Tensor]
 ) -> None:
-    """Learn from validation events what is not learned from training events: the common w of
-    residuals. Nothing for all other densities. It is for epochs after the rate has peaked: before,
-    p_sig has not found what there is, and its w would be driven to nothing.
+    """Fit the common w of residuals to validation events; other densities stay as they are.
+
+    For epochs after the peak of the learning rate: before it, p_sig describes no excess yet, and w
+    would be driven to 0.
 
     Args:
         densities: S densities.
-        features: of S validation samples, (N_s, D).
-        context: of the same, (N_s, C).
+        features: features of S validation samples, (N_s, D).
+        context: context of the same samples, (N_s, C).
     """
     residuals = [d for d in densities if isinstance(d, Residual) and d.learned]
     if residuals:

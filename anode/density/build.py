@@ -1,4 +1,4 @@
-"""Which class computes the density that a configuration names?"""
+"""Table of densities: the class for each name and backend of a configuration."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""How are several fits of one density averaged?"""
+"""Average of several fits, or epochs, of one density."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ class EnsembleConfig:
     """Which fits of a density, and which of their epochs, are averaged.
 
     Attributes:
-        mode: "last", the last epochs trained, or "best", those of lowest validation loss.
-        size: how many; fewer where the fit was shorter.
-        seeds: fits of each density, from different initial weights and orders of events.
+        mode: choice of epochs: "last" trained, or "best" by validation loss.
+        size: number of epochs; fewer where the fit was shorter.
+        seeds: number of fits of each density, from other initial weights and orders of events.
     """
 
     mode: str
@@ -42,11 +42,14 @@ class Ensemble(ConditionalDensity):
 
     stable however small p is, and itself a normalised density. A draw comes from a member chosen
     at random for each event. ``latent`` is exact for autoregressive mixtures, whose average is
-    autoregressive too (``rosenblatt``); an average of flows has no such map of its own,
-    and the last member's serves: their average's events are normal there as far as members agree.
+    autoregressive too (``rosenblatt``). An average of flows has no such map of its own: the last
+    member's is used, in which events are normal as far as the members agree.
 
     Args:
         members: K densities of the same features and context.
+
+    Raises:
+        ConfigError: no member.
     """
 
     def __init__(self, members: Sequence[ConditionalDensity]) -> None:

@@ -1,6 +1,6 @@
-"""Which normalizing flows does this project fit, and how does every feature see the context?
+"""Normalizing flows out of nflows transforms: affine MAF, spline MAF, spline coupling.
 
-All are compositions of nflows transforms: x -> z with z ~ N(0, 1), so that
+Each maps x -> z with z ~ N(0, 1), so that
 
     log p(x|m) = log N(z; 0, 1) + sum over transforms of log |det dz/dx|.
 
@@ -36,8 +36,8 @@ class FlowConfig(DensityConfig):
         hidden_features: width of every hidden layer.
         n_blocks: hidden-to-hidden layers of a MADE, residual blocks of a coupling network.
         batch_norm: batch normalisation between transforms (Papamakarios et al. 1705.07057).
-        spectral_norm: divide every weight matrix by its largest singular value.
-        context_affine: start with x -> (x - shift(m)) exp(-log_scale(m)), feature by feature.
+        spectral_norm: division of every weight matrix by its largest singular value.
+        context_affine: first step x -> (x - shift(m)) exp(-log_scale(m)), feature by feature.
     """
 
     n_transforms: int
@@ -63,8 +63,8 @@ class SplineConfig(FlowConfig):
     """Settings of rational-quadratic spline flows (Durkan et al. 1906.04032).
 
     Attributes:
-        n_bins: spline segments.
-        tail_bound: the spline acts on [-tail_bound, tail_bound], the identity outside.
+        n_bins: number of spline segments.
+        tail_bound: half-width of the spline, on [-tail_bound, tail_bound]; the identity outside.
     """
 
     n_bins: int
@@ -72,9 +72,9 @@ class SplineConfig(FlowConfig):
 
 
 class ContextAffine(transforms.Transform):
-    """z = (x - shift(m)) exp(-log_scale(m)): every feature centred and scaled as m asks.
+    """z = (x - shift(m)) exp(-log_scale(m)), feature by feature.
 
-    A one-layer network gives shift and log_scale; it starts at the identity.
+    A network with one hidden layer gives shift and log_scale; it starts at the identity.
     """
 
     def __init__(self, n_features: int, n_context: int, hidden_features: int) -> None:
@@ -85,16 +85,18 @@ class ContextAffine(transforms.Transform):
         self.network = nn.Sequential(nn.Linear(n_context, hidden_features), nn.Tanh(), output)
 
     def forward(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """z (B, D) and log |det dz/dx| (B,) of x (B, D), given m (B, C)."""
         shift, log_scale = self.network(context).chunk(2, dim=1)
         return (inputs - shift) * torch.exp(-log_scale), -log_scale.sum(dim=1)
 
     def inverse(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """x (B, D) and log |det dx/dz| (B,) of z (B, D), given m (B, C)."""
         shift, log_scale = self.network(context).chunk(2, dim=1)
         return inputs * torch.exp(log_scale) + shift, log_scale.sum(dim=1)
 
 
 class Flow(ConditionalDensity):
-    """A composition of transforms to a standard normal; base of the three flows below."""
+    """Composition of transforms to a standard normal; base of the three flows below."""
 
     reverse = True
 

@@ -1,4 +1,4 @@
-"""Which library multiplies matrices fastest on this machine?
+"""Matrix products by the library that is fastest on this machine.
 
 torch gives float32 products on a CPU to MKL, which outside Intel's own processors computes with
 half-width vectors. oneDNN, which torch ships too, generates code for the processor at hand: on an
@@ -31,12 +31,12 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def product_relu(a: Tensor, b: Tensor) -> Tensor:
-    """max(0, a b^T), as ``product``."""
+    """max(0, a b^T), (..., M, N), of the arguments of ``product``."""
     return _onednn(a, b, "relu") if _fits_onednn(a) else (a @ b.mT).relu_()
 
 
 class Multiply(Protocol):
-    """out = add + a b^T, as ``multiply``."""
+    """A function with the arguments of ``multiply``."""
 
     def __call__(
         self, a: Tensor, b: Tensor, *, out: Tensor, add: Tensor | None = None
@@ -44,19 +44,19 @@ class Multiply(Protocol):
 
 
 def multiply(a: Tensor, b: Tensor, *, out: Tensor, add: Tensor | None = None) -> Tensor:
-    """out = add + a b^T; a column ``add`` is added to every column."""
+    """out = add + a b^T, (M, K) times (N, K) transposed; ``add`` is (M, N), or a column (M, 1)."""
     rows, terms = a.shape
     return multiply_for(rows, terms, len(b), like=a)(a, b, out=out, add=add)
 
 
 def multiply_for(rows: int, terms: int, columns: int, *, like: Tensor) -> Multiply:
-    """What computes ``multiply`` fastest for (rows, terms) times (columns, terms) transposed.
+    """The fastest ``multiply`` for (rows, terms) times (columns, terms) transposed.
 
-    oneDNN takes 10 us to begin: it serves products large enough to win them back.
+    oneDNN takes 10 us to begin: it is chosen for products large enough to win them back.
 
     Args:
-        rows, terms, columns: sizes.
-        like: a tensor of the type and device of the factors.
+        rows, terms, columns: sizes of the factors.
+        like: tensor of the type and device of the factors.
     """
     large = rows * terms * columns >= LARGE and min(rows, terms, columns) >= NARROWEST
     return _multiply_onednn if large and _fits_onednn(like) else _multiply_torch

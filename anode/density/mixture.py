@@ -1,4 +1,4 @@
-"""Which density gives the best likelihood per second? A mixture of Gaussians, feature by feature.
+"""Autoregressive mixture of Gaussians: the density of best likelihood per second of training.
 
     p(x|m) = product over d of  sum_k w_dk N(x_d; mu_dk, s_dk),
 
@@ -11,8 +11,8 @@ the weights, means and widths of feature d being a masked network's (MADE, Germa
 
 Hidden units have degrees 0 to D - 1, a unit of degree g seeing the first g features; those of
 degree 0 see the context alone, and give it to the first feature, which in a stock MADE has none.
-With many features these units are few, and may all be silent: the direct connections E keep the
-way from the context open.
+With many features these units are few, and ReLU may silence all of them: the direct connections E
+still carry the context.
 
 Backwards, with l the gradient of log p and r = softmax_k(log w - v^2 / 2 - log s),
 
@@ -46,7 +46,7 @@ class MixtureConfig(DensityConfig):
 
     Attributes:
         hidden_features: width of both hidden layers.
-        n_components: Gaussians of each feature.
+        n_components: number of Gaussians of each feature.
     """
 
     hidden_features: int
@@ -122,7 +122,7 @@ class AutoregressiveMixture(ConditionalDensity):
         return _Weights(*(part.view(*flat.shape[:-1], *shape) for part, shape in of_shape))
 
     def split(self, outputs: Tensor) -> _Mixture:
-        """The network's outputs (..., 3DK, B) by what they mean."""
+        """The network's outputs (..., 3DK, B) as logits, means and raw scales."""
         split = (3, self.n_features, self.config.n_components)
         return _Mixture(*outputs.unflatten(-2, split).unbind(-4))
 
@@ -137,15 +137,15 @@ class AutoregressiveMixture(ConditionalDensity):
         return log_p
 
     def conditionals(self, features: Tensor, context: Tensor) -> Conditionals:
-        """p(x_d | x_<d, m) and its tails for features (B, D) and context (B, C)."""
-        found = Conditionals(*features.new_empty(3, *features.shape, dtype=torch.float64))
+        """log p(x_d | x_<d, m) and its log tails for features (B, D) and context (B, C)."""
+        result = Conditionals(*features.new_empty(3, *features.shape, dtype=torch.float64))
         for start in range(0, len(features), CHUNK):
             rows = slice(start, start + CHUNK)
             done = forward(self, self.flat, features[rows], context[rows])
-            each = zip(found, of_mixture(done.log_weights, done.v, done.scale), strict=True)
-            for whole, part in each:
+            chunk = of_mixture(done.log_weights, done.v, done.scale)
+            for whole, part in zip(result, chunk, strict=True):
                 whole[rows] = part
-        return found
+        return result
 
     def _latent(self, features: Tensor, context: Tensor) -> Tensor:
         return to_normal(self.conditionals(features, context))
@@ -248,6 +248,7 @@ class MixtureLogProb(torch.autograd.Function):
     def forward(
         ctx: Any, flat: Tensor, x: Tensor, context: Tensor, density: AutoregressiveMixture
     ) -> Tensor:
+        """log p (..., B), by the function ``forward`` of this module."""
         done = forward(density, flat, x, context)
         ctx.density, ctx.done = density, done._replace(log_p=flat.new_empty(0))
         ctx.save_for_backward(flat)
@@ -256,6 +257,7 @@ class MixtureLogProb(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_log_p: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients by flat, x and context, given that of log p (..., B)."""
         density, done = ctx.density, ctx.done
         (flat,) = ctx.saved_tensors
         w, mask = density.unpack(flat), density.unpack(density.mask)

@@ -1,4 +1,4 @@
-"""What is the density per unit of the physical features, whatever space it was fitted in?"""
+"""Density per unit of the physical features, whatever space it was fitted in."""
 
 from collections.abc import Callable
 
@@ -21,9 +21,9 @@ class PhysicalDensity(nn.Module):
     so that densities fitted with different preprocessing can be compared and divided.
 
     Args:
-        density: fitted in the preprocessed space.
-        preprocessing: the map z(x), with its Jacobian.
-        context_scaling: the map of m_jj [GeV] to the context the density expects.
+        density: density p_z(z|m), fitted in the preprocessed space.
+        preprocessing: map z(x), with its Jacobian.
+        context_scaling: map of m_jj [GeV] to the context that the density expects.
     """
 
     def __init__(
@@ -39,27 +39,27 @@ class PhysicalDensity(nn.Module):
 
     def log_prob(self, features: Tensor, mass: Tensor) -> Tensor:
         """log p(x|m) for physical features (B, D) and masses (B,) [GeV] -> (B,)."""
-        latent, log_abs_det = self.preprocessing(features)
-        return self.density.log_prob(latent, self.context_scaling(mass)) + log_abs_det
+        z, log_abs_det = self.preprocessing(features)
+        return self.density.log_prob(z, self.context_scaling(mass)) + log_abs_det
 
     def evaluate(self, features: np.ndarray, mass: np.ndarray) -> np.ndarray:
-        """``log_prob`` of NumPy arrays without gradients, in chunks: (N, D), (N,) -> (N,).
+        """``log_prob`` of NumPy arrays without gradients, in chunks: (N, D), (N,) [GeV] -> (N,).
 
         Memory does not grow with N; batch norm uses its running averages.
         """
         return self._in_chunks(self.log_prob, features, mass, np.empty(len(features)))
 
     def to_latent(self, features: np.ndarray, mass: np.ndarray) -> np.ndarray:
-        """The noise T(x; m) of physical events, in chunks: (N, D), (N,) [GeV] -> (N, D).
+        """T(x; m) of physical events in the latent space, in chunks: (N, D), (N,) [GeV] -> (N, D).
 
-        Standard normal in D dimensions, whatever the mass, for events of this density: the latent
-        space of LaCATHODE (Hallin et al. 2210.14924).
+        Standard normal in D dimensions at every mass for events of this density, as in LaCATHODE
+        (Hallin et al. 2210.14924).
         """
         return self._in_chunks(self._latent, features, mass, np.empty(features.shape))
 
     def _latent(self, features: Tensor, mass: Tensor) -> Tensor:
-        fitted_in, _ = self.preprocessing(features)
-        return self.density.latent(fitted_in, self.context_scaling(mass))
+        z, _ = self.preprocessing(features)
+        return self.density.latent(z, self.context_scaling(mass))
 
     def _in_chunks(
         self,
@@ -68,7 +68,7 @@ class PhysicalDensity(nn.Module):
         mass: np.ndarray,
         out: np.ndarray,
     ) -> np.ndarray:
-        """``out``, filled with what ``function`` makes of features (B, D) and masses (B,)."""
+        """``out``, filled with ``function`` of features (B, D) and masses (B,)."""
         self.eval()
         with torch.inference_mode():
             for start in range(0, len(features), CHUNK):
@@ -86,6 +86,6 @@ class PhysicalDensity(nn.Module):
         with torch.inference_mode():
             for start in range(0, len(mass), CHUNK):
                 m = torch.as_tensor(mass[start : start + CHUNK], dtype=torch.float64)
-                latent = self.density.sample(self.context_scaling(m), generator)
-                chunks.append(self.preprocessing.inverse(latent).double().numpy())
+                z = self.density.sample(self.context_scaling(m), generator)
+                chunks.append(self.preprocessing.inverse(z).double().numpy())
         return np.concatenate(chunks) if chunks else np.empty((0, self.density.n_features))

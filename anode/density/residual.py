@@ -1,10 +1,10 @@
-"""What does the data have that the background does not explain?
+"""Residual density p_sig: what the data have and the background does not explain.
 
     p_data(x|m) = w p_sig(x|m) + (1 - w) p_bg(x|m)
 
-with p_bg known and fixed: p_sig, and w if asked, are fitted to the data. p_sig describes what is
-left over, so it is not asked to repeat the bulk, whose noise drowns a small signal in a density of
-all data. R-ANODE, Das, Kasieczka, Shih 2312.11629, eq. (5), with p_sig conditional on m.
+with p_bg known and fixed: p_sig, and w if asked, are fitted to the data. p_sig need not repeat the
+bulk, whose noise drowns a small signal in a density of all data. R-ANODE, Das, Kasieczka, Shih
+2312.11629, eq. (5), with p_sig conditional on m.
 """
 
 import math
@@ -24,7 +24,7 @@ LARGEST_STEP = math.log(1.25)  # of log w in an epoch, so that an unfinished p_s
 
 
 class Residual(ConditionalDensity):
-    """The mixture of the module's docstring, as a function of the signal's density and of w.
+    """The mixture w p_sig + (1 - w) p_bg, a function of p_sig and of w.
 
     log p_bg is no part of the module: it is the last column of the context, computed once for
     every event, in the space of the features. Then
@@ -33,8 +33,8 @@ class Residual(ConditionalDensity):
 
     Args:
         signal: p_sig, of D features and C context values.
-        fraction: w, or where it starts from, in (0, 1).
-        learned: whether ``learn_fraction`` moves w.
+        fraction: w, or its first value, in (0, 1).
+        learned: True if ``learn_fraction`` moves w.
 
     Raises:
         ConfigError: ``fraction`` is not in (0, 1).
@@ -53,7 +53,7 @@ class Residual(ConditionalDensity):
 
     @property
     def fraction(self) -> float:
-        """w."""
+        """The signal fraction w."""
         return torch.sigmoid(self.logit_fraction).item()
 
     def set_fraction(self, fraction: float) -> None:
@@ -76,7 +76,7 @@ class Residual(ConditionalDensity):
         return self.mixed(self.signal.log_prob(features, context[:, :-1]), context[:, -1])
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
-        """Draws of p_sig; p_bg is not at hand."""
+        """Draws of p_sig: the module holds no p_bg."""
         return self.signal.sample(context[:, :-1], generator)
 
     def _latent(self, features: Tensor, context: Tensor) -> Tensor:
@@ -87,11 +87,11 @@ class Residual(ConditionalDensity):
 def learn_fraction(
     residuals: Sequence[Residual], samples: Sequence[tuple[Tensor, Tensor]]
 ) -> None:
-    """Move the common w of several fits towards the likeliest one for events they do not train on.
+    """Move the common w of several fits towards the likeliest one for their validation events.
 
     Args:
-        residuals: of one w.
-        samples: for each, features and context of validation events.
+        residuals: S fits of one w.
+        samples: features (N_s, D) and context (N_s, C + 1) of validation events of each.
     """
     ratios = [
         residual.eval().log_ratio(*sample)
@@ -117,9 +117,9 @@ def likeliest_fraction(log_ratio: np.ndarray) -> tuple[float, float]:
 
     def slopes(w: float) -> np.ndarray:
         # (p_s - p_b) / (w p_s + (1 - w) p_b), written so that neither tail overflows.
-        share = special.expit(log_ratio + np.log(w) - np.log1p(-w))
-        each: np.ndarray = share / w - (1 - share) / (1 - w)
-        return each
+        p_signal = special.expit(log_ratio + np.log(w) - np.log1p(-w))
+        slope: np.ndarray = p_signal / w - (1 - p_signal) / (1 - w)
+        return slope
 
     low, high = SMALLEST_FRACTION, 1 - SMALLEST_FRACTION
     if slopes(low).sum() <= 0:
@@ -133,7 +133,7 @@ def likeliest_fraction(log_ratio: np.ndarray) -> tuple[float, float]:
 
 
 def signal_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of p_sig, out of those of a ``Residual``; those of other densities as they are."""
+    """Weights of p_sig out of those of a ``Residual``; those of another density as they are."""
     if "logit_fraction" not in state:
         return state
     prefix = "signal."

@@ -1,6 +1,6 @@
-"""Where does an event lie among those of a density, as noise that is normal whatever the mass?
+"""Rosenblatt transform: events of a density become normal noise, independent of the mass.
 
-The Rosenblatt transform (Ann. Math. Stat. 23 (1952) 470) maps x ~ p(x|m), feature by feature, to
+The transform (Ann. Math. Stat. 23 (1952) 470) maps x ~ p(x|m), feature by feature, to
 
     z_d = Phi^-1(F_d(x_d)),   F_d the distribution function of p(x_d | x_<d, m),
 
@@ -8,7 +8,7 @@ which is standard normal in D dimensions for every m. Each tail of F_d is comput
 logarithms, and z_d from the smaller one, so that nothing is lost however far out an event is.
 
 For one feature's mixture of Gaussians F = sum_k w_k Phi(v_k). An average of K densities
-factorises as well, each member weighed by how well it foretold the features before:
+factorises as well, each member weighed by its likelihood of the features before:
 
     p(x_d | x_<d) = sum_k pi_kd p_k(x_d | x_<d),   pi_kd ~ prod_{j<d} p_k(x_j | x_<j),
 
@@ -39,8 +39,8 @@ def of_mixture(log_weights: Tensor, v: Tensor, scale: Tensor) -> Conditionals:
 
     Args:
         log_weights: log w_k, (D, K, B).
-        v: (x - mu_k) / s_k, (D, K, B).
-        scale: s_k, (D, K, B).
+        v: pulls (x - mu_k) / s_k, (D, K, B).
+        scale: widths s_k, (D, K, B).
     """
     log_weights, v = log_weights.double(), v.double()
     log_p = torch.logsumexp(log_weights - 0.5 * v * v - scale.log(), 1)
@@ -52,9 +52,9 @@ def of_mixture(log_weights: Tensor, v: Tensor, scale: Tensor) -> Conditionals:
 def average(each: Sequence[Conditionals]) -> Conditionals:
     """The conditionals of the average, in p, of autoregressive densities."""
     log_p, log_cdf, log_sf = (torch.stack(values) for values in zip(*each, strict=True))
-    log_share = torch.log_softmax(log_p.cumsum(-1) - log_p, 0)
+    log_pi = torch.log_softmax(log_p.cumsum(-1) - log_p, 0)
     return Conditionals(
-        *(torch.logsumexp(log_share + values, 0) for values in (log_p, log_cdf, log_sf))
+        *(torch.logsumexp(log_pi + values, 0) for values in (log_p, log_cdf, log_sf))
     )
 
 

@@ -1,4 +1,4 @@
-"""Does the background model describe the background?
+"""Closure test: events of the background model against background, by feature and by pair.
 
 A p-value near zero says that a difference is measurable with these statistics, not that it is
 large: with enough events every model fails. Compare chi2/ndf at equal numbers of events.
@@ -22,10 +22,10 @@ class FeatureClosure(NamedTuple):
     """One feature of generated and reference events.
 
     Attributes:
-        name: the feature.
-        ks_statistic, ks_p_value: two-sample Kolmogorov-Smirnov.
-        chi2, ndf, p_value: two-sample chi2 of the histograms below.
-        edges: (B + 1,) of bins with equally many events, both samples weighing one half.
+        name: name of the feature.
+        ks_statistic, ks_p_value: two-sample Kolmogorov-Smirnov test.
+        chi2, ndf, p_value: two-sample chi2 test of the histograms below.
+        edges: (B + 1,) edges of bins with equally many events, both samples weighing one half.
         generated, reference: (B,) events per bin.
     """
 
@@ -41,12 +41,12 @@ class FeatureClosure(NamedTuple):
 
 
 class PairClosure(NamedTuple):
-    """Two features together: what one-dimensional histograms cannot see.
+    """Two features together, for differences that one-dimensional histograms do not show.
 
     Attributes:
-        names: the features on the x and y axis.
-        chi2, ndf, p_value: two-sample chi2 over the grid; bins of few events count as one.
-        x_edges, y_edges: (Bx + 1,), (By + 1,) equally populated in each feature alone.
+        names: features on the x and y axis.
+        chi2, ndf, p_value: two-sample chi2 test over the grid; bins of few events count as one.
+        x_edges, y_edges: edges (Bx + 1,), (By + 1,), equally populated in each feature alone.
         pull: (Bx, By) deviation of generated from reference in standard deviations, positive
             where too many are generated; NaN in bins with fewer than 10 pooled events.
     """
@@ -61,7 +61,13 @@ class PairClosure(NamedTuple):
 
 
 class Closure(NamedTuple):
-    """Generated against reference events, in every feature and every pair of features."""
+    """Generated against reference events.
+
+    Attributes:
+        n_generated, n_reference: numbers of events.
+        features: comparison of each feature.
+        pairs: comparison of each pair of features.
+    """
 
     n_generated: int
     n_reference: int
@@ -84,8 +90,8 @@ def closure(
     than bins, for any N and M [Numerical Recipes, 3rd ed., eq. 14.3.3].
 
     Args:
-        generated: (N, D) events of the model, physical units.
-        reference: (M, D) events to be described.
+        generated: (N, D) features of events of the model, physical units.
+        reference: (M, D) features of background events.
         names: D feature names.
         n_bins: bins per feature; ties (a peak at zero) may leave fewer.
         n_bins_pair: bins per axis in the two-dimensional comparison.
@@ -143,8 +149,8 @@ def _checked(events: np.ndarray, names: Sequence[str], what: str) -> np.ndarray:
 def _edges(generated: np.ndarray, reference: np.ndarray, n_bins: int) -> np.ndarray:
     """Edges of bins equally populated by both samples, each sample weighing one half.
 
-    Equal weights, so that a huge generated sample does not decide alone where the bins are. Tied
-    values make edges coincide; those bins are joined.
+    Equal weights, so that a large generated sample does not determine the bins alone. Tied values
+    make edges coincide; those bins are joined.
     """
     fractions = np.linspace(0, 1, n_bins + 1)
     both = np.concatenate([generated, reference])

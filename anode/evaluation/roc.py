@@ -1,4 +1,4 @@
-"""How many signal and background events pass each cut on a score?"""
+"""ROC curve: signal and background events that pass each cut on a score."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,10 +14,10 @@ MIN_BACKGROUND = 25
 class Roc(NamedTuple):
     """Cuts ``score >= threshold`` from the tightest to none, as integer counts.
 
-    One point a distinct score, so tied events pass together. The first point passes nothing.
+    One point for each distinct score: tied events pass together. No event passes the first.
 
     Attributes:
-        threshold: (P,) falling, the first is +inf.
+        threshold: (P,) falling thresholds, the first is +inf.
         passing_signal: (P,) int64, rising from 0 to the number of signal events.
         passing_background: (P,) int64, rising from 0 to the number of background events.
     """
@@ -28,12 +28,12 @@ class Roc(NamedTuple):
 
     @property
     def n_signal(self) -> int:
-        """All signal events."""
+        """Number of all signal events."""
         return int(self.passing_signal[-1])
 
     @property
     def n_background(self) -> int:
-        """All background events."""
+        """Number of all background events."""
         return int(self.passing_background[-1])
 
     @property
@@ -51,8 +51,8 @@ def roc(score: np.ndarray, label: np.ndarray) -> Roc:
     """Count signal and background above every distinct score.
 
     Args:
-        score: (N,) finite; higher means more signal-like.
-        label: (N,) 1 for signal, 0 for background.
+        score: (N,) finite scores; higher means more signal-like.
+        label: (N,) class, 1 for signal, 0 for background.
 
     Raises:
         DataError: shapes differ, a score is not finite, a label is not 0/1, a class is absent.

@@ -1,4 +1,4 @@
-"""Which features can be made from two jets, and how, in which unit?
+"""Features of two jets, made from the columns of a file.
 
 Convention: jet 1 is the LIGHTER jet in mass and jet 2 the heavier, in every feature name. In the
 raw columns, j1 is the jet of larger pT. On equal masses j1 is jet 1.
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DijetReport:
-    """What was repaired or defined while making features; the counts add up over blocks.
+    """Numbers of values repaired or defined while making features; they add up over blocks.
 
     Attributes:
         n_events: events read.
-        n_mass_clipped: jets whose mass was negative within ``MASS_ROUNDING``, now 0.
-        n_tau_clipped: tau values negative within ``TAU_ROUNDING``, now 0.
-        n_tau_zero: tau values that are zero; a ratio with one below the line is defined as 0.
+        n_mass_clipped: jets with a mass that was negative within ``MASS_ROUNDING``, now 0.
+        n_tau_clipped: tau values that were negative within ``TAU_ROUNDING``, now 0.
+        n_tau_zero: tau values that are zero; a ratio with such a denominator is defined as 0.
     """
 
     n_events: int = 0
@@ -51,7 +51,7 @@ class DijetReport:
         )
 
     def log(self, source: str) -> None:
-        """Say what was repaired, if anything was."""
+        """Log a warning with these numbers, if any value was repaired."""
         if self.n_mass_clipped or self.n_tau_clipped or self.n_tau_zero:
             logger.warning(
                 "%s: %d events; %d jet masses and %d tau values were negative within rounding and "
@@ -65,7 +65,13 @@ class DijetReport:
 
 
 class Derived(NamedTuple):
-    """Features of one block: mass (N,) = m_jj [GeV], features (N, D), and what was repaired."""
+    """Features of one block.
+
+    Attributes:
+        mass: (N,) m_jj [GeV].
+        features: (N, D) features.
+        report: numbers of repaired values.
+    """
 
     mass: np.ndarray
     features: np.ndarray
@@ -103,7 +109,7 @@ def derive(
 
 
 def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
-    """Every rule for raw columns, and where it is broken; most are broken nowhere.
+    """All rules for raw columns, with the values that break each; usually none does.
 
     Args:
         columns: (N,) float64 values of ``MOMENTUM_COLUMNS`` of both jets, and of any tau_N.

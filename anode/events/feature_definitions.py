@@ -1,4 +1,4 @@
-"""Named features of two jets: formula, unit, and which columns of a file each needs."""
+"""Named features of two jets: formula, unit and the columns of a file that each needs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -19,12 +19,12 @@ RAW_COLUMNS = tuple(
 
 
 MASS_ROUNDING = 1e-6
-"""A mass down to -1e-6 pT is zero that was rounded: m^2 = E^2 - p^2 in double precision has an
-error of a few 1e-16 E^2, so abs(m) up to a few 1e-8 E. Published files reach -2e-8 pT."""
+"""Masses from -1e-6 pT to 0 are rounded zeros: m^2 = E^2 - p^2 in double precision has an error of
+a few 1e-16 E^2, so abs(m) up to a few 1e-8 E. Published files reach -2e-8 pT."""
 
 
 TAU_ROUNDING = 1e-9
-"""A tau_N within 1e-9 of zero is zero: N axes lie on every particle of the jet."""
+"""tau_N within 1e-9 of zero are zero: N axes lie on every particle of the jet."""
 
 
 class Jet(NamedTuple):
@@ -52,7 +52,7 @@ class Jet(NamedTuple):
         return np.arctan2(self.py, self.px)
 
     def tau_ratio(self, n: int, k: int) -> np.ndarray:
-        """tau_n / tau_k, and 0 where tau_k is zero: k particles need no n-th axis.
+        """(N,) tau_n / tau_k, and 0 where tau_k is zero: k particles need no n-th axis.
 
         The public CATHODE code has tau_n / (tau_k + 1e-5), which agrees at tau_k = 0.
         """
@@ -70,7 +70,7 @@ class Feature(NamedTuple):
     Attributes:
         compute: function of the two jets.
         unit: "GeV" or "" for a pure number.
-        taus: which tau_N it reads.
+        taus: numbers N of the tau_N that it reads.
     """
 
     compute: Callable[[Jet, Jet], np.ndarray]
@@ -79,7 +79,7 @@ class Feature(NamedTuple):
 
 
 def invariant_mass(first: Jet, second: Jet) -> np.ndarray:
-    """m_jj [GeV] of two jets.
+    """(N,) m_jj [GeV] of two jets.
 
         m_jj^2 = m1^2 + m2^2 + 2 (E1 E2 - p1.p2)
         E1 E2 - p1.p2 = (E1 E2 - |p1||p2|) + (|p1||p2| - p1.p2)
@@ -103,17 +103,17 @@ def invariant_mass(first: Jet, second: Jet) -> np.ndarray:
 
 
 def delta_phi(first: Jet, second: Jet) -> np.ndarray:
-    """Angle between the jets in the transverse plane, in [0, pi]."""
+    """(N,) angle between the jets in the transverse plane, in [0, pi]."""
     return np.abs((first.phi - second.phi + np.pi) % (2 * np.pi) - np.pi)
 
 
 def delta_eta(first: Jet, second: Jet) -> np.ndarray:
-    """Absolute difference of pseudorapidities."""
+    """(N,) absolute difference of pseudorapidities."""
     return np.abs(first.eta - second.eta)
 
 
 def delta_r(first: Jet, second: Jet) -> np.ndarray:
-    """sqrt(delta_eta^2 + delta_phi^2)."""
+    """(N,) sqrt(delta_eta^2 + delta_phi^2)."""
     return np.hypot(delta_eta(first, second), delta_phi(first, second))
 
 
@@ -149,10 +149,10 @@ FEATURES: dict[str, Feature] = {
 
 
 def check_features(names: Sequence[str], known: Sequence[str] = tuple(FEATURES)) -> None:
-    """Make sure that every feature name is known and asked once.
+    """Refuse names of features that are unknown or repeated, and an empty list.
 
     Raises:
-        ConfigError: otherwise, or if there is none.
+        ConfigError: the names are refused.
     """
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -169,7 +169,7 @@ def units_of(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def columns_needed(names: Sequence[str]) -> tuple[str, ...]:
-    """The raw columns that m_jj and the named features are made from, in file order."""
+    """The raw columns that m_jj and the named features need, in file order."""
     taus = sorted({tau for name in names for tau in FEATURES[name].taus})
     quantities = (*MOMENTUM_COLUMNS, *(f"tau{tau}" for tau in taus))
     return tuple(f"{quantity}j{jet}" for jet in (1, 2) for quantity in quantities)

@@ -1,4 +1,4 @@
-"""What do particles of many events look like in memory, wherever they come from?"""
+"""Particles of many events in memory, from simulation or from files."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ class DetectorObjects(NamedTuple):
     """Massless objects of N events in flat arrays; event i owns offsets[i]:offsets[i + 1].
 
     Attributes:
-        offsets: (N + 1,) int64.
+        offsets: (N + 1,) int64 first object of each event, and M.
         pt: (M,) float64 transverse momentum [GeV].
         eta: (M,) float64 pseudorapidity.
         phi: (M,) float64 azimuth, wrapped or not.
@@ -23,10 +23,10 @@ class DetectorObjects(NamedTuple):
 
     @property
     def n_events(self) -> int:
-        """N."""
+        """Number N of events."""
         return len(self.offsets) - 1
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """(N,) objects of each event."""
+        """(N,) number of objects of each event."""
         return np.diff(self.offsets)

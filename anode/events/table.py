@@ -1,4 +1,4 @@
-"""What is an event, to every part of this project?"""
+"""Table of events: ids, masses, features and labels, checked."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,13 +19,14 @@ class EventTable:
     """N events: their identity, resonant mass, features and, where known, truth labels.
 
     Attributes:
-        event_id: (N,) int64, unique. Splits and folds hang on it, so it must survive re-reading.
-        mass: (N,) float64, the resonant variable m_jj in GeV.
+        event_id: (N,) int64, unique and the same each time the file is read: splits and folds
+            depend on it.
+        mass: (N,) float64, the resonant variable m_jj [GeV].
         features: (N, D) float64, physical values.
         names: D feature names, in column order.
         units: D units ("GeV" or "" for a pure number).
         label: (N,) int8, 1 signal and 0 background, or None where the truth is unknown.
-        source: where the events came from; error messages name it.
+        source: name of the file or sample, for error messages.
 
     Slicing with an index array, mask or slice returns an EventTable.
 
@@ -113,14 +114,14 @@ class EventTable:
         return self.features[:, self.names.index(name)]
 
     def without_label(self) -> "EventTable":
-        """The same events with the truth removed: what every ``fit`` receives."""
+        """The same events without labels, as every ``fit`` needs them."""
         return EventTable(
             self.event_id, self.mass, self.features, self.names, self.units, None, self.source
         )
 
 
 def concatenate(tables: Sequence[EventTable], source: str | None = None) -> EventTable:
-    """Join tables of the same features; labels survive only where every part has them.
+    """Join tables of the same features; the result has labels if every table has.
 
     Raises:
         DataError: there is no table, features differ, or an event id occurs in more than one.
@@ -147,12 +148,12 @@ def concatenate(tables: Sequence[EventTable], source: str | None = None) -> Even
 
 
 class Violation(NamedTuple):
-    """A rule, and which of the N values of a column break it.
+    """A rule for a column of N values, and where it is broken.
 
     Attributes:
-        column: its name in the file.
-        bad: (N,) bool.
-        rule: "must ...".
+        column: name of the column in the file.
+        bad: (N,) True where the rule is broken.
+        rule: words that follow the name in messages, "must ...".
     """
 
     column: str
@@ -172,11 +173,11 @@ def refuse_rows(
     """Refuse a column if any of its values breaks a rule.
 
     Args:
-        source: the file.
-        column: its name there.
+        source: name of the file.
+        column: name of the column in it.
         values: (N,) values, N rows of the file from ``first_row`` on.
-        bad: (N,) bool, where the rule is broken.
-        rule: "must ...".
+        bad: (N,) True where the rule is broken.
+        rule: words that follow the name in messages, "must ...".
         first_row: row in the file of ``values[0]``.
 
     Raises:
@@ -234,7 +235,7 @@ def _checked_label(label: np.ndarray, source: str) -> np.ndarray:
 def row_hashes(rows: np.ndarray) -> np.ndarray:
     """(N,) uint64 BLAKE2b of the bytes of each row of (N, C): equal rows, equal hashes.
 
-    The chance that two of N different rows share one is about N^2 / 4e19.
+    The probability that two of N different rows share one is about N^2 / 4e19.
     """
     rows = np.ascontiguousarray(rows)
     digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows)

@@ -1,9 +1,9 @@
-"""How does one block of a raw file become features, saved as soon as it is done?
+"""Features of one block of a raw file, saved as soon as they are computed.
 
 A block is the unit of work and of resuming: its file depends on its rows, the settings and the
-package versions alone, appears whole or not at all, and is not made again where it exists. Every
-value of an event depends on that event alone, so that neither the size of blocks nor the place
-where one is computed changes a result.
+package versions alone, appears whole or not at all, and is not made again if it exists. Every
+value of an event depends on that event alone, so that neither the size of blocks nor the machine
+that computes one changes a result.
 """
 
 import time
@@ -25,13 +25,21 @@ PACKAGES = ("fastjet", "awkward", "numpy")
 """Packages whose version can change a feature."""
 
 NO_TWO_JETS = "no_two_jets"
-"""Why an event has no features although its row is one."""
+"""Reason for which an event of a valid row has no features."""
 
 STAGES = ("read", "cluster", "substructure", "write")
 
 
-class Block(NamedTuple):
-    """Rows [start, stop) of a raw file, and where their features go."""
+class BlockJob(NamedTuple):
+    """Rows of a raw file whose features are to be computed.
+
+    Attributes:
+        source: raw file.
+        start, stop: rows [start, stop).
+        settings: settings of the jets.
+        path: file for the features.
+        versions: versions of ``PACKAGES`` that every worker must have.
+    """
 
     source: Path
     start: int
@@ -42,13 +50,13 @@ class Block(NamedTuple):
 
 
 class BlockReport(NamedTuple):
-    """What became of a block; small enough to travel.
+    """Numbers of a finished block; small enough to send between processes.
 
     Attributes:
-        n_read: rows.
+        n_read: rows read.
         n_written: events with features.
         skipped: reason -> rows of the file without features.
-        seconds: of each of ``STAGES``, when it was made.
+        seconds: time of each of ``STAGES`` [s].
     """
 
     n_read: int
@@ -58,12 +66,12 @@ class BlockReport(NamedTuple):
 
 
 class BlockFeatures(NamedTuple):
-    """The features of a block: N events.
+    """The features of the N events of a block.
 
     Attributes:
         event_id: (N,) int64 row in the raw file.
-        values: (N, D) float64 in the order of ``COLUMNS``.
-        label: (N,) int8 or None.
+        values: (N, D) float64 features in the order of ``COLUMNS``.
+        label: (N,) int8, 1 signal, 0 background, or None where the truth is unknown.
     """
 
     event_id: NDArray[np.int64]
@@ -81,11 +89,11 @@ def package_versions() -> dict[str, str]:
         return {name: version(name) for name in PACKAGES}
 
 
-def process_block(block: Block) -> BlockReport:
-    """Make one block, or find it finished.
+def process_block(block: BlockJob) -> BlockReport:
+    """Compute one block, unless its file exists.
 
     Raises:
-        ConfigError: packages here are not those of the asking side.
+        ConfigError: versions of packages differ from those of the block.
         DataError: the rows cannot be read.
     """
     if package_versions() != block.versions:
@@ -115,8 +123,8 @@ def process_block(block: Block) -> BlockReport:
     seconds = dict(zip(STAGES, np.diff(clock).tolist(), strict=False))
     write_hdf5(block.path, datasets, {f"seconds_{name}": s for name, s in seconds.items()})
     seconds["write"] = time.perf_counter() - clock[-1]
-    rows = {reason: there.tolist() for reason, there in skipped.items()}
-    return BlockReport(block.stop - block.start, len(features.event), rows, seconds)
+    listed = {reason: rows.tolist() for reason, rows in skipped.items()}
+    return BlockReport(block.stop - block.start, len(features.event), listed, seconds)
 
 
 def read_block(path: Path) -> BlockFeatures:
@@ -130,8 +138,8 @@ def read_block(path: Path) -> BlockFeatures:
         return BlockFeatures(file["event_id"][:], file["values"][:], label)
 
 
-def _finished(block: Block) -> BlockReport | None:
-    """The report of a block that is there; None where it is not, or is damaged."""
+def _finished(block: BlockJob) -> BlockReport | None:
+    """The report of a finished block; None if its file is missing or damaged."""
     if not block.path.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Which two jets lead an event, and which detector objects are in them?
+"""The two leading jets of each event, and the detector objects in them.
 
 Anti-kT jets (M. Cacciari, G. P. Salam, G. Soyez, JHEP 04 (2008) 063, arXiv:0802.1189) found by
 the FastJet package (EPJ C72 (2012) 1896, arXiv:1111.6097), all events of a batch in one call.
@@ -29,7 +29,7 @@ RD_TRIGGER = Trigger(pt_min=1200.0, eta_max=2.5)
 """The trigger of the R&D events."""
 
 EVERY_EVENT = Trigger(pt_min=0.0, eta_max=math.inf)
-"""No trigger at all."""
+"""No trigger."""
 
 
 class LeadingJets(NamedTuple):
@@ -49,7 +49,7 @@ class LeadingJets(NamedTuple):
 def leading_jets(
     objects: DetectorObjects, *, trigger: Trigger = RD_TRIGGER, settings: JetConfig = DEFAULT
 ) -> LeadingJets:
-    """Cluster every event and keep those that have two jets and that the trigger accepts.
+    """Cluster every event and keep those with two jets that the trigger accepts.
 
     Raises:
         ConfigError: FastJet is not installed.
@@ -80,7 +80,7 @@ def leading_jets(
 
 
 def object_momenta(objects: DetectorObjects) -> "ak.Array":
-    """Momenta (px, py, pz, E) [GeV] of massless objects, one list an event."""
+    """Momenta (px, py, pz, E) [GeV] of massless objects, one list per event."""
     import awkward as ak
     import vector
 

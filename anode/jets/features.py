@@ -1,8 +1,8 @@
-"""Which numbers describe a dijet event?
+"""Features of dijet events, computed from their particles.
 
 The 14 columns of the LHC Olympics features files - momentum, mass and N-subjettiness of the two
-leading jets, j1 being the one of higher transverse momentum - and further ones, which our own
-feature files have beside them.
+leading jets, j1 being the one of higher transverse momentum - and further columns of our own
+feature files.
 """
 
 from typing import NamedTuple
@@ -29,11 +29,11 @@ COLUMNS = (
     *(f"{name}j{jet}" for jet in (1, 2) for name in JET_COLUMNS),
     *EVENT_COLUMNS,
 )
-"""All columns that ``event_features`` gives."""
+"""All columns of ``event_features``."""
 
 
 class JetFeatures(NamedTuple):
-    """The selected events of a batch.
+    """Features of the selected events of a batch.
 
     Attributes:
         event: (S,) int64, index of each selected event in the batch.
@@ -64,12 +64,12 @@ def event_features(objects: DetectorObjects, settings: JetConfig) -> JetFeatures
 def features_of(
     jets: LeadingJets, n_particles: NDArray[np.int64], settings: JetConfig
 ) -> JetFeatures:
-    """All ``COLUMNS`` of events whose jets are found.
+    """All ``COLUMNS`` of events with clustered jets.
 
     Args:
-        jets: of S of the N events of a batch.
-        n_particles: (N,) particles of each event of the batch.
-        settings: with which the jets were found.
+        jets: jets of S of the N events of a batch.
+        n_particles: (N,) number of particles of each event of the batch.
+        settings: settings with which the jets were clustered.
     """
     import awkward as ak
 
@@ -94,7 +94,7 @@ def features_of(
 
 
 def _jet(momentum: NDArray[np.float64]) -> feature_definitions.Jet:
-    """One jet of each event from its (S, 4) momenta."""
+    """One jet of each event, from its momenta (S, 4)."""
     px, py, pz = momentum[:, :3].T
     return feature_definitions.Jet(px, py, pz, invariant_mass(momentum), {})
 

@@ -1,4 +1,4 @@
-"""Which choices define the jets of an event and their substructure?"""
+"""Settings of jets and their substructure."""
 
 from dataclasses import dataclass
 
@@ -11,23 +11,26 @@ AXES = {
     "kt": None,
     "kt_unwrapped": None,
 }
-"""Names of N-subjettiness axes and what FastJet calls them; None is computed from its exclusive
-kT jets (``substructure.py``)."""
+"""Names of N-subjettiness axes -> names in FastJet; None: computed from its exclusive kT jets
+(``substructure.py``)."""
 
 MAX_BETA = 3.0
-"""One-pass minimisation converges slowly above it."""
+"""Largest beta: above it one-pass minimisation converges slowly."""
 
 
 @dataclass(frozen=True)
 class JetConfig:
-    """How particles become jets.
+    """Settings of jets and N-subjettiness.
 
     Attributes:
-        radius: of the anti-kT jets.
-        pt_min: jets below this transverse momentum [GeV] do not exist.
-        axes: where N-subjettiness puts its axes, one of ``AXES``.
+        radius: radius of the anti-kT jets.
+        pt_min: smallest transverse momentum of a jet [GeV].
+        axes: axes of N-subjettiness, one of ``AXES``.
         beta: angular exponent of N-subjettiness.
-        r0: its normalising radius.
+        r0: normalising radius of N-subjettiness.
+
+    Raises:
+        ConfigError: a number out of range, or unknown axes.
     """
 
     radius: float

@@ -1,6 +1,6 @@
-"""How many prongs does a jet have?
+"""N-subjettiness, which tells jets of N prongs from others.
 
-N-subjettiness (J. Thaler, K. Van Tilburg, JHEP 03 (2011) 015, arXiv:1011.2268, eq. 2.2):
+The measure (J. Thaler, K. Van Tilburg, JHEP 03 (2011) 015, arXiv:1011.2268, eq. 2.2):
 
     tau_N = sum_k pT_k min(dR_1k, ..., dR_Nk)^beta / sum_k pT_k R0^beta
 
@@ -42,8 +42,8 @@ def n_subjettiness(
 
     Args:
         jets: awkward array of J lists of constituents (px, py, pz, E) [GeV], none empty.
-        settings: axes, beta and R0.
-        n_axes: the N asked for, each at least 1.
+        settings: settings with axes, beta and R0.
+        n_axes: numbers N, each at least 1.
     """
     import fastjet
 
@@ -66,7 +66,7 @@ def n_subjettiness(
 def _from_exclusive_jets(
     jets: "ak.Array", settings: JetConfig, n_axes: Sequence[int]
 ) -> NDArray[np.float64]:
-    """tau_N with exclusive kT jets as axes, found by FastJet, and distances in pseudorapidity."""
+    """tau_N with exclusive kT jets of FastJet as axes, and distances in pseudorapidity."""
     import awkward as ak
     import fastjet
 
@@ -75,21 +75,21 @@ def _from_exclusive_jets(
     particles = _directions(jets)
     total = ak.sum(particles.pt, axis=1) * settings.r0**settings.beta
     result = np.empty((len(jets), len(n_axes)))
-    for place, n in enumerate(n_axes):
+    for column, n in enumerate(n_axes):
         axes = _directions(_exclusive_jets(sequence, n))
         particle, axis = ak.unzip(ak.cartesian([particles, axes], nested=True))
         turn = particle.phi - axis.phi
         if settings.axes != "kt_unwrapped":
             turn = (turn + np.pi) % (2 * np.pi) - np.pi
         nearest = ak.min(np.hypot(particle.eta - axis.eta, turn), axis=2)
-        result[:, place] = ak.to_numpy(
+        result[:, column] = ak.to_numpy(
             ak.sum(particles.pt * nearest**settings.beta, axis=1) / total
         )
     return result
 
 
 def _exclusive_jets(sequence: "ak.Array", n: int) -> "ak.Array":
-    """n jets each, or its particles where there are fewer."""
+    """n exclusive jets of each jet, or its particles if there are fewer."""
     shown = warnings.formatwarning
     try:
         with warnings.catch_warnings():

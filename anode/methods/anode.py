@@ -1,4 +1,4 @@
-"""ANODE: is the data's density in the signal region higher than the sidebands predict?
+"""ANODE: ratio of the data's density in the signal region to what the sidebands predict.
 
     R(x|m) = log p_data(x|m) - log p_bg(x|m)
 
@@ -36,8 +36,9 @@ class AnodeConfig(MethodConfig):
     """Settings of ANODE.
 
     Attributes:
-        warm_start: start p_data from the weights and preprocessing of p_bg, not from random ones.
-        joint: fit p_data to the sidebands too, so that m_jj alone tells it of the signal region.
+        warm_start: True if p_data starts from the weights and preprocessing of p_bg.
+        joint: True if p_data is fitted to the sidebands too, so that only m_jj tells it of the
+            signal region.
     """
 
     warm_start: bool
@@ -45,7 +46,7 @@ class AnodeConfig(MethodConfig):
 
 
 class Anode(AnomalyMethod):
-    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """ANODE; ``AnomalyMethod`` documents its methods."""
 
     title = "ANODE"
     meaning = "log p_data(x|m) - log p_bg(x|m)"
@@ -68,15 +69,15 @@ class Anode(AnomalyMethod):
             jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
         )
         log_p_data = combine(len(events), rows, [evaluation.log_p for evaluation in data])
-        outside = background.outside.copy()
+        was_clipped = background.was_clipped.copy()
         for index, evaluation in zip(rows, data, strict=True):
-            outside[index] |= evaluation.outside
+            was_clipped[index] |= evaluation.was_clipped
         return Scores(
             events.event_id,
             events.mass,
             log_p_data - background.log_p,
             {"log_p_data": log_p_data, "log_p_background": background.log_p},
-            outside,
+            was_clipped,
         )
 
     def background_density(self) -> PhysicalDensity:
@@ -84,7 +85,7 @@ class Anode(AnomalyMethod):
         return self.fits.load(BACKGROUND)
 
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
-        """``likelihood_gain``: the mean of log p_data - log p_bg over data events that no fit of
+        """``likelihood_gain``: mean of log p_data - log p_bg (N,) over data events that no fit of
         p_data has seen."""
         gain = parts["log_p_data"][in_data] - parts["log_p_background"][in_data]
         return ExtraMetrics(likelihood_gain=float(np.mean(gain)))

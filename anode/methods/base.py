@@ -1,4 +1,4 @@
-"""The interface of all anomaly-detection methods: what they take, and what they give back."""
+"""Interface of an anomaly-detection method: events in, scores out."""
 
 import abc
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ MAX_OUTSIDE = 0.1
 
 
 class RegionEvents(NamedTuple):
-    """What a method is fitted on.
+    """Events that a method is fitted on.
 
     Attributes:
-        signal_region: the data sample there, without truth labels.
-        sidebands: the data sample there, without truth labels.
+        signal_region: data sample in the signal region, without truth labels.
+        sidebands: data sample in the sidebands, without truth labels.
         simulation: labelled events of the signal region that are not in the data sample, for
             methods that use truth; None for all others.
     """
@@ -36,28 +36,29 @@ class RegionEvents(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What a method says of N events; higher scores are more anomalous.
+    """Scores of N events; higher scores are more anomalous.
 
     Attributes:
-        event_id: (N,).
-        mass: (N,) di-jet masses [GeV].
-        score: (N,).
-        parts: named (N,) terms the score is made of, such as ``log_p_data``.
-        outside: (N,) events clipped to the range of features that densities were fitted in.
+        event_id: (N,) ids of the events.
+        mass: (N,) resonant mass [GeV].
+        score: (N,) anomaly score.
+        parts: name -> (N,) term of the score, such as ``log_p_data``.
+        was_clipped: (N,) True for events that were moved to the edge of the range of features
+            that densities were fitted in.
     """
 
     event_id: np.ndarray
     mass: np.ndarray
     score: np.ndarray
     parts: dict[str, np.ndarray]
-    outside: np.ndarray
+    was_clipped: np.ndarray
 
 
 def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
     """Refuse events of which many had to be clipped to the fitted range.
 
     Raises:
-        DataError: more than 10% of them, which a wrong unit or feature would explain.
+        DataError: more than 10% were clipped, as after a wrong unit or feature.
     """
     if n_outside > MAX_OUTSIDE * n_events:
         raise DataError(
@@ -69,21 +70,21 @@ def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """What a method needs to know to be fitted; each uses what it needs.
+    """Settings of the fits of a method; each method uses those it needs.
 
     Attributes:
-        density: the flow.
-        preprocessing: steps of the map to the space the flow is fitted in.
-        trainer: the recipe.
-        classifier: what tells two samples apart; None for methods that do without.
-        ensemble: epochs that are averaged when events are scored.
-        split: division of the data sample into folds.
+        density: settings of the density.
+        preprocessing: settings of the map to the space that the density is fitted in.
+        trainer: settings of the training.
+        classifier: settings of the classifier; None for methods without one.
+        ensemble: choice of the epochs that are averaged when events are scored.
+        split: division of the data sample into folds or parts.
         seed: root seed of the run.
-        n_jobs: processes.
+        n_jobs: number of processes.
         threads: threads of each process.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda", for the fits.
-        store: folder of finished sideband fits, which runs share by content; None for none.
+        store: folder of finished sideband fits that runs share; None for none.
     """
 
     density: DensityConfig
@@ -102,13 +103,13 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class ExtraMetrics:
-    """What a method says beside scores, as entries of ``metrics.json``; None is left out.
+    """Metrics of a method beside its scores, as entries of ``metrics.json``; None is left out.
 
     Attributes:
         signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region.
-        signal_fraction_by_fold: what the fits of each fold learned of it.
+        signal_fraction_by_fold: the same from the fits of each fold.
         likelihood_gain: mean of log p_data - log p_bg over data events that no fit has seen.
-        other: numbers of your own method, by the names of their entries.
+        other: further numbers of a method, by the names of their entries.
     """
 
     signal_fraction: float | None = None
@@ -123,23 +124,23 @@ class MethodConfig:
     """Settings every method has; each adds its own.
 
     Attributes:
-        name: name of the method, as in ``anode.methods.build``.
+        name: name of the method, a key of ``anode.methods.build.METHODS``.
     """
 
     name: str
 
 
 class AnomalyMethod(abc.ABC):
-    """A method lives in a folder: ``fit`` fills it, and a method built on a filled one scores.
+    """A method in a folder: ``fit`` fills the folder, ``score`` reads it.
 
     Args:
-        directory: the folder, usually ``checkpoints`` of a run.
+        directory: folder of the fits, usually ``checkpoints`` of a run.
         settings: settings of the fits.
 
     Attributes:
-        title: its name in figures.
-        meaning: what the score is.
-        uses_truth: True if it needs labelled simulation: a ceiling, not a search.
+        title: name in figures.
+        meaning: definition of the score, in a few words.
+        uses_truth: True if it needs labelled simulation: an upper limit for searches, not one.
         needs_sidebands: True if it needs sideband events.
         score_at_window_centre: True if the score uses a density fitted only inside the signal
             region; a search then evaluates it at the window centre.
@@ -157,10 +158,10 @@ class AnomalyMethod(abc.ABC):
         self.cross_fit = CrossFit(settings.split, settings.seed)
 
     def fit(self, events: RegionEvents) -> None:
-        """Fit all there is to fit, resuming what is begun and skipping what is finished.
+        """Run all fits of the method, resuming interrupted and skipping finished ones.
 
         Raises:
-            DataError: data events carry truth labels (strip them with ``without_label``); a
+            DataError: data events carry truth labels (remove them with ``without_label``); a
                 method that uses truth gets no simulation, or another one does.
         """
         for table in (events.signal_region, events.sidebands):
@@ -177,11 +178,11 @@ class AnomalyMethod(abc.ABC):
         self._fit(events)
 
     def unseen(self, events: EventTable, *, fitted: bool) -> np.ndarray:
-        """(N,) which events can be scored by fits that have not seen them.
+        """(N,) True for events that can be scored by fits that have not seen them.
 
         Args:
-            events: events of the signal region.
-            fitted: True if they are among those the method was fitted on.
+            events: N events of the signal region.
+            fitted: True if they are among the events that the method was fitted on.
         """
         return self.cross_fit.unseen(events) if fitted else np.ones(len(events), dtype=bool)
 
@@ -190,22 +191,27 @@ class AnomalyMethod(abc.ABC):
         """Score events.
 
         Args:
-            events: N events; a truth label, where there is one, is not read.
-            fitted: (N,) whether the event is among those the method was fitted on, and so must be
-                scored by fits that did not see it.
+            events: N events; truth labels are not read.
+            fitted: (N,) True for events that the method was fitted on; each is scored by fits
+                that did not see it.
         """
 
     @property
-    def strip(self) -> float:
+    def training_strip_width(self) -> float:
         """Width beside the signal region in which every fold trains on the events as background
-        [GeV]: their scores say nothing of unseen background."""
+        [GeV]; their scores are no estimate for unseen background."""
         return 0.0
 
     def draw_background(
         self, event_id: np.ndarray, mass: np.ndarray, seed: int
     ) -> np.ndarray | None:
-        """(N, D) features x ~ p_bg(x|m) of new events with these ids and masses [GeV]; None if the
-        method has no p_bg."""
+        """(N, D) features x ~ p_bg(x|m) of new events; None if the method has no p_bg.
+
+        Args:
+            event_id: (N,) ids of the new events.
+            mass: (N,) their masses [GeV].
+            seed: seed of the draw.
+        """
         density = self.background_density()
         return None if density is None else density.generate(mass, seed)
 
@@ -214,11 +220,11 @@ class AnomalyMethod(abc.ABC):
         return None
 
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
-        """What the method says beside scores.
+        """Metrics of the method beside its scores.
 
         Args:
             parts: terms of the score, as its ``Scores`` have them, (N,) each.
-            in_data: (N,) which of the events are the data's, scored by fits that did not see them.
+            in_data: (N,) True for events of the data, scored by fits that did not see them.
         """
         return ExtraMetrics()
 

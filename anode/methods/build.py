@@ -1,4 +1,4 @@
-"""Which class is the method that a configuration names?"""
+"""Table of methods: the class and the settings for each name of a configuration."""
 
 import dataclasses
 from pathlib import Path
@@ -17,7 +17,7 @@ from anode.methods.truth_level import Idealised, Supervised
 
 
 class Entry(NamedTuple):
-    """A method and its settings."""
+    """Class of a method, and class of its settings."""
 
     config: type[MethodConfig]
     method: Any
@@ -43,17 +43,17 @@ def method_configs() -> dict[str, type[MethodConfig]]:
 
 
 def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -> AnomalyMethod:
-    """The method ``config`` names, living in ``directory``.
+    """The method that ``config`` names, with its fits in ``directory``.
 
     Raises:
-        ConfigError: settings do not go together.
+        ConfigError: settings contradict each other.
     """
     if settings.split.sideband_folds > 1:
-        once = dataclasses.replace(
+        of_member = dataclasses.replace(
             settings, split=dataclasses.replace(settings.split, sideband_folds=1)
         )
         return SidebandFolds(
-            directory, settings, lambda folder: build_method(folder, once, config)
+            directory, settings, lambda folder: build_method(folder, of_member, config)
         )
     if isinstance(config, CombinationConfig):
         members = {
@@ -65,7 +65,7 @@ def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -
 
 
 def uses_classifier(config: MethodConfig) -> bool:
-    """Whether the method, or one of its members, is a classifier."""
+    """True if the method, or one of its members, is a classifier."""
     if isinstance(config, CombinationConfig):
         return any(uses_classifier(member) for member in config.members.values())
     method = METHODS[config.name].method

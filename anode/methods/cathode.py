@@ -1,9 +1,9 @@
-"""CATHODE: can a classifier tell the data from events drawn from the interpolated background?
+"""CATHODE and LaCATHODE: classifiers of the data against draws of the interpolated background.
 
 CATHODE draws events x ~ p_bg(x|m) at masses of the signal region and trains a classifier between
 the data and them (Hallin et al. 2109.00546). LaCATHODE maps the data to the latent space of p_bg
-instead, where background is a standard normal whatever its mass, and trains against draws of that
-(Hallin et al. 2210.14924): its score does not follow features that follow the mass.
+instead, where background is a standard normal at every mass, and trains against draws of that
+(Hallin et al. 2210.14924): its score does not depend on the mass through the features.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ from anode.training.evaluate import latent_all
 
 @dataclass(frozen=True)
 class LaCathodeConfig(MethodConfig):
-    """Settings of LaCATHODE, and some of CATHODE's.
+    """Settings of LaCATHODE; CATHODE adds its own.
 
     Attributes:
-        oversampling: background events drawn for every data event.
+        oversampling: number of background events drawn for every data event.
     """
 
     oversampling: float
@@ -43,7 +43,8 @@ class CathodeConfig(LaCathodeConfig):
     """Settings of CATHODE.
 
     Attributes:
-        mass_bandwidth: of the kernel density estimate of m_jj in the signal region [GeV].
+        mass_bandwidth: bandwidth of the kernel density estimate of m_jj in the signal region
+            [GeV].
     """
 
     mass_bandwidth: float
@@ -55,7 +56,7 @@ class CathodeConfig(LaCathodeConfig):
 
 
 class _WithBackground(TwoSampleMethod):
-    """A classifier whose second sample comes from p_bg."""
+    """A classifier whose negative sample comes from p_bg."""
 
     share_of_background = 0.6
     config: LaCathodeConfig
@@ -65,6 +66,7 @@ class _WithBackground(TwoSampleMethod):
         self.fits = DensityFits(directory, settings)
 
     def prepare(self, events: RegionEvents) -> None:
+        """Fit p_bg(x|m)."""
         self.fits.fit_background(events.sidebands)
 
     def background_density(self) -> PhysicalDensity:
@@ -76,7 +78,7 @@ class _WithBackground(TwoSampleMethod):
 
 
 class Cathode(_WithBackground):
-    """The first method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """CATHODE; ``AnomalyMethod`` documents its methods."""
 
     title = "CATHODE"
     config: CathodeConfig
@@ -95,7 +97,7 @@ class Cathode(_WithBackground):
 
 
 class LaCathode(_WithBackground):
-    """The second method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """LaCATHODE; ``AnomalyMethod`` documents its methods."""
 
     title = "LaCATHODE"
 
@@ -114,7 +116,7 @@ class LaCathode(_WithBackground):
         )
         return latent
 
-    def outside(self, events: EventTable) -> np.ndarray:
-        """(N,) events clipped to the range p_bg was fitted in."""
+    def was_clipped(self, events: EventTable) -> np.ndarray:
+        """(N,) True for events that were moved to the edge of the range p_bg was fitted in."""
         features = torch.as_tensor(events.features)
         return self.background_density().preprocessing.outside(features).numpy()

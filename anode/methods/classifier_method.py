@@ -1,9 +1,9 @@
-"""How does a classifier between two samples become an anomaly score?
+"""Base of methods whose score is the log-odds of a classifier between two samples.
 
 The best classifier between samples A and B is a function of p_A(x) / p_B(x) (Neyman, Pearson). If
 A is the data of the signal region and B is background, the log-odds rank events as the
 likelihood ratio of signal to background does, however little signal A holds (CWoLa, Metodiev,
-Nachman, Thaler 1708.02949). The methods below differ in what A and B are.
+Nachman, Thaler 1708.02949). Subclasses choose A and B.
 """
 
 import abc
@@ -28,11 +28,11 @@ CLASSIFIER = "classifier"
 
 
 class TwoSamples(NamedTuple):
-    """What a classifier is to tell apart.
+    """The two samples of a classifier.
 
     Attributes:
-        positive: (N1, D), more signal-like.
-        negative: (N0, D).
+        positive: (N1, D) features of the more signal-like sample.
+        negative: (N0, D) features of the other sample.
         negative_weight: (N0,) relative weights of the negative sample, or None.
     """
 
@@ -60,34 +60,34 @@ class TwoSampleMethod(AnomalyMethod):
         """The two samples of one fit.
 
         Args:
-            events: those that the fit may see.
-            name: of the fit, for its random streams.
+            events: events that the fit may see.
+            name: name of the fit, for its random streams.
         """
 
     def prepare(self, events: RegionEvents) -> None:
-        """Fit what the samples are made with, once for all folds."""
+        """Fit what ``samples`` needs, such as p_bg, once for all folds."""
 
     def represent(self, events: EventTable) -> np.ndarray:
-        """(N, D) what the classifier sees of an event."""
+        """(N, D) inputs of the classifier."""
         return events.features
 
-    def outside(self, events: EventTable) -> np.ndarray:
-        """(N,) events clipped to the range of features that densities were fitted in."""
+    def was_clipped(self, events: EventTable) -> np.ndarray:
+        """(N,) True for events that were moved to the edge of the range of a fitted density."""
         return np.zeros(len(events), dtype=bool)
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Log-odds, averaged over folds where an event has several."""
-        seen = self.represent(events)
+        inputs = self.represent(events)
         rows = self.cross_fit.scored(events, fitted)
         jobs = [
-            ClassifierEvaluateJob(self.directory / name, seen[index])
+            ClassifierEvaluateJob(self.directory / name, inputs[index])
             for name, index in zip(self.cross_fit.names(CLASSIFIER), rows, strict=True)
         ]
         values = evaluate_classifiers(
             jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads
         )
         score = combine(len(events), rows, values)
-        return Scores(events.event_id, events.mass, score, {}, self.outside(events))
+        return Scores(events.event_id, events.mass, score, {}, self.was_clipped(events))
 
     def _fit(self, events: RegionEvents) -> None:
         with progress.task("p_bg", share=self.share_of_background):
@@ -113,7 +113,7 @@ class TwoSampleMethod(AnomalyMethod):
             fit_classifiers(jobs, n_jobs=settings.n_jobs, threads=settings.threads)
 
     def _fitted(self, events: RegionEvents) -> list[RegionEvents]:
-        """For every fit, the events it may see: folds of all that will be scored."""
+        """For every fit, the events it may see: without the fold that it will score."""
         inside = self.cross_fit.fitted(events.signal_region)
         if events.simulation is None:
             return [RegionEvents(region, events.sidebands) for region in inside]

@@ -1,11 +1,10 @@
-"""Combination of several methods into one score.
+"""Combination of methods: mean over members of the rarity of an event's score.
 
-Each member's score is turned into the fraction of the signal region's data in its tail,
+The rarity is taken among the data of the signal region,
 
     s(x) = -log P(a data event scores higher),
 
-and the mean of these over members is the score: a member counts by the order it gives to events,
-not by the scale of its numbers.
+so that a member counts by the order it gives to events, not by the scale of its numbers.
 """
 
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from anode.errors import ConfigError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
 
-RAREST = 10  # data events in the tail; beyond, its logarithm follows a straight line
+MIN_TAIL_EVENTS = 10  # data events above a knot; beyond the last knot s is a straight line
 N_KNOTS = 60
 REFERENCE = "reference.h5"
 
@@ -42,12 +41,15 @@ class CombinationConfig(MethodConfig):
 
 
 class Combination(AnomalyMethod):
-    """The method of the module's docstring; member M lives in the folder ``M``.
+    """The combination of several methods; member M has its fits in the folder ``M``.
 
     Args:
-        directory: the folder.
-        settings: how to fit.
+        directory: folder of the combination.
+        settings: settings of the fits.
         members: name -> method, each in its own folder.
+
+    Raises:
+        ConfigError: a member uses truth labels.
     """
 
     title = "combination"
@@ -65,19 +67,21 @@ class Combination(AnomalyMethod):
         self.members = members
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
-        """The mean of minus log tail fraction, with each member's score as a part."""
+        """The mean of s(x) over members, with each member's score as a part."""
         knots = _read_knots(self.directory / REFERENCE)
         each = {name: member.score(events, fitted) for name, member in self.members.items()}
-        tails = [minus_log_tail_fraction(s.score, knots[name]) for name, s in each.items()]
-        outside = np.logical_or.reduce([scores.outside for scores in each.values()])
+        minus_logs = [
+            minus_log_tail_fraction(scores.score, knots[name]) for name, scores in each.items()
+        ]
+        was_clipped = np.logical_or.reduce([scores.was_clipped for scores in each.values()])
         parts = {f"score_{name}": scores.score for name, scores in each.items()}
-        mean = np.mean(tails, axis=0)
-        return Scores(events.event_id, events.mass, mean, parts, outside)
+        mean = np.mean(minus_logs, axis=0)
+        return Scores(events.event_id, events.mass, mean, parts, was_clipped)
 
     @property
-    def strip(self) -> float:
-        """The widest of the members'."""
-        return max(member.strip for member in self.members.values())
+    def training_strip_width(self) -> float:
+        """The largest of the members' [GeV]."""
+        return max(member.training_strip_width for member in self.members.values())
 
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m) of the first member that has one."""
@@ -104,15 +108,17 @@ class Combination(AnomalyMethod):
 
 
 def knots_of(score: np.ndarray) -> np.ndarray:
-    """(2, P) scores, rising, and -log of the fraction of ``score`` (N,) above them."""
-    fractions = np.geomspace(1, min(RAREST / len(score), 0.5), N_KNOTS)
+    """(2, P) scores, rising, and -log of the fraction of ``score`` (N,) above each."""
+    fractions = np.geomspace(1, min(MIN_TAIL_EVENTS / len(score), 0.5), N_KNOTS)
     values, index = np.unique(np.quantile(score, 1 - fractions), return_index=True)
     return np.stack([values, -np.log(fractions[index])])
 
 
 def minus_log_tail_fraction(score: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """(N,) -log of the fraction of data above each score: between knots, and beyond the last one,
-    on straight lines, so that the order of events is kept."""
+    """(N,) -log of the fraction of data above each score (N,), given knots (2, P).
+
+    Straight lines between knots and beyond the last one, so that the order of events is kept.
+    """
     values, minus_log = knots
     if len(values) < 2:
         return np.zeros(len(score))

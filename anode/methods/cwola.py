@@ -1,7 +1,7 @@
-"""CWoLa hunting: can a classifier tell the signal region from the strips beside it?
+"""CWoLa hunting: a classifier of the signal region against the strips beside it.
 
-Collins, Howe, Nachman 1805.02664. It needs no density, but features that follow the mass tell the
-region from the strips without any signal, and then it fails.
+Collins, Howe, Nachman 1805.02664. It needs no density, but fails if features depend on the mass,
+which tell the region from the strips without any signal.
 """
 
 from dataclasses import dataclass
@@ -29,18 +29,22 @@ class CwolaConfig(MethodConfig):
 
 
 class Cwola(TwoSampleMethod):
-    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """CWoLa hunting; ``AnomalyMethod`` documents its methods."""
 
     title = "CWoLa"
     config: CwolaConfig
 
     @property
-    def strip(self) -> float:
-        """Width of the strips [GeV]."""
+    def training_strip_width(self) -> float:
+        """Width of each strip [GeV]."""
         return self.config.strip
 
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
-        """Data of the signal region, against the lower and the upper strip, which count alike."""
+        """Data of the signal region, against the two strips, each with half of the weight.
+
+        Raises:
+            DataError: a strip has no events.
+        """
         region, sidebands = events.signal_region, events.sidebands
         low, high = region.mass.min(), region.mass.max()
         below = (sidebands.mass < low) & (sidebands.mass >= low - self.config.strip)

@@ -1,4 +1,4 @@
-"""Where do the densities of a method live, and how are they fitted, evaluated and loaded?"""
+"""Densities in the folder of a method: their names, fits, evaluation and loading."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ class DensityFits:
     """The densities in the folder of a method: each has ``ensemble.seeds`` fits, averaged.
 
     Args:
-        directory: the folder.
-        settings: how to fit.
+        directory: folder of the method.
+        settings: settings of the fits.
     """
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
@@ -27,20 +27,26 @@ class DensityFits:
         self.cross_fit = CrossFit(settings.split, settings.seed)
 
     def folders(self, name: str) -> list[Path]:
-        """Where the fits of one density live: ``name``, ``name_seed1``, ..."""
+        """Folders of the fits of one density: ``name``, ``name_seed1``, ..."""
         more = range(1, self.settings.ensemble.seeds)
         return [self.directory / name, *(self.directory / f"{name}_seed{s}" for s in more)]
 
     def jobs(
         self, name: str, fitted: EventTable, *, start_from: str | None = None
     ) -> list[FitJob]:
-        """The fits of one density; seed by seed, they may start from those of another one."""
+        """The fits of one density.
+
+        Args:
+            name: name of the density.
+            fitted: events to train and validate on.
+            start_from: name of a density whose fits, seed by seed, give the first weights.
+        """
         folders = self.folders(name)
         starts = [None] * len(folders) if start_from is None else self.folders(start_from)
         return [self._job(f, fitted, s) for f, s in zip(folders, starts, strict=True)]
 
     def fit(self, jobs: list[FitJob]) -> None:
-        """Fit what is not yet fitted."""
+        """Run these fits, skipping finished ones."""
         fit_all(jobs, n_jobs=self.settings.n_jobs, threads=self.settings.threads)
 
     def fit_background(self, sidebands: EventTable) -> None:
@@ -53,7 +59,7 @@ class DensityFits:
         )
 
     def evaluate_job(self, name: str, events: EventTable) -> EvaluateJob:
-        """What ``evaluate_all`` needs to give log p of events under one density."""
+        """Job for ``evaluate_all``: log p of events under one density."""
         return EvaluateJob(
             self.folders(name), self.settings.ensemble, events.features, events.mass
         )

@@ -1,7 +1,6 @@
-"""Isolation forest: which events are easily set apart from the others?
+"""Isolation forest: outliers among the events of the signal region, the naive baseline.
 
-It looks for outliers and knows nothing of over-densities in mass: the naive baseline. Liu, Ting,
-Zhou, ICDM 2008, doi:10.1109/ICDM.2008.17.
+It ignores over-densities in mass. Liu, Ting, Zhou, ICDM 2008, doi:10.1109/ICDM.2008.17.
 """
 
 from dataclasses import dataclass
@@ -24,8 +23,8 @@ class IsolationConfig(MethodConfig):
     """Settings of the isolation forest.
 
     Attributes:
-        trees: how many.
-        max_samples: events each tree is grown on.
+        trees: number of trees.
+        max_samples: number of events that each tree is grown on.
     """
 
     trees: int
@@ -38,7 +37,7 @@ class IsolationConfig(MethodConfig):
 
 
 class Isolation(AnomalyMethod):
-    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """Isolation forest; ``AnomalyMethod`` documents its methods."""
 
     title = "isolation forest"
     meaning = "log of the forest's anomaly score"
@@ -57,8 +56,8 @@ class Isolation(AnomalyMethod):
             for name, index in zip(self.cross_fit.names(FOREST), rows, strict=True)
         ]
         score = combine(len(events), rows, values)
-        outside = np.zeros(len(events), dtype=bool)
-        return Scores(events.event_id, events.mass, score, {}, outside)
+        was_clipped = np.zeros(len(events), dtype=bool)
+        return Scores(events.event_id, events.mass, score, {}, was_clipped)
 
     def _fit(self, events: RegionEvents) -> None:
         config = ForestConfig(self.config.trees, self.config.max_samples)

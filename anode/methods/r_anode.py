@@ -1,4 +1,4 @@
-"""R-ANODE: what does the data have that the background does not explain?
+"""R-ANODE: density of the signal itself, fitted as what the background leaves unexplained.
 
     p_data(x|m) = w p_sig(x|m) + (1 - w) p_bg(x|m),      score = log p_sig(x|m) - log p_bg(x|m)
 
@@ -6,10 +6,9 @@ p_bg is fitted on the sidebands and kept; p_sig is fitted on the signal region, 
 asked. Das, Kasieczka, Shih 2312.11629, eqs. (5) to (7), with p_sig conditional on m, so that the
 score does not know where in the signal region the resonance sits.
 
-Every fold has several fits of p_sig, each with another share of its events for validation, and all
-are averaged. Validation events decide on w: their likelihood is not fooled by a p_sig that
-describes noise. How much signal there is, is read from events that no fit has seen: the w that
-maximises
+Every fold has several fits of p_sig, each with other validation events, and all are averaged.
+Validation events decide on w: their likelihood is not fooled by a p_sig that describes noise. The
+amount of signal is estimated from events that no fit has seen, as the w that maximises
 
     sum over events of log(w p_sig + (1 - w) p_bg),      p_sig of the event's own fold.
 """
@@ -55,12 +54,12 @@ class RAnodeConfig(MethodConfig):
     """Settings of R-ANODE.
 
     Attributes:
-        fraction: w is "fixed"; "scanned", of which the likelihood of validation events picks the
-            best for each fold; or "learned", from validation events after every epoch.
-        fractions: w, the values scanned, or where learning starts.
+        fraction: treatment of w: "fixed"; "scanned", the value of highest likelihood of validation
+            events for each fold; or "learned", from validation events after every epoch.
+        fractions: values of w: the fixed one, those scanned, or the first when learned.
         fits: number of fits of p_sig for each fold.
-        density: the flow of p_sig.
-        trainer: its recipe.
+        density: settings of p_sig.
+        trainer: settings of its training.
     """
 
     fraction: str
@@ -96,7 +95,7 @@ class RAnodeConfig(MethodConfig):
 
 
 class RAnode(AnomalyMethod):
-    """The method of the module's docstring; see ``AnomalyMethod`` for its verbs."""
+    """R-ANODE; ``AnomalyMethod`` documents its methods."""
 
     title = "R-ANODE"
     meaning = "log p_sig(x|m) - log p_bg(x|m)"
@@ -123,7 +122,7 @@ class RAnode(AnomalyMethod):
             events.mass,
             log_p_signal - background.log_p,
             {"log_p_signal": log_p_signal, "log_p_background": background.log_p},
-            background.outside,
+            background.was_clipped,
         )
 
     def background_density(self) -> PhysicalDensity:
@@ -155,7 +154,7 @@ class RAnode(AnomalyMethod):
         )
 
     def _learned(self, name: str) -> float:
-        """The w of a fold's fits."""
+        """The mean w of a fold's fits."""
         folders = self._folders(name, self._chosen(name))
         return float(np.mean([fitted_fraction(folder, *self._ensemble) for folder in folders]))
 
@@ -179,7 +178,7 @@ class RAnode(AnomalyMethod):
             fit_residuals(groups, n_jobs=self.settings.n_jobs, threads=self.settings.threads)
 
     def _jobs(self, name: str, known: KnownBackground, fraction: float) -> list[ResidualJob]:
-        """The fits of one fold at one w, each with its own share for validation."""
+        """The fits of one fold at one w, each with its own validation events."""
         jobs = []
         for number, folder in enumerate(self._folders(name, fraction)):
             validation = self._is_validation(known.events, number)
@@ -201,19 +200,19 @@ class RAnode(AnomalyMethod):
         return jobs
 
     def _is_validation(self, events: EventTable, number: int) -> np.ndarray:
-        """(N,) the share of fit ``number``: shares of different fits are disjoint while they
-        last."""
-        n_shares = max(2, round(1 / self.settings.split.validation))
-        share = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
-        return np.floor(share * n_shares) == number % n_shares
+        """(N,) True for validation events of fit ``number``: those of different fits are
+        disjoint, until all events have been used."""
+        n_parts = max(2, round(1 / self.settings.split.validation))
+        uniform = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
+        return np.floor(uniform * n_parts) == number % n_parts
 
     def _folders(self, name: str, fraction: float) -> list[Path]:
-        """Where the fits of a fold live."""
+        """Folders of the fits of a fold."""
         scanned = f"_w{fraction:g}" if len(self.config.fractions) > 1 else ""
         return [self.directory / f"{name}_fit{i}{scanned}" for i in range(self.config.fits)]
 
     def _chosen(self, name: str) -> float:
-        """The w of a fold, of those scanned, whose validation events are likeliest."""
+        """The w of a fold, of those scanned, with the highest likelihood of validation events."""
 
         def loss(fraction: float) -> float:
             results = map(checkpoints.read_result, self._folders(name, fraction))

@@ -1,9 +1,9 @@
-"""How is an event of the sidebands scored by fits that have not seen it?
+"""Cross-fitting of the sidebands, so that their events are scored by fits that have not seen them.
 
-The method is fitted several times, each time without one fold of the sidebands. An event, wherever
-its mass, is scored by the fit without its own fold: a search compares the events of its window
-with those beside it, and both must be new to what scores them. Of events that p_bg was fitted on,
-5% fewer pass a 10% cut of ANODE than of others (half the bundled sidebands, next to a window).
+The method is fitted several times, each time without one fold of the sidebands. An event of any
+mass is scored by the fit without its own fold: a search compares the events of its window with
+those beside it, and both must be unseen. Of events that p_bg was fitted on, 5% fewer pass a 10%
+cut of ANODE than of others (half the bundled sidebands, next to a window).
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ Make = Callable[[Path], AnomalyMethod]
 
 
 class SidebandFolds(AnomalyMethod):
-    """A method for each fold of the sidebands, in folders of their own.
+    """One member, a whole method, for each fold of the sidebands, in a folder of its own.
 
     Args:
-        directory: folder of all methods.
-        settings: settings of the fits; ``split.sideband_folds`` is the number of folds.
-        make: the method in a folder.
+        directory: folder of all members.
+        settings: settings of the fits; ``split.sideband_folds`` is the number of members.
+        make: function of a folder that builds the method in it.
     """
 
     def __init__(self, directory: Path, settings: FitSettings, make: Make) -> None:
@@ -35,34 +35,34 @@ class SidebandFolds(AnomalyMethod):
         n_folds = settings.split.sideband_folds
         self.members = [make(directory / f"sidebands{k}") for k in range(n_folds)]
         first = self.members[0]
-        # Of the instance, where other methods have them of their class.
+        # Attributes of the instance here, of the class in other methods.
         self.title, self.meaning = first.title, first.meaning  # type: ignore[misc]
         self.score_at_window_centre = first.score_at_window_centre  # type: ignore[misc]
         self.uses_truth = first.uses_truth  # type: ignore[misc]
         self.needs_sidebands = first.needs_sidebands  # type: ignore[misc]
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
-        """Each event by the member that was fitted without its fold."""
+        """Score each event by the member that was fitted without its fold."""
         fold = self._fold_of(events.event_id)
         n = len(events)
-        score, outside = np.empty(n), np.zeros(n, dtype=bool)
+        score, was_clipped = np.empty(n), np.zeros(n, dtype=bool)
         parts: dict[str, np.ndarray] = {}
         for number, member in enumerate(self.members):
             rows = np.flatnonzero(fold == number)
             scores = member.score(events[rows], fitted[rows])
-            score[rows], outside[rows] = scores.score, scores.outside
+            score[rows], was_clipped[rows] = scores.score, scores.was_clipped
             for name, values in scores.parts.items():
                 parts.setdefault(name, np.empty(n))[rows] = values
-        return Scores(events.event_id, events.mass, score, parts, outside)
+        return Scores(events.event_id, events.mass, score, parts, was_clipped)
 
     def draw_background(
         self, event_id: np.ndarray, mass: np.ndarray, seed: int
     ) -> np.ndarray | None:
-        """Each event from the p_bg of a member that does not score it.
+        """Draw each event from the p_bg of a member that does not score it.
 
-        A density is too high where its own events lie, so that of two members' events fewer pass a
-        cut of ANODE if they are scored by the member they were drawn from: with half of a template
-        its own, a nominal 10% cut lets 4.9% more of the data pass (bundled, 3.3-3.7 TeV).
+        A density is too high at its own events, so that fewer of them pass a cut of ANODE if the
+        member they were drawn from scores them: if that holds for half of a template, a nominal
+        10% cut lets 4.9% more of the data pass (bundled, 3.3-3.7 TeV).
         """
         scored_by = self._fold_of(event_id)
         features = None
@@ -83,7 +83,7 @@ class SidebandFolds(AnomalyMethod):
         return self.members[0].background_density()
 
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
-        """Those of the first member, of events of all."""
+        """Metrics (of N events) by the first member."""
         return self.members[0].extra_metrics(parts, in_data)
 
     def _fit(self, events: RegionEvents) -> None:
@@ -93,6 +93,6 @@ class SidebandFolds(AnomalyMethod):
                 member.fit(events._replace(sidebands=events.sidebands[fold != number]))
 
     def _fold_of(self, event_id: np.ndarray) -> np.ndarray:
-        """(N,) which member scores events: the one that has not seen their fold."""
-        share = uniform_of(event_id, self.settings.seed, "split", "sideband folds")
-        return np.floor(share * len(self.members)).astype(np.int64)
+        """(N,) number of the member that scores the event: the one that has not seen its fold."""
+        uniform = uniform_of(event_id, self.settings.seed, "split", "sideband folds")
+        return np.floor(uniform * len(self.members)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""How well could anyone do? Methods that use the truth, to be compared with, not searched with.
+"""Methods that use the truth: upper limits for searches, to compare with, not to search with.
 
 The idealised anomaly detector knows background perfectly: a classifier between the data and
 background of the same kind (2109.00546, sec. 3.4). The supervised one knows the signal too. Both
@@ -21,6 +21,11 @@ class Idealised(TwoSampleMethod):
     needs_sidebands = False
 
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        """Data, against simulated background.
+
+        Raises:
+            DataError: too few simulated events.
+        """
         return TwoSamples(events.signal_region.features, _simulated(events, 0))
 
 
@@ -32,6 +37,11 @@ class Supervised(TwoSampleMethod):
     needs_sidebands = False
 
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
+        """Simulated signal, against simulated background.
+
+        Raises:
+            DataError: too few simulated events.
+        """
         return TwoSamples(_simulated(events, 1), _simulated(events, 0))
 
 

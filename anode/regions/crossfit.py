@@ -1,10 +1,10 @@
-"""Which fit sees which events, so that none scores an event it was fitted on?
+"""Cross-fitting: division of events among fits, so that none scores an event it was fitted on.
 
 Counts of cross-fitted events above a cut are unbiased, but no Poisson counts: each fold has
-learned the fluctuations of the others, so that they rise and fall together. For a score that has
-learned nothing else, a 10% cut and five folds, the standard deviation is 1.37 times that of
-Poisson counts (a test shows it). Local Z of ANODE on background has 1.16 to 1.18, and 1.08 without
-a cut (``results/reference/search/``).
+learned the fluctuations of the others, so that the counts of folds are correlated. For a score
+that has learned nothing else, a 10% cut and five folds, the standard deviation is 1.37 times that
+of Poisson counts (a test shows it). The local Z of ANODE on background has a standard deviation of
+1.16 to 1.18, and of 1.08 without a cut (``results/reference/search/``).
 """
 
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from anode.regions.splits import fold_of, uniform_of
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Which events of the data sample are fitted, validated on and scored.
+    """Division of the data sample into events to fit, to validate on and to score.
 
     Attributes:
-        mode: "kfold", every event of the signal region is scored by fits that did not see it;
-            "holdout", one fit, and only the ``test`` share is scored.
-        folds: K of "kfold".
-        validation: share of the fitted events that is kept for validation.
-        test: share of the signal region that is scored in "holdout".
-        extra: in "kfold", events outside the data sample are scored by "one_fold", picked by their
-            id as for the data, so that all test events are scored alike; or by the "average" over
-            folds, which is smoother than what the data's own events get.
-        sideband_folds: of the sidebands, each left out of one fit of the whole method, so that
-            their events too can be scored by fits that have not seen them; 1, all fits see all.
+        mode: "kfold": every event of the signal region is scored by fits that did not see it;
+            "holdout": one fit, and only the ``test`` fraction is scored.
+        folds: number K of folds of "kfold".
+        validation: fraction of the fitted events that is kept for validation.
+        test: fraction of the signal region that is scored in "holdout".
+        extra: score of events outside the data sample in "kfold": that of "one_fold", picked by
+            their id as for the data, so that all test events are scored alike; or the "average"
+            over folds, which is smoother than the scores of the data.
+        sideband_folds: number of folds of the sidebands, each left out of one fit of the whole
+            method, so that its events are scored by fits that have not seen them; 1: no folds.
     """
 
     mode: str
@@ -58,15 +58,15 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """A method fits one thing K times, each time without one fold ("kfold"), or once without the
-    test share ("holdout"). An event's fold and shares hang on its id and the seed alone.
+    """K fits of one quantity, each without one fold ("kfold"), or one fit without the test events
+    ("holdout"). An event's fold and parts depend on its id and the seed alone.
     """
 
     split: SplitConfig
     seed: int
 
     def names(self, what: str) -> list[str]:
-        """Names of the fits of one thing: ``data_fold0``, ..., or ``data`` alone."""
+        """Names of the fits of one quantity: ``data_fold0``, ..., or ``data`` alone."""
         if self.split.mode == "holdout":
             return [what]
         return [f"{what}_fold{k}" for k in range(self.split.folds)]
@@ -74,26 +74,26 @@ class CrossFit:
     def fitted(self, events: EventTable) -> list[EventTable]:
         """For every fit, the events it may see."""
         if self.split.mode == "holdout":
-            return [events[self._share(events, "test") >= self.split.test]]
+            return [events[self._uniform(events, "test") >= self.split.test]]
         fold = self._fold(events)
         return [events[fold != k] for k in range(self.split.folds)]
 
     def is_validation(self, events: EventTable) -> np.ndarray:
-        """(N,) which of the events a fit sees it keeps for validation."""
-        return self._share(events, "validation") < self.split.validation
+        """(N,) True for validation events, among those that a fit sees."""
+        return self._uniform(events, "validation") < self.split.validation
 
     def unseen(self, events: EventTable) -> np.ndarray:
-        """(N,) which of the events given to the fits some fit has not seen."""
+        """(N,) True for events, among those given to the fits, that some fit has not seen."""
         if self.split.mode == "kfold":
             return np.ones(len(events), dtype=bool)
-        return self._share(events, "test") < self.split.test
+        return self._uniform(events, "test") < self.split.test
 
     def scored(self, events: EventTable, fitted: np.ndarray) -> list[np.ndarray]:
         """For every fit, the rows it scores.
 
         Args:
             events: N events.
-            fitted: (N,) whether an event is among those given to the fits.
+            fitted: (N,) True for events that were given to the fits.
 
         Raises:
             DataError: an event was seen by every fit.
@@ -113,13 +113,19 @@ class CrossFit:
     def _fold(self, events: EventTable) -> np.ndarray:
         return fold_of(events.event_id, self.split.folds, self.seed)
 
-    def _share(self, events: EventTable, name: str) -> np.ndarray:
-        """(N,) numbers uniform in [0, 1) that hang on the event's id alone."""
+    def _uniform(self, events: EventTable, name: str) -> np.ndarray:
+        """(N,) numbers uniform in [0, 1), functions of the event's id and the seed alone."""
         return uniform_of(events.event_id, self.seed, "split", name)
 
 
 def combine(n: int, rows: list[np.ndarray], values: list[np.ndarray]) -> np.ndarray:
-    """(N,) log of the mean of exp(values), for each event over the fits that scored it."""
+    """(N,) log of the mean of exp(values), for each event over the fits that scored it.
+
+    Args:
+        n: number N of events.
+        rows: indices of the events that each fit scored.
+        values: values of these events, with the same shapes.
+    """
     total = np.full(n, -np.inf)
     count = np.zeros(n)
     for index, each in zip(rows, values, strict=True):

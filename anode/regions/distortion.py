@@ -1,13 +1,13 @@
-"""Does a method still find the signal when its features are worse than they should be?
+"""Distorted features, to test how robust a method is: smeared, shifted with the mass, noise added.
 
-Three ways to spoil the features of all events alike, signal and background, data and test:
+All events are treated alike, signal and background, data and test:
 
     x -> (1 + s n) x + a m_jj          smear, then shift
-    noise_1, noise_2, ...              further features that say nothing
+    noise_1, noise_2, ...              further features without information
 
-with n and the noise standard normal. Shifted features depend on the mass, which methods that
-compare regions rely on them not to do: the "shifted data set" of CATHODE, 2109.00546 sec. 5, has
-a = 0.1 for m_J1 and delta m_J. Features that say nothing are the test of Finke et al. 2309.13111.
+with n and the noise standard normal. Shifted features depend on the mass, against the assumption
+of methods that compare regions: the "shifted data set" of CATHODE, 2109.00546 sec. 5, has a = 0.1
+for m_J1 and delta m_J. Added noise is the test of Finke et al. 2309.13111.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ from anode.seeding import Name
 
 @dataclass(frozen=True)
 class DistortionConfig:
-    """What is done to the features.
+    """Distortion of the features.
 
     Attributes:
         shift: feature -> a, in units of the feature per GeV; None for no feature.
-        noise_features: how many features of standard normal noise are added.
+        noise_features: number of features of standard normal noise to add.
         smear: feature -> s, a relative resolution; None for no feature.
     """
 
@@ -68,22 +68,22 @@ class DistortionConfig:
 
 
 NONE = DistortionConfig(None, 0, None)
-"""Leaves every event as it is."""
+"""No distortion."""
 
 
 def distort(events: EventTable, config: DistortionConfig, seed: int) -> EventTable:
-    """The same events with worse features.
+    """The same events with distorted features.
 
-    An event's random numbers hang on the seed and its id alone: they are the same in any order,
+    An event's random numbers depend on the seed and its id alone: they are the same in any order,
     subset or block of the file, and independent of its label, mass and features.
 
     Args:
-        events: as read.
-        config: what to do.
+        events: events as read from the file.
+        config: distortion to apply.
         seed: root seed of the run.
 
     Raises:
-        ConfigError: a feature to shift or smear is not there.
+        ConfigError: a feature to shift or smear is not among those of the events.
     """
     names = config.names(events.names)
     if not (config.shift or config.smear or config.noise_features):

@@ -1,4 +1,4 @@
-"""How much signal hides in the data, and which events serve only the test?"""
+"""Injection: a chosen number of labelled events in the data sample, the others for the test."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,8 +13,8 @@ class Injection(NamedTuple):
     """The two samples that an injection makes.
 
     Attributes:
-        data: the events put into the data sample, in the order of the file.
-        extra: the others, for the test only; None if the file was left as it is.
+        data: events of the data sample, in the order of the file.
+        extra: all other events, for the test only; None if the file was left as it is.
     """
 
     data: EventTable
@@ -29,9 +29,9 @@ def inject(events: EventTable, n_signal: int | None, rng: np.random.Generator) -
     are drawn at any mass: the number in the signal region is smaller.
 
     Args:
-        events: with truth labels, unless ``n_signal`` is None.
-        n_signal: how many; None leaves the file as it is.
-        rng: the random stream of the injection.
+        events: events with truth labels; without them if ``n_signal`` is None.
+        n_signal: number of signal events; None leaves the file as it is.
+        rng: random stream of the injection.
 
     Raises:
         ConfigError: ``n_signal`` is negative or not an integer.
@@ -46,43 +46,47 @@ def draw_background(
     """Put ``n_background`` of the background events and all signal into the data sample.
 
     For samples smaller than the file, and their spread from seed to seed; otherwise as ``inject``.
+
+    Raises:
+        ConfigError: ``n_background`` is negative or not an integer.
+        DataError: there are no labels, or fewer background events than asked.
     """
     return _draw(events, n_background, rng, label=0, name="background")
 
 
 def _draw(
-    events: EventTable, wanted: int | None, rng: np.random.Generator, *, label: int, name: str
+    events: EventTable, n: int | None, rng: np.random.Generator, *, label: int, name: str
 ) -> Injection:
-    if wanted is None:
+    if n is None:
         return Injection(events, None)
     key = f"injection.n_{name}"
-    if isinstance(wanted, bool) or not isinstance(wanted, (int, np.integer)) or wanted < 0:
-        raise ConfigError(f"{key} must be a whole number >= 0 or null, got {wanted!r}")
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
+        raise ConfigError(f"{key} must be a whole number >= 0 or null, got {n!r}")
     if events.label is None:
         raise DataError(
-            f"{events.source}: {key}={wanted} needs truth labels, but there are none; set "
+            f"{events.source}: {key}={n} needs truth labels, but there are none; set "
             f"{key}=null to take the file as it is"
         )
     rows = np.flatnonzero(events.label == label)
-    if wanted > len(rows):
+    if n > len(rows):
         raise DataError(
-            f"{events.source}: {key}={wanted} asks for more {name} than the {len(rows)} {name} "
+            f"{events.source}: {key}={n} asks for more {name} than the {len(rows)} {name} "
             f"events there are; ask for at most {len(rows)}, or set {key}=null to put in all"
         )
     by_id = rows[np.argsort(events.event_id[rows])]
     in_data = events.label != label
-    in_data[rng.permutation(by_id)[:wanted]] = True
+    in_data[rng.permutation(by_id)[:n]] = True
     return Injection(events[in_data], events[~in_data])
 
 
 @dataclass(frozen=True)
 class InjectionConfig:
-    """How many of the file's events, drawn by seed, go into the data sample; the others serve the
-    test only, and null puts in all.
+    """Numbers of the file's events, drawn by seed, that go into the data sample, the others being
+    for the test only; null for all.
 
     Attributes:
-        n_signal: signal events.
-        n_background: background events.
+        n_signal: number of signal events.
+        n_background: number of background events.
     """
 
     n_signal: int | None

@@ -1,4 +1,4 @@
-"""Which masses does background have in the signal region?"""
+"""Masses of background in the signal region, drawn from a kernel density estimate."""
 
 import numpy as np
 
@@ -16,13 +16,13 @@ def sample_masses(
     of a signal region as an unbounded estimate does.
 
     Args:
-        mass: (N,) [GeV].
-        n: how many to draw.
-        bandwidth: of the kernel [GeV].
-        rng: the random stream.
+        mass: (N,) observed masses [GeV].
+        n: number of draws.
+        bandwidth: standard deviation of the kernel [GeV].
+        rng: random stream.
 
     Returns:
-        (n,) masses [GeV].
+        (n,) drawn masses [GeV].
 
     Raises:
         DataError: fewer than two masses, or all are equal.

@@ -1,4 +1,4 @@
-"""Which invertible map makes the features easy for a density, and what is its Jacobian?"""
+"""Invertible maps of features and mass to the space a density is fitted in, with Jacobians."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ SMALLEST_MARGIN = 1e-5
 
 @dataclass(frozen=True)
 class PreprocessingConfig:
-    """Which steps follow the min-max scaling.
+    """Steps after the min-max scaling.
 
     Attributes:
-        logit: map (0, 1) to all numbers; for features with hard edges.
-        standardise: give every feature mean 0 and standard deviation 1.
+        logit: map of (0, 1) to all real numbers, for features with hard edges.
+        standardise: scaling of every feature to mean 0 and standard deviation 1.
     """
 
     logit: bool
@@ -67,8 +67,8 @@ class Preprocessing(_Float64Module):
 
     Args:
         n_features: D.
-        logit: apply the logit; without it the map is affine and nothing is moved to an edge.
-        standardise: give every fitted feature mean 0 and standard deviation 1.
+        logit: True for the logit; without it the map is affine and nothing is moved to an edge.
+        standardise: True for mean 0 and standard deviation 1 of every fitted feature.
 
     Example:
         >>> x = np.random.default_rng(0).uniform(size=(1000, 2))
@@ -113,8 +113,8 @@ class Preprocessing(_Float64Module):
         Args:
             features: (N, D) physical values, N >= 2.
             names: D names for error messages; default "feature 0", "feature 1", ...
-            logit: see the class.
-            standardise: see the class.
+            logit: True for the logit, as in the class.
+            standardise: True for mean 0 and standard deviation 1, as in the class.
 
         Raises:
             DataError: a value is NaN or infinite, a column is constant, or the shape is wrong.
@@ -141,7 +141,7 @@ class Preprocessing(_Float64Module):
 
         Args:
             x: (B, D) physical values, float32 or float64.
-            dtype: of z.
+            dtype: type of z.
 
         Returns:
             z: (B, D), and log |det dz/dx|: (B,) in float64. For an event moved to the edge both
@@ -171,14 +171,14 @@ class Preprocessing(_Float64Module):
         return torch.where(y < 0, self.low + from_edge, self.high - from_edge)
 
     def outside(self, x: Tensor) -> Tensor:
-        """(B,) bool: which of the events (B, D) ``forward`` moves to an edge in some feature."""
+        """(B,) True for events (B, D) that ``forward`` moves to an edge in some feature."""
         x = self._checked(x)
         if not self.logit:
             return torch.zeros(len(x), dtype=torch.bool)
         return ((x < self.edge_low) | (x > self.edge_high)).any(dim=-1)
 
     def n_outside(self, x: Tensor) -> int:
-        """How many of the events (B, D) lie ``outside``."""
+        """Number of the events (B, D) that lie ``outside``."""
         return int(self.outside(x).sum())
 
     def _unstandardised(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -249,7 +249,7 @@ class ContextScaling(_Float64Module):
 
 
 def _restore_options(module: nn.Module, _: Any) -> None:
-    """After ``load_state_dict``: the saved options, not the constructor's, are the true ones."""
+    """After ``load_state_dict``: take the saved options, not those of the constructor."""
     if isinstance(module, Preprocessing):
         module.logit, module.standardise = (bool(option) for option in module.options.tolist())
 

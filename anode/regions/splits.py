@@ -1,4 +1,4 @@
-"""Which events train, validate and test, whatever file order or subset they come in?
+"""Random division of events into folds and parts, independent of file order and subset.
 
 An event's part is a hash of its id and of a seed, so it does not change when events are reordered,
 added or removed, and no event can be in two parts. The hash is the finaliser of SplitMix64
@@ -14,14 +14,14 @@ from anode.seeding import Name, stream_seed
 
 
 def uniform_of(event_id: np.ndarray, seed: int, *names: Name) -> np.ndarray:
-    """A number in [0, 1) for every event id, fixed by the id, the seed and the stream ``names``.
+    """A uniform number in [0, 1) for every event id, a function of id, seed and stream ``names``.
 
         u = splitmix64(id XOR stream_seed(seed, names)) / 2^64, on a grid of 2^-53
 
     Args:
         event_id: (N,) integers.
         seed: root seed.
-        names: of the random stream; different names give independent numbers.
+        names: name of the random stream; different names give independent numbers.
 
     Returns:
         (N,) float64.

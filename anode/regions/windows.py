@@ -1,4 +1,4 @@
-"""Where in mass do we look, and where do we learn the background?"""
+"""Mass windows: signal region and sidebands, and the windows of a scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Window:
         return (mass >= self.low) & (mass < self.high)
 
     def overlaps(self, other: "Window") -> bool:
-        """Whether some mass lies in both windows; touching ones do not overlap."""
+        """True if some mass lies in both windows; touching ones do not overlap."""
         return self.low < other.high and other.low < self.high
 
 
@@ -50,7 +50,7 @@ class Regions:
     """One signal region and its sidebands; masses in none of them are left out.
 
     Attributes:
-        signal: bounded on both sides.
+        signal: signal region, bounded on both sides.
         sidebands: one or more windows, disjoint from each other and from the signal region.
 
     Raises:
@@ -99,18 +99,18 @@ class Regions:
         return self.signal.contains(mass)
 
     def in_sidebands(self, mass: np.ndarray) -> np.ndarray:
-        """(N,) masses [GeV] -> (N,) bool: whether one of the sidebands contains the event."""
+        """(N,) masses [GeV] -> (N,) bool, True in any of the sidebands."""
         return np.logical_or.reduce([window.contains(mass) for window in self.sidebands])
 
     def check(self, events: EventTable, *, sidebands: bool = True) -> None:
-        """Make sure that the signal region, and every sideband if asked, has events.
+        """Refuse events that leave the signal region, or a sideband if asked, empty.
 
         Raises:
             DataError: the signal region or a sideband is empty; the message gives the mass range.
         """
-        found = f"{len(events)} events"
+        sample = f"{len(events)} events"
         if len(events):
-            found += f" with m_jj from {events.mass.min():.1f} to {events.mass.max():.1f} GeV"
+            sample += f" with m_jj from {events.mass.min():.1f} to {events.mass.max():.1f} GeV"
         named = [("signal region", self.signal)]
         if sidebands:
             named += [("sideband", window) for window in self.sidebands]
@@ -118,16 +118,16 @@ class Regions:
             if not window.contains(events.mass).any():
                 raise DataError(
                     f"{events.source}: the {name} {window} GeV must contain events, but has none "
-                    f"of the {found}; check the unit of the masses and regions"
+                    f"of the {sample}; check the unit of the masses and regions"
                 )
 
 
 class SignalCounts(NamedTuple):
-    """True events in a signal region, and the two usual measures of how hard the search is.
+    """True events in a signal region, and the two usual measures of the strength of a signal.
 
     Attributes:
-        n_signal: S.
-        n_background: B.
+        n_signal: S, number of signal events.
+        n_background: B, number of background events.
         s_over_b: S/B.
         s_over_sqrt_b: S/sqrt(B), the expected significance in Gaussian approximation.
     """
@@ -191,11 +191,11 @@ def _window(key: str, bounds: Bounds) -> Window:
 
 @dataclass(frozen=True)
 class RegionsConfig:
-    """Half-open windows [low, high) of m_jj in GeV; null is no limit.
+    """Half-open windows [low, high) of m_jj in GeV; null for no limit.
 
     Attributes:
-        signal: where a resonance is looked for.
-        sidebands: where the background is learnt; None becomes all that lies outside ``signal``.
+        signal: bounds of the signal region.
+        sidebands: bounds of each sideband; None becomes all masses outside ``signal``.
 
     Raises:
         ConfigError: ``sidebands`` is None and ``signal`` no window bounded on both sides.

@@ -1,4 +1,4 @@
-"""How do weights and the state of a fit reach the disk, and come back without running pickles?"""
+"""Files of a fit: weights of epochs, losses and state, read back without running pickles."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ class Checkpoint:
     """Weights after one epoch.
 
     Attributes:
-        epoch: counted from 1; epoch 1 is the first pass over the data.
+        epoch: number of the epoch, from 1, the first pass over the data.
         validation_loss: mean negative log-likelihood of the validation events.
         path: file name inside the directory of the fit.
     """
@@ -33,10 +33,10 @@ class FitResult:
     Attributes:
         train_loss: mean loss of every epoch, in training mode, averaged while weights moved.
         validation_loss: mean loss of every epoch, in evaluation mode, after the epoch.
-        checkpoints: those on disk, by epoch.
-        finished: whether the last epoch, or early stopping, was reached.
-        seconds: spent in all sessions until the last epoch was done, writing it excluded; of fits
-            that took their steps together, an equal share.
+        checkpoints: checkpoints on disk, by epoch.
+        finished: True if the last epoch, or early stopping, was reached.
+        seconds: wall-clock time [s] of all sessions until the last epoch was done, writing it
+            excluded; an equal part of it for each of several fits with common steps.
     """
 
     train_loss: tuple[float, ...] = ()
@@ -46,7 +46,8 @@ class FitResult:
     seconds: float = 0.0
 
     def select(self, mode: str, size: int) -> tuple[Checkpoint, ...]:
-        """The ``size`` checkpoints of the "last" epochs or of "best" validation loss, by epoch."""
+        """The ``size`` checkpoints of the "last" epochs or of "best" validation loss, by epoch;
+        fewer if the fit was shorter."""
         if mode == "last":
             chosen = sorted(self.checkpoints, key=lambda c: c.epoch)[-size:]
         else:
@@ -104,7 +105,7 @@ def prune(directory: Path, keep: Iterable[Checkpoint]) -> None:
 
 
 def as_result(content: dict[str, Any]) -> FitResult:
-    """A FitResult from the plain dictionary it was saved as."""
+    """A ``FitResult`` from the dictionary it was saved as."""
     return FitResult(
         train_loss=tuple(content["train_loss"]),
         validation_loss=tuple(content["validation_loss"]),

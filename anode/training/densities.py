@@ -1,8 +1,8 @@
-"""How does a table of events become a fitted density in a folder, and come back as p(x|m)?
+"""Folders of fitted densities: fit a table of events into one, load p(x|m) from it.
 
-A folder holds ``density.json`` (which flow, which features), ``preprocessing.pt``, the epochs'
-weights and ``fit.json``: all that is needed to compute log p of physical events, and nothing that
-executes code when it is read.
+A folder holds ``density.json`` (density and features), ``preprocessing.pt``, the epochs' weights
+and ``fit.json``: all that is needed to compute log p of physical events, and nothing that executes
+code when it is read.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import torch
 
 from anode import io, progress
 from anode.density.base import DensityConfig
-from anode.density.batched_loss import fit_together
+from anode.density.batched_loss import can_batch
 from anode.density.build import build_density, density_configs
 from anode.density.ensemble import Ensemble, EnsembleConfig
 from anode.density.physical import PhysicalDensity
@@ -37,14 +37,14 @@ class FitJob:
     """One density to fit.
 
     Attributes:
-        directory: where it lives; its name names the fit's random streams.
+        directory: folder of the fit; its name names the fit's random streams.
         train: events to fit, without labels.
         validation: events to validate on, without labels.
-        density: the flow.
-        preprocessing: steps of the map to the space the flow is fitted in.
-        trainer: the recipe.
+        density: settings of the density.
+        preprocessing: settings of the map to the space the density is fitted in.
+        trainer: settings of the training.
         seed: root seed of the run.
-        start_from: folder of a fitted density whose weights and preprocessing to start from.
+        start_from: folder of a fitted density that gives the first weights and the preprocessing.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
     """
@@ -62,28 +62,37 @@ class FitJob:
 
 
 def fit_all(jobs: list[FitJob], *, n_jobs: int, threads: int) -> list[FitResult]:
-    """Fit densities side by side, the largest first; finished ones return at once."""
+    """Fit densities in parallel, the largest first; finished ones return at once.
+
+    Args:
+        jobs: densities to fit.
+        n_jobs: number of processes.
+        threads: threads of each process.
+
+    Returns:
+        One result for each job, in their order.
+    """
     groups = sorted(_groups(jobs), key=lambda group: -sum(len(jobs[i].train) for i in group))
     ordered = [[jobs[i] for i in group] for group in groups]
     n_batches = sum(_n_batches([jobs[i] for i in group]) for group in groups)
     with progress.task("fits", total=n_batches, unit="batches", counts=True):
         results = run_jobs(fit_densities, ordered, n_jobs=n_jobs, threads=threads)
-    found = dict(zip(itertools.chain(*groups), itertools.chain(*results), strict=True))
-    return [found[i] for i in range(len(jobs))]
+    by_job = dict(zip(itertools.chain(*groups), itertools.chain(*results), strict=True))
+    return [by_job[i] for i in range(len(jobs))]
 
 
 def _n_batches(jobs: list[FitJob]) -> int:
-    """Steps that jobs take together."""
+    """Number of common steps of jobs fitted at once."""
     return max(job.trainer.epochs * job.trainer.n_batches(len(job.train)) for job in jobs)
 
 
 def _groups(jobs: list[FitJob]) -> list[list[int]]:
-    """Which jobs to fit at once; it depends on nothing but the jobs."""
+    """Numbers of the jobs, grouped as they are fitted at once; a function of the jobs alone."""
     alike: dict[Hashable, list[int]] = {}
     for i, job in enumerate(jobs):
         n_batches = job.trainer.n_batches(len(job.train))
         kind = (job.density, job.train.names, job.trainer, n_batches, job.device, job.tracker)
-        alike.setdefault(kind if fit_together(job.density) else i, []).append(i)
+        alike.setdefault(kind if can_batch(job.density) else i, []).append(i)
     groups = []
     for members in alike.values():
         size = jobs[members[0]].trainer.at_once
@@ -95,7 +104,7 @@ def fit_densities(jobs: list[FitJob]) -> list[FitResult]:
     """Fit densities in common steps, each in its folder, or finish what was begun there.
 
     Args:
-        jobs: of equal settings and numbers of batches if there are several.
+        jobs: densities to fit; several must have equal settings and numbers of batches.
     """
     if all((job.directory / "fit.json").is_file() for job in jobs):
         results = [checkpoints.read_result(job.directory) for job in jobs]
@@ -125,8 +134,8 @@ def load_density(directories: Sequence[Path], ensemble: EnsembleConfig) -> Physi
     """The density fitted in one or more folders, averaged over the epochs ``ensemble`` chooses.
 
     Args:
-        directories: fits to the same events, so that they share their preprocessing.
-        ensemble: which epochs.
+        directories: folders of fits to the same events, so that they share their preprocessing.
+        ensemble: choice of epochs.
 
     Raises:
         RunDirectoryError: the fit is missing, unfinished, or a file is broken.
@@ -152,14 +161,14 @@ def feature_names(directory: Path) -> tuple[str, ...]:
 def _prepare(job: FitJob) -> PhysicalDensity:
     """A density ready to train, fresh or with the weights of ``start_from``, and its files."""
     if job.start_from is None:
-        flow = build_density(
+        density = build_density(
             job.density,
             n_features=len(job.train.names),
             n_context=1,
             seed=stream_seed(job.seed, job.directory.name, "initial weights"),
         )
         physical = PhysicalDensity(
-            flow,
+            density,
             Preprocessing.fit(
                 job.train.features, job.train.names, **dataclasses.asdict(job.preprocessing)
             ),
@@ -185,7 +194,7 @@ def describe(
     preprocessing: Preprocessing,
     scaling: ContextScaling,
 ) -> None:
-    """Write what a folder says of its density, beside the weights."""
+    """Write ``density.json`` and ``preprocessing.pt``, which a folder holds beside the weights."""
     description = {"density": dataclasses.asdict(density), "features": list(features)}
     io.write_json(directory / "density.json", description)
     checkpoints.save_tensors(
@@ -195,7 +204,7 @@ def describe(
 
 
 def load_preprocessing(directory: Path, n_features: int) -> tuple[Preprocessing, ContextScaling]:
-    """The map to the space that a folder's density was fitted in.
+    """The maps of features and mass to the space that a folder's density was fitted in.
 
     Raises:
         RunDirectoryError: the file is missing or broken.
@@ -212,13 +221,13 @@ def _load_member(directory: Path, weights: str) -> PhysicalDensity:
     settings = description["density"]
     config = density_configs()[settings["name"]](**settings)
     n_features = len(description["features"])
-    flow = build_density(config, n_features, n_context=1, seed=0)
-    flow.load_state_dict(signal_weights(checkpoints.load_tensors(directory / weights)))
-    return PhysicalDensity(flow, *load_preprocessing(directory, n_features))
+    density = build_density(config, n_features, n_context=1, seed=0)
+    density.load_state_dict(signal_weights(checkpoints.load_tensors(directory / weights)))
+    return PhysicalDensity(density, *load_preprocessing(directory, n_features))
 
 
 def _sample(physical: PhysicalDensity, events: EventTable) -> Sample:
     with torch.no_grad():
-        latent, _ = physical.preprocessing(torch.as_tensor(events.features))
+        features, _ = physical.preprocessing(torch.as_tensor(events.features))
         context = physical.context_scaling(torch.as_tensor(events.mass))
-    return Sample(latent, context)
+    return Sample(features, context)

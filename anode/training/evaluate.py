@@ -1,4 +1,4 @@
-"""What do fitted densities say of events, however many there are?"""
+"""log p and latent space of events under fitted densities, in blocks spread over processes."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -20,7 +20,14 @@ BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next on
 
 
 class EvaluateJob(NamedTuple):
-    """Events, features (N, D) physical and mass (N,) [GeV], for a fitted density to see."""
+    """Events to evaluate under a fitted density.
+
+    Attributes:
+        directories: folders of the fits that are averaged.
+        ensemble: choice of their epochs.
+        features: (N, D) physical features.
+        mass: (N,) resonant mass [GeV].
+    """
 
     directories: list[Path]
     ensemble: EnsembleConfig
@@ -29,10 +36,15 @@ class EvaluateJob(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """log p (N,) per unit of the physical features, and which events were clipped to the range."""
+    """log p of N events.
+
+    Attributes:
+        log_p: (N,) log p(x|m) per unit of the physical features.
+        was_clipped: (N,) True for events that were moved to the edge of the fitted range.
+    """
 
     log_p: np.ndarray
-    outside: np.ndarray
+    was_clipped: np.ndarray
 
 
 def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
@@ -43,7 +55,7 @@ def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[
     blocks = _in_blocks(evaluate_density, jobs, n_jobs=n_jobs, threads=threads)
     for number, rows, evaluation in blocks:
         results[number].log_p[rows] = evaluation.log_p
-        results[number].outside[rows] = evaluation.outside
+        results[number].was_clipped[rows] = evaluation.was_clipped
     return results
 
 
@@ -63,20 +75,20 @@ def _in_blocks(
     n_jobs: int,
     threads: int,
 ) -> Iterator[tuple[int, slice, Result]]:
-    """``function`` of blocks of the jobs' events: the job's number, which events, the result."""
-    places = [
+    """Number of the job, rows of its events and ``function`` of them, block by block."""
+    positions = [
         (number, slice(start, start + BLOCK))
         for number, job in enumerate(jobs)
         for start in range(0, len(job.mass), BLOCK)
     ]
     blocks = (
         jobs[number]._replace(features=jobs[number].features[rows], mass=jobs[number].mass[rows])
-        for number, rows in places
+        for number, rows in positions
     )
     total = sum(len(job.mass) for job in jobs)
-    found = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
+    results = stream_jobs(function, blocks, n_jobs=n_jobs, threads=threads)
     with progress.task("densities", total=total, unit="events") as evaluated:
-        for (number, rows), result in zip(places, found, strict=True):
+        for (number, rows), result in zip(positions, results, strict=True):
             yield number, rows, result
             evaluated.update(len(jobs[number].mass[rows]))
 
@@ -84,8 +96,8 @@ def _in_blocks(
 def evaluate_density(job: EvaluateJob) -> Evaluation:
     """log p of one job's events."""
     physical = _density_of(job)
-    outside = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
-    return Evaluation(physical.evaluate(job.features, job.mass), outside)
+    was_clipped = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
+    return Evaluation(physical.evaluate(job.features, job.mass), was_clipped)
 
 
 def latent_of_density(job: EvaluateJob) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""How is a density fitted, so that a kill at any moment changes nothing but the clock?
+"""Training loop: a fit killed at any moment and restarted ends with the same weights.
 
 Everything random in epoch e comes from the stream (seed, "shuffle", e), and the state after an
-epoch (weights, optimiser, losses) is one file renamed into place, every few seconds or, if they
-are longer, every epoch. A restarted fit repeats what came later and ends with the weights of an
-uninterrupted one, bit for bit.
+epoch (weights, optimiser, losses) is one file renamed into place, every few seconds or, if epochs
+take longer, every epoch. A restarted fit repeats what came after the last state and ends with the
+weights of an uninterrupted one, bit for bit.
 """
 
 import math
@@ -32,19 +32,18 @@ def fit(
     tracker: str = "none",
     device: str = "cpu",
 ) -> list[FitResult]:
-    """Maximise the likelihood of training events; resume a fit that the directories hold.
+    """Minimise the mean loss of training events; resume a fit that the directories hold.
 
     Args:
-        fits: what to fit; several take their steps together, and the state of all of them is in
-            the first one's directory. All take the steps that the largest needs, and are such as
-            ``density.batched_loss`` takes.
-        config: the recipe.
+        fits: modules to fit. Several, such as ``density.batched_loss`` takes, are fitted in common
+            steps, as many as the largest needs; the first one's directory holds their state.
+        config: settings of the training.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
 
     Raises:
         TrainingError: fewer than two events in a sample or batch, or a loss that is not finite.
-        RunDirectoryError: the directories hold fits by another recipe.
+        RunDirectoryError: the directories hold fits of other settings.
     """
     n_batches = max(config.n_batches(len(one.train.features)) for one in fits)
     for one in fits:
@@ -57,15 +56,15 @@ def fit(
         while not state.results[0].finished:
             epoch = state.epochs_done + 1
             train_losses = _train_epoch(state, epoch, n_batches)
-            if epoch > PEAK_AT * config.epochs:  # what is not yet found must not be given up
+            if epoch > PEAK_AT * config.epochs:
                 validation = [one.validation for one in state.fits]
                 end_epoch(
-                    [one.density for one in state.fits],
+                    [one.module for one in state.fits],
                     [sample.features for sample in validation],
                     [sample.context for sample in validation],
                 )
             losses = [
-                Losses(loss, mean_loss(one.density, one.validation))
+                Losses(loss, mean_loss(one.module, one.validation))
                 for one, loss in zip(state.fits, train_losses, strict=True)
             ]
             for one, loss in zip(fits, losses, strict=True):
@@ -83,16 +82,15 @@ def fit(
     return state.results
 
 
-def mean_loss(density: Trainable, sample: Sample) -> float:
-    """Mean loss, of a density the negative log-likelihood, in evaluation mode, in chunks."""
-    density.eval()
+def mean_loss(module: Trainable, sample: Sample) -> float:
+    """Mean loss (of a density: -log p) of a sample, in evaluation mode, in chunks."""
+    module.eval()
     total = 0.0
     with torch.no_grad():
         for start in range(0, len(sample.features), VALIDATION_CHUNK):
             rows = slice(start, start + VALIDATION_CHUNK)
-            total += (
-                density.loss(sample.features[rows], sample.context[rows]).double().sum().item()
-            )
+            losses = module.loss(sample.features[rows], sample.context[rows])
+            total += losses.double().sum().item()
     return total / len(sample.features)
 
 
@@ -121,15 +119,15 @@ def _check_finite(one: Fit, epoch: int, losses: Losses) -> None:
 
 
 def _train_epoch(state: State, epoch: int, n_batches: int) -> list[float]:
-    """One pass over the training events; the mean losses, read once at the end."""
-    densities = [one.density for one in state.fits]
-    for density in densities:
-        density.train()
+    """Mean losses of one pass over the training events, read from the device once at the end."""
+    modules = [one.module for one in state.fits]
+    for module in modules:
+        module.train()
     batches = [_batches(one, epoch, n_batches) for one in state.fits]
     n_steps = state.config.epochs * n_batches
-    losses, ones = [], torch.ones(len(densities), device=state.fits[0].train.features.device)
+    losses, ones = [], torch.ones(len(modules), device=state.fits[0].train.features.device)
     for step, batch in enumerate(zip(*batches, strict=True), start=(epoch - 1) * n_batches):
-        each = mean_losses(densities, [b.features for b in batch], [b.context for b in batch])
+        each = mean_losses(modules, [b.features for b in batch], [b.context for b in batch])
         each.backward(ones)
         pace = state.config.pace(step, n_steps)
         for optimiser in state.optimisers:
@@ -142,7 +140,7 @@ def _train_epoch(state: State, epoch: int, n_batches: int) -> list[float]:
 
 
 def _batches(one: Fit, epoch: int, n_batches: int) -> list[Sample]:
-    """The epoch's batches: shuffled at once, so that each is a slice."""
+    """The epoch's batches, slices of events that are shuffled once."""
     generator = torch_stream(one.seed, "shuffle", epoch)
     order = torch.randperm(len(one.train.features), generator=generator)
     split = (

@@ -1,4 +1,4 @@
-"""How do weights follow their gradients?"""
+"""Adam with a limit on the norm of the gradient."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,9 +18,9 @@ class Adam:
     its first use in a process imports torch's compiler for two seconds.
 
     Args:
-        parameters: what to move.
+        parameters: weights to move.
         weight_decay: L2 penalty in the gradient.
-        gradient_clip: largest norm of the gradient over all parameters; None for none.
+        gradient_clip: largest norm of the gradient over all parameters; None for no limit.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Adam:
         self._steps = [torch.zeros((), device=p.device) for p in self._parameters]
 
     def step(self, pace: Pace) -> None:
-        """Move the parameters along their gradients, and take these away."""
+        """Move the parameters along their gradients, and reset these to None."""
         moved = [i for i, p in enumerate(self._parameters) if p.grad is not None]
         parameters = [self._parameters[i] for i in moved]
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -64,17 +64,17 @@ class Adam:
             parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Averages and numbers of steps, for ``load_state_dict``."""
+        """Averages m and v and numbers of steps, for ``load_state_dict``."""
         return {"first": self._first, "second": self._second, "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Continue from a ``state_dict``."""
         for name, own in self.state_dict().items():
             for target, value in zip(own, state[name], strict=True):
                 target.copy_(value)
 
     def _excess(self, gradients: list[torch.Tensor]) -> torch.Tensor | None:
-        """What the gradient is divided by: its norm over the largest allowed, at least 1."""
+        """Divisor of the gradient: its norm over the largest allowed, at least 1."""
         if self._gradient_clip is None:
             return None
         norms = torch.stack([torch.linalg.vector_norm(g) for g in gradients])

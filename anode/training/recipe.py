@@ -1,4 +1,4 @@
-"""What is a training recipe, and how fast do weights move at which step of it?"""
+"""Settings of a training, and its learning rate and momentum at each step."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from anode.errors import ConfigError
 
 CONSTANT_MOMENTUM = 0.9  # Adam's usual beta_1, where no cycle moves it
 PEAK_AT = 0.3  # of all steps
-SLOWEST_START = 25.0  # the peak rate over the first one
-CALM, LIVELY = 0.95, 0.85  # momentum at the ends of a cycle, and at its peak
+PEAK_OVER_START = 25.0  # ratio of the largest learning rate to the first one
+MOMENTUM_AT_ENDS, MOMENTUM_AT_PEAK = 0.95, 0.85  # of a cycle
 
 
 class Pace(NamedTuple):
@@ -30,10 +30,13 @@ def one_cycle(step: int, n_steps: int, *, peak: float, final: float) -> Pace:
     if step <= turn:
         done = step / turn
         return Pace(
-            _half_cosine(peak / SLOWEST_START, peak, done), _half_cosine(CALM, LIVELY, done)
+            _half_cosine(peak / PEAK_OVER_START, peak, done),
+            _half_cosine(MOMENTUM_AT_ENDS, MOMENTUM_AT_PEAK, done),
         )
     done = (step - turn) / (last - turn)
-    return Pace(_half_cosine(peak, final, done), _half_cosine(LIVELY, CALM, done))
+    return Pace(
+        _half_cosine(peak, final, done), _half_cosine(MOMENTUM_AT_PEAK, MOMENTUM_AT_ENDS, done)
+    )
 
 
 def _half_cosine(start: float, end: float, done: float) -> float:
@@ -42,20 +45,24 @@ def _half_cosine(start: float, end: float, done: float) -> float:
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """A training recipe.
+    """Settings of a training.
 
     Attributes:
-        epochs: passes over the training events.
-        batch_size: events a step; batches are made equal, so the last is never a stub.
-        learning_rate: Adam's, or the peak of the one-cycle schedule.
+        epochs: number of passes over the training events.
+        batch_size: events per step, about: the batches of an epoch have equal sizes.
+        learning_rate: constant learning rate of Adam, or the peak of the one-cycle schedule.
         schedule: "one_cycle" (Smith 1708.07120) or "constant".
-        final_learning_rate: where a one-cycle schedule ends, as a fraction of its peak.
+        final_learning_rate: last learning rate of a one-cycle schedule, as a fraction of its peak.
         weight_decay: L2 penalty in Adam's gradient.
-        gradient_clip: largest norm of the gradient; null for none.
-        patience: stop after this many epochs without a better validation loss; null for never.
-        keep: how many last epochs, and how many best ones, stay on disk.
-        at_once: how many densities take their steps together, where several of the same settings
-            have as many batches. It pays for small ones; the last digits depend on it.
+        gradient_clip: largest norm of the gradient; null for no limit.
+        patience: number of epochs without a better validation loss after which a fit stops; null
+            for never.
+        keep: number of last epochs, and of best ones, that stay on disk.
+        at_once: number of densities fitted in common steps, if several have the same settings and
+            numbers of batches. It pays for small densities; the last digits depend on it.
+
+    Raises:
+        ConfigError: a number out of range, an unknown schedule, ``patience`` with ``at_once`` > 1.
     """
 
     epochs: int
@@ -89,7 +96,7 @@ class TrainerConfig:
             )
 
     def n_batches(self, n_events: int) -> int:
-        """Steps of an epoch."""
+        """Number of steps of an epoch over ``n_events``."""
         return max(1, round(n_events / self.batch_size))
 
     def pace(self, step: int, n_steps: int) -> Pace:

@@ -1,6 +1,6 @@
-"""How is the residual density p_sig fitted, given p_bg?
+"""Fits of the residual density p_sig, given p_bg.
 
-A folder holds the same files as that of any density, and ``load_density`` gives p_sig from it.
+A folder holds the same files as that of any density; ``load_density`` reads p_sig from it.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from anode.training.state import Fit, Sample
 
 @dataclass(frozen=True)
 class KnownBackground:
-    """Events and what p_bg says of them.
+    """Events with their density p_bg.
 
     Attributes:
         events: N events, without labels.
@@ -45,14 +45,14 @@ class ResidualJob:
     """One p_sig to fit.
 
     Attributes:
-        directory: where it lives; its name names the fit's random streams.
+        directory: folder of the fit; its name names the fit's random streams.
         train: events to fit.
         validation: events to validate on, and to learn w from.
         background: folder of p_bg, whose preprocessing is used.
-        density: the flow of p_sig.
-        trainer: the recipe.
-        fraction: w, or where it starts from.
-        learned: whether w is learned.
+        density: settings of p_sig.
+        trainer: settings of the training.
+        fraction: w, or its first value.
+        learned: True if w is learned.
         seed: root seed of the run.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda".
@@ -74,10 +74,10 @@ class ResidualJob:
 def fit_residuals(
     groups: list[list[ResidualJob]], *, n_jobs: int, threads: int
 ) -> list[list[FitResult]]:
-    """Fit residual densities, group by group side by side; finished ones return at once.
+    """Fit residual densities, groups in parallel; finished ones return at once.
 
-    Those of a group take their steps together and share w, which their validation events learn
-    together; they need the same number of batches.
+    Those of a group are fitted in common steps and share w, which is fitted to the validation
+    events of all; they need the same number of batches.
     """
     n_batches = sum(_n_batches(jobs) for jobs in groups)
     with progress.task("fits", total=n_batches, unit="batches", counts=True):
@@ -101,7 +101,7 @@ def fit_group(jobs: list[ResidualJob]) -> list[FitResult]:
 
 
 def _n_batches(jobs: list[ResidualJob]) -> int:
-    """Steps that jobs take together."""
+    """Number of common steps of jobs fitted at once."""
     return max(job.trainer.epochs * job.trainer.n_batches(len(job.train.events)) for job in jobs)
 
 
@@ -120,10 +120,10 @@ def _as_fit(job: ResidualJob) -> Fit:
 
     def sample(known: KnownBackground) -> Sample:
         with torch.no_grad():
-            latent, log_abs_det = preprocessing(torch.as_tensor(known.events.features))
+            features, log_abs_det = preprocessing(torch.as_tensor(known.events.features))
             context = scaling(torch.as_tensor(known.events.mass))
         log_p = (torch.as_tensor(known.log_p) - log_abs_det).to(context)
-        return Sample(latent, torch.cat([context, log_p[:, None]], dim=1))
+        return Sample(features, torch.cat([context, log_p[:, None]], dim=1))
 
     return Fit(
         residual,

@@ -1,4 +1,4 @@
-"""What is being fitted, and what does an interrupted fit need to go on?"""
+"""State of running fits: weights, optimisers and losses, from which an interrupted one resumes."""
 
 import logging
 import time
@@ -32,9 +32,11 @@ class Sample(NamedTuple):
     context: Tensor
 
     def take(self, rows: Tensor) -> "Sample":
+        """The events of these rows (n,)."""
         return Sample(self.features.index_select(0, rows), self.context.index_select(0, rows))
 
     def to(self, device: str) -> "Sample":
+        """The same events on "cpu" or "cuda"."""
         return Sample(self.features.to(device), self.context.to(device))
 
 
@@ -42,29 +44,30 @@ class Fit(NamedTuple):
     """One density, or another module with a loss, to fit.
 
     Attributes:
-        density: starts from the weights it has; is left with those of the last epoch.
+        module: module with its first weights; after the fit it has those of the last epoch.
         train: events to fit.
         validation: events whose loss picks the "best" epochs and stops early.
         seed: root of this fit's random streams.
-        directory: receives ``epoch_NNNN.pt``, ``state.pt`` and ``fit.json``.
+        directory: folder for ``epoch_NNNN.pt``, ``state.pt`` and ``fit.json``.
     """
 
-    density: Trainable
+    module: Trainable
     train: Sample
     validation: Sample
     seed: int
     directory: Path
 
     def to(self, device: str) -> "Fit":
+        """The same fit on "cpu" or "cuda"."""
         return self._replace(
-            density=self.density.to(device),
+            module=self.module.to(device),
             train=self.train.to(device),
             validation=self.validation.to(device),
         )
 
 
 class Losses(NamedTuple):
-    """Mean losses of an epoch, over the training events as weights moved, and after it."""
+    """Mean losses of an epoch: of training events as weights moved, of validation events after."""
 
     train: float
     validation: float
@@ -72,10 +75,15 @@ class Losses(NamedTuple):
 
 @dataclass
 class State:
-    """What interrupted fits need to go on: in ``state.pt``, at the end of some epochs.
+    """State from which interrupted fits resume, written to ``state.pt`` at the end of some epochs.
 
-    Between two times of writing, ``SAVE_EVERY`` seconds apart, weights of past epochs wait in
-    memory.
+    Attributes:
+        fits: fits with common steps.
+        config: settings of the training.
+        optimisers: one optimiser for each fit.
+        results: losses and checkpoints of each fit so far.
+        waiting: file -> weights of an epoch that is not written yet.
+        saved: time of the last writing, by ``time.monotonic`` [s].
     """
 
     fits: list[Fit]
@@ -87,9 +95,14 @@ class State:
 
     @classmethod
     def start(cls, fits: list[Fit], config: TrainerConfig) -> "State":
+        """The state in the first fit's directory, or a fresh one.
+
+        Raises:
+            RunDirectoryError: the directory holds fits of other settings.
+        """
         decay, clip = config.weight_decay, config.gradient_clip
         optimisers = [
-            Adam(one.density.parameters(), weight_decay=decay, gradient_clip=clip) for one in fits
+            Adam(one.module.parameters(), weight_decay=decay, gradient_clip=clip) for one in fits
         ]
         state = cls(fits, config, optimisers, [FitResult() for _ in fits])
         if state._path.is_file():
@@ -101,6 +114,7 @@ class State:
 
     @property
     def epochs_done(self) -> int:
+        """Number of epochs finished."""
         return len(self.results[0].validation_loss)
 
     @property
@@ -108,13 +122,18 @@ class State:
         return self.fits[0].directory / "state.pt"
 
     def finish_epoch(self, losses: list[Losses], seconds: float) -> None:
-        """Take in the epoch's weights and losses; write what waits, if it is time."""
+        """Record the epoch's weights and losses; write them every ``SAVE_EVERY`` seconds.
+
+        Args:
+            losses: mean losses of the epoch, one for each fit.
+            seconds: wall-clock time of the epoch for each fit.
+        """
         epoch = self.epochs_done + 1
         for i, (one, loss) in enumerate(zip(self.fits, losses, strict=True)):
             checkpoint = Checkpoint(epoch, loss.validation, f"epoch_{epoch:04d}.pt")
             self.waiting[one.directory / checkpoint.path] = {
                 name: value.detach().cpu().clone()
-                for name, value in one.density.state_dict().items()
+                for name, value in one.module.state_dict().items()
             }
             self.results[i] = self._extended(self.results[i], loss, checkpoint, seconds)
         kept = {
@@ -127,7 +146,7 @@ class State:
             self._save()
 
     def _save(self) -> None:
-        """Write epochs' weights, then the state that knows them, then drop what is surplus."""
+        """Write epochs' weights, then the state that names them, then delete surplus files."""
         for path, state in self.waiting.items():
             checkpoints.save_tensors(path, state)
         checkpoints.save_tensors(self._path, self._content())
@@ -163,7 +182,7 @@ class State:
         return {"fits": [one.directory.name for one in self.fits], "recipe": asdict(self.config)}
 
     def _check(self, content: dict[str, Any]) -> None:
-        """Refuse the state of other fits, or of another recipe."""
+        """Refuse the state of other fits, or of other settings."""
         ours, theirs = self._identity(), content.get("identity")
         if theirs != ours:
             raise RunDirectoryError(
@@ -172,7 +191,7 @@ class State:
             )
 
     def _is_whole(self, content: dict[str, Any]) -> bool:
-        """Whether no weights that the state knows were deleted; if so, the fits begin anew."""
+        """True if no weights that the state names were deleted; else the fits begin anew."""
         for one, result in zip(self.fits, content["results"], strict=True):
             for checkpoint in result["checkpoints"]:
                 if not (one.directory / checkpoint["path"]).is_file():
@@ -183,14 +202,14 @@ class State:
     def _content(self) -> dict[str, Any]:
         return {
             "identity": self._identity(),
-            "densities": [one.density.state_dict() for one in self.fits],
+            "densities": [one.module.state_dict() for one in self.fits],
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "results": [asdict(result) for result in self.results],
         }
 
     def _load(self, content: dict[str, Any]) -> None:
         for one, state in zip(self.fits, content["densities"], strict=True):
-            one.density.load_state_dict(state)
+            one.module.load_state_dict(state)
         for optimiser, state in zip(self.optimisers, content["optimisers"], strict=True):
             optimiser.load_state_dict(state)
         self.results = [checkpoints.as_result(result) for result in content["results"]]

@@ -1,8 +1,8 @@
-"""How do runs that need the same sideband density fit it once?
+"""Store of finished fits, so that runs that need the same sideband density fit it once.
 
-Finished fits are kept in a folder under the hash of everything they hang on: events, settings,
-seed, the code that fits and torch. A run copies what is there, so that its own folder stays
-complete, and puts there what is not. Runs at the same time wait for each other.
+A fit is kept under the hash of everything it depends on: events, settings, seed, the code that
+fits and torch. A run copies the fits that the store has, so that its own folder is complete, and
+adds new ones to the store. Runs at the same time wait for each other.
 """
 
 import contextlib
@@ -29,25 +29,24 @@ from anode.training.densities import FitJob, fit_all
 
 log = logging.getLogger(__name__)
 
-COST = "cost.json"  # in a stored fit and its copies: what the fit took; in the original: nothing
-CODE = (
-    "density",
-    "regions/preprocessing.py",
-    "training",
-    "seeding.py",
-)  # what a fit's result hangs on
+COST = "cost.json"  # time of the fit, in the store and in copies; zeros where it was fitted
+CODE = ("density", "regions/preprocessing.py", "training", "seeding.py")
+"""Sources that the result of a fit depends on."""
 
 
 def fit_stored(
     jobs: list[FitJob], *, store: Path | None, n_jobs: int, threads: int
 ) -> list[FitResult]:
-    """``fit_all``, but a fit that the store has is copied from there, and a new one put there.
+    """``fit_all`` with a store: fits that it has are copied, new ones are added to it.
 
     Args:
-        jobs: fits that start from no other.
-        store: the folder; None fits everything here.
-        n_jobs: processes.
-        threads: threads of each.
+        jobs: fits with random first weights.
+        store: folder of the store; None fits everything here.
+        n_jobs: number of processes.
+        threads: threads of each process.
+
+    Raises:
+        ValueError: a job has ``start_from``.
     """
     if any(job.start_from is not None for job in jobs):
         raise ValueError("only fits that start from no other are stored")
@@ -74,8 +73,9 @@ def fit_stored(
 
 
 def saved_seconds(directory: Path, key: str) -> float:
-    """What the fits below a folder that were copied took where they were made; several copies of
-    one fit count once, and not at all if it was made below the folder itself.
+    """Time [s] that the copied fits below a folder took where they were made.
+
+    Several copies of one fit count once, and not at all if it was made below the folder itself.
 
     Args:
         directory: any folder.
@@ -89,7 +89,7 @@ def saved_seconds(directory: Path, key: str) -> float:
 
 
 def content_hash(job: FitJob) -> str:
-    """SHA-256 of the events, settings, seed and code that a fit's result hangs on."""
+    """SHA-256 of the events, settings, seed and code that a fit's result depends on."""
     settings = {
         "density": dataclasses.asdict(job.density),
         "preprocessing": dataclasses.asdict(job.preprocessing),
@@ -124,10 +124,10 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> None:
-    """The files of a finished fit, and what it cost; all of them appear at once."""
+    """Copy the files of a finished fit, with its cost, all at once."""
     if target.is_dir():
         shutil.rmtree(target)
-    # Both the store's entry and the run are locked: a leftover is a killed process's.
+    # The store's entry and the run are locked: a leftover is from a killed process.
     temporary = target.with_name(f".{target.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
@@ -138,7 +138,7 @@ def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> Non
 
 @contextlib.contextmanager
 def _locked(paths: list[Path]) -> Iterator[None]:
-    """Keep others away from these entries of the store; always in one order."""
+    """Lock these entries of the store, always in the same order."""
     with contextlib.ExitStack() as stack:
         for path in sorted(set(paths)):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where do the numbers of a running fit go?"""
+"""Trackers of a running fit: none, a JSON line per epoch, or Weights & Biases."""
 
 import json
 from pathlib import Path
@@ -11,15 +11,17 @@ TRACKERS = ("none", "jsonl", "wandb")
 
 
 class Tracker(Protocol):
-    """Receives one record an epoch."""
+    """Receiver of one record per epoch."""
 
-    def log(self, record: dict[str, Any]) -> None: ...
+    def log(self, record: dict[str, Any]) -> None:
+        """Record an epoch: its number and its losses."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what is left; no record follows."""
 
 
 class NoTracker:
-    """Forgets everything: losses stay in the checkpoints all the same."""
+    """No tracker; losses are in ``fit.json`` all the same."""
 
     def log(self, record: dict[str, Any]) -> None:
         pass
@@ -31,7 +33,7 @@ class NoTracker:
 class JsonlTracker:
     """Appends one JSON object an epoch to ``history.jsonl``.
 
-    A resumed fit repeats no line: those beyond the epoch it resumes from are cut off first.
+    Lines beyond the epoch from which a fit resumes are cut off first, so that none is repeated.
     """
 
     def __init__(self, path: Path, epochs_done: int) -> None:

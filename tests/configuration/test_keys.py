@@ -82,3 +82,17 @@ def test_choices_of_a_folder_inside_a_group_have_its_name():
     names = [choice.name for choice in choices_of("study")]
     assert "family" in names
     assert "lhco_rd/family" in names
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_key_and_choice_is_explained(config):
+    # What a study calls its variants is no key.
+    names_of_studies = ("study.variants.", "study.points.", "study.labels.")
+    groups = groups_of(config) if config not in ("search", "common") else []  # as those of a run
+    for group in [None, *groups]:
+        for choice in group.choices if group else [None]:
+            chosen = [] if choice is None else [f"{group.name}={choice.name}"]
+            assert choice is None or choice.summary, chosen
+            for key in keys_of(config, chosen):
+                explained = key.is_heading or key.comment or key.choices
+                assert explained or key.path.startswith(names_of_studies), (chosen, key)

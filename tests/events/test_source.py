@@ -193,7 +193,7 @@ def test_a_blind_source_reads_no_label(tmp_path):
     data = BlackboxConfig(
         "blackbox", str(path), None, None, None, DEFAULT, 10, 0.1, str(tmp_path), None
     )
-    source = FeaturesOf(inner, data, {}, 1, True)
+    source = FeaturesOf(inner, data, None, 1, True)
     assert (source.blind, source.has_labels) == (True, False)
     names = source.feature_names
     assert source.read(names).label is None

@@ -74,7 +74,7 @@ def test_the_closed_form_ratio_is_the_ratio_of_the_sample() -> None:
     data = TOY.sample(n_background, n_signal, np.random.default_rng(1))
     background = TOY.sample(n_background, 0, np.random.default_rng(2))
     r = np.exp(TOY.log_ratio(background.features, background.mass, n_signal, n_background))
-    f = TOY.signal_share(data.mass, n_signal, n_background)
+    f = TOY.signal_fraction(data.mass, n_signal, n_background)
     for low in (3100, 3350, 3450, 3500, 3600):
         inside = (background.mass >= low) & (background.mass < low + 25)
         weights, n = r[inside], inside.sum()
@@ -92,7 +92,7 @@ def test_the_ratio_is_the_quotient_of_the_densities_and_stable() -> None:
     difference = TOY.log_p_data(x, m, 100, 500) - TOY.log_p_background(x, m)
     assert_allclose(TOY.log_ratio(x, m, 100, 500), difference, atol=1e-10)
     assert np.array_equal(TOY.log_ratio(x, m, 0, 500), np.zeros(600))
-    f = TOY.signal_share(m, 100, 500)
+    f = TOY.signal_fraction(m, 100, 500)
     direct = np.log(1 - f + f * np.exp(TOY.log_signal_ratio(x, m)))
     assert_allclose(TOY.log_ratio(x, m, 100, 500), direct, atol=1e-10)
     assert np.isfinite(TOY.log_ratio(1e3 * x, m, 100, 500)).all()

@@ -16,6 +16,7 @@ def texts(figure: Figure) -> str:
     """All free text, titles, labels and legends of a figure."""
     found = [text.get_text() for text in figure.texts]
     for legend in figure.legends:
+        found.append(legend.get_title().get_text())
         found += [text.get_text() for text in legend.get_texts()]
     for axes in figure.axes:
         entries = axes.get_legend()

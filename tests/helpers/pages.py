@@ -46,7 +46,8 @@ class Page(NamedTuple):
         """Words of every line that is a command, in blocks without a language and in the text
         (not of results, where `anode maf` is a contender)."""
         shell = [b.text for b in self.blocks if b.kind in ("", "shell", "bash", "console")]
-        lines = [part for block in shell for line in block.splitlines() for part in _parts(line)]
+        whole = [line for text in shell for line in text.replace("\\\n", " ").splitlines()]
+        lines = [part for line in whole for part in _parts(line)]
         if not self.name.startswith("results/"):
             lines += [part for code in self.inline_code for part in _parts(code)]
         words = [shlex.split(line.replace(r"\|", "|"), comments=True) for line in lines]

@@ -11,7 +11,12 @@ from scipy import stats
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
 from anode.methods.build import build_method
-from anode.methods.combination import RAREST, CombinationConfig, knots_of, minus_log_tail_fraction
+from anode.methods.combination import (
+    MIN_TAIL_EVENTS,
+    CombinationConfig,
+    knots_of,
+    minus_log_tail_fraction,
+)
 from anode.regions.crossfit import CrossFit, SplitConfig, combine
 from anode.regions.mass import sample_masses
 from helpers.settings import trainer_config
@@ -151,7 +156,7 @@ def test_a_tail_fraction_is_the_share_above_and_strictly_rising(n):
     grid = np.linspace(-12, 12, 500)
     assert (np.diff(minus_log_tail_fraction(grid, knots)) > 0).all()
     if n > 1000:
-        middle = np.quantile(score, np.linspace(0.2, 1 - RAREST / n, 50))
+        middle = np.quantile(score, np.linspace(0.2, 1 - MIN_TAIL_EVENTS / n, 50))
         above = [-np.log((score > t).mean()) for t in middle]
         assert minus_log_tail_fraction(middle, knots) == pytest.approx(np.array(above), abs=0.02)
         # The tail of a normal distribution falls faster than the line goes on.

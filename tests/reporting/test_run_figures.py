@@ -85,6 +85,8 @@ def test_sic_figure_says_what_was_injected_and_how_it_was_tested(result: Perform
     assert "2.2" in shown
     assert "1,000 signal, 4,000 background" in shown
     assert "at least 25 background events" in shown
+    assert "band: 68% bootstrap" in shown
+    assert "no signal in the data" in texts(sic_figure({"ANODE": result}, s_over_b=0.0))
 
 
 @pytest.mark.parametrize("draw", [roc_figure, sic_figure, comparison_figure])
@@ -167,10 +169,26 @@ def test_score_histograms_are_fractions_and_lose_no_event() -> None:
     assert "data (2,000 events)" in texts(figure)
 
 
+def test_bins_that_hold_what_lies_beyond_them_are_hatched_and_others_are_not() -> None:
+    score = np.linspace(0, 1, 1000)
+    spread = score_figure(np.append(score, [50.0, 60.0]))
+    hatched = [patch for patch in spread.axes[0].patches if patch.get_hatch()]
+    low, high = sorted(patch.get_extents().x1 for patch in hatched)
+    assert low < high == pytest.approx(spread.axes[0].bbox.x1)
+    assert "with all events beyond" in texts(spread)
+    assert not [p for p in score_figure(np.zeros(10)).axes[0].patches if p.get_hatch()]
+
+
+def test_the_densities_of_a_score_are_symbols() -> None:
+    score = np.random.default_rng(0).normal(size=500)
+    figure = score_figure(score, score_label="log p_data(x|m) - log p_bg(x|m)")
+    assert r"log $p_\mathrm{data}(x|m)$" in figure.axes[0].get_xlabel()
+
+
 def test_score_figure_without_labels_shows_the_data_and_says_so() -> None:
     figure = score_figure(np.random.default_rng(0).normal(size=500))
     assert "no truth labels" in texts(figure)
-    assert not figure.axes[0].patches
+    assert not outlines(figure.axes[0])
     score_figure(np.zeros(10)).draw_without_rendering()
 
 
@@ -192,6 +210,18 @@ def test_mass_spectra_hold_the_stated_fractions_and_are_in_tev() -> None:
     assert top.get_ylabel() == "events / 40 GeV"
     assert top.get_yscale() == "log"
     assert r"$\chi^2$/ndf" in texts(figure)
+
+
+def test_cuts_and_events_beyond_the_bins_are_named() -> None:
+    mass, score = mass_sample()
+    edges = np.linspace(3310, 3700, 11)
+    figure = mass_figure(mass, score, signal_region=(3300, 3700), edges=edges)
+    shown = texts(figure)
+    assert "no cut, scored events: 5,000" in shown
+    assert "score cut, 10% of the signal region kept: 500" in shown
+    assert "68% Clopper-Pearson" in shown
+    assert f"{np.sum(mass < 3310)} below" in shown
+    assert "above" not in shown
 
 
 def test_pass_rates_scatter_about_one_without_sculpting() -> None:
@@ -238,13 +268,14 @@ def test_losses_are_drawn_at_their_epochs_with_the_members_marked() -> None:
     history = LossHistory(epoch, 5 + 1 / epoch, 5.1 + 1 / epoch, (18, 19, 20))
     figure = losses_figure({"p_bg": [history], "p_data": [history, history]})
     first, second = figure.axes
-    training, validation, members = first.lines
+    training, validation, members = first.lines[:3]
     np.testing.assert_array_equal(ys(training), history.train)
     np.testing.assert_array_equal(xs(validation), epoch)
     np.testing.assert_array_equal(xs(members), [18, 19, 20])
     np.testing.assert_array_equal(ys(members), history.validation[-3:])
-    assert len(second.lines) == 6
+    assert [line.get_marker() for line in second.lines[6:]] == ["^"] * 4  # the first losses
     assert "2 folds" in texts(figure)
+    assert "beyond the frame" in texts(figure)
     assert "nats" in first.get_ylabel()
 
 
@@ -279,6 +310,22 @@ def test_closure_figure_is_a_corner_of_histograms_contours_and_pulls() -> None:
     ):
         assert label in shown
     assert f"{compared.pairs[0].chi2:.0f}/{compared.pairs[0].ndf}" in shown
+
+
+def test_contours_say_what_they_enclose_and_histograms_what_they_leave_out() -> None:
+    rng = np.random.default_rng(0)
+    events = rng.normal(size=(4000, 2))
+    figure = closure_figure(closure(events, events, ["x", "y"]), events, events)
+    (panel,) = [axes for axes in figure.axes if "50%" in [t.get_text() for t in axes.texts]]
+    inner, outer = sorted(panel.texts, key=lambda text: text.get_text())
+    assert (inner.get_text(), outer.get_text()) == ("50%", "90%")
+    np.testing.assert_allclose(inner.xy, 0, atol=0.2)
+    assert 1.7 < np.hypot(*outer.xy) < 2.6  # sqrt(-2 ln 0.1) = 2.1, smoothed
+    assert "contours enclose 50% and 90%" in figure.legends[0].get_title().get_text()
+    first = events[:, 0]
+    low, high = figure.axes[0].get_xlim()
+    beyond = [f"{2 * np.sum(first < low)} below", f"{2 * np.sum(first > high)} above"]
+    assert all(text in texts(figure) for text in beyond)
 
 
 def test_closure_ratio_is_that_of_the_fractions() -> None:

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from omegaconf import OmegaConf
 
 from anode import io
+from anode.errors import ConfigError
 from anode.evaluation.comparison import Comparison, Group, Quantity, summarise
 from anode.evaluation.curves import SicCurve
+from anode.methods.build import METHODS as METHOD_TABLE
 from anode.pipeline.studies import compare, study
 from anode.reporting.common.style import METHOD_COLORS, looks
 from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
+from anode.reporting.study.labels import METHOD_LABELS, label_of
 from anode.reporting.study.method_figures import (
     cost_figure,
     fraction_figure,
@@ -23,6 +27,7 @@ from anode.reporting.study.published_results import PUBLISHED
 from anode.reporting.study.selection_figure import selection_figure
 from anode.reporting.study.signal_strength_figure import scan_figure, significances
 from helpers.drawn import bands, line, texts, xs, ys
+from helpers.settings import REPOSITORY
 from helpers.synthetic_runs import METHODS, synthetic_study, write_runs
 
 NOTE = "uses truth labels: a ceiling, not a search"
@@ -93,8 +98,9 @@ def test_a_method_has_its_colour_in_every_figure(compared: Path) -> None:
     shown = looks({name: (name, kind.uses_truth) for name, kind in METHODS.items()})
     drawn = comparison_figure(curves, shown), roc_comparison_figure(curves, shown)
     for name, kind in METHODS.items():
-        label = f"{name}*" if kind.uses_truth else name
-        lines = [line(scan.axes[0], label), *(line(f.axes[0], f"{label} (1 run)") for f in drawn)]
+        star = "*" if kind.uses_truth else ""
+        label = METHOD_LABELS[name] + star
+        lines = [line(scan.axes[0], label), *(line(f.axes[0], name + star) for f in drawn)]
         points = errorbars(cost)[f"shifted {label}"], errorbars(robust)[label]
         assert {entry.get_color() for entry in [*lines, *(p[0] for p in points)]} == {
             METHOD_COLORS[name]
@@ -113,12 +119,78 @@ def test_groups_of_one_method_take_the_palette_and_never_a_taken_colour() -> Non
     assert len({(look.color, look.line) for look in many.values()}) == 25
 
 
+def test_figures_speak_the_words_of_the_field() -> None:
+    groups = [
+        group(name, point, max_sic=[3.0, 4.0], s_over_b=[0.01], cpu_seconds=[1.0, 2.0])
+        for point in ("delta_r", "0.01")
+        for name in ("r_anode", "anode_cold", "anode_cold-last-1")
+    ]
+    words = {"anode_cold": "ANODE, cold start", "delta_r": r"with $\Delta R_{JJ}$"}
+    expected = {"R-ANODE", "ANODE, cold start", "ANODE, cold start, last epoch only"}
+    robust = robustness_figure(groups, labels=words)
+    assert set(errorbars(robust)) == expected
+    assert robust.axes[1].get_xticklabels()[0].get_text() == words["delta_r"]
+    assert set(errorbars(cost_figure(groups, labels=words))) == {
+        f"{point} {name}" for point in (words["delta_r"], "0.01") for name in expected
+    }
+    lines = {str(drawn.get_label()) for drawn in scan_figure(groups, labels=words).axes[0].lines}
+    assert expected <= lines
+    assert label_of("unknown", words) == "unknown"
+    assert label_of("x-best-10", words) == "x, best 10 epochs"
+
+
+def test_a_legend_calls_a_method_by_its_title() -> None:
+    assert {name: entry.method.title for name, entry in METHOD_TABLE.items()} == METHOD_LABELS
+
+
+def test_every_study_names_its_variants_and_points_and_no_others(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="names variants and points, got rate"):
+        synthetic_study(tmp_path, labels={"rate": "learning rate"})
+    files = sorted((REPOSITORY / "configs" / "study").glob("*.yaml"))
+    for path in files:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+        named = {*content.get("labels", {}), *METHOD_LABELS}
+        places = {place for place in content["points"] if not place.startswith("0.")}
+        assert {*content["variants"], *places} <= named, path
+
+
+def test_what_points_and_bars_are_stands_on_the_figure(compared: Path) -> None:
+    groups = Comparison.from_json(
+        io.read_json(compared / "comparison.json"), compared / "comparison.json"
+    ).groups
+    for figure in (cost_figure(groups), robustness_figure(groups)):
+        assert "median over 4 runs, bars: central 68%" in texts(figure)
+    assert "median over 4 runs, bands: central 68%" in texts(scan_figure(groups))
+    assert "bars: error of the fit" in texts(fraction_figure(groups))
+    runs = {name: [curve(3.0), curve(2.0)] for name in "ab"}
+    assert "line: median, band: central 68% over 2 runs" in texts(comparison_figure(runs))
+    single = {name: [curve(3.0)] for name in "ab"}
+    assert "one run each, no band" in texts(comparison_figure(single))
+
+
 def test_no_legend_lies_on_the_curves_of_many_methods() -> None:
     few = comparison_figure({name: [curve(3.0)] for name in "ab"})
     many = comparison_figure({name: [curve(3.0)] for name in "abcd"})
     assert few.axes[0].get_legend() is not None
     assert many.axes[0].get_legend() is None
     assert len(many.legends[0].get_texts()) == 5
+
+
+def test_long_labels_stay_inside_the_figure() -> None:
+    names = [f"a mixture of Gaussians with many settings, number {n}" for n in range(9)]
+    groups = [group(name, max_sic=[3.0, 4.0], cpu_seconds=[1.0, 2.0]) for name in names]
+    curves = {name: [curve(3.0)] for name in names}
+    for figure in (cost_figure(groups), comparison_figure(curves), roc_comparison_figure(curves)):
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+
+
+def test_the_description_leaves_the_corner_to_which_curves_rise() -> None:
+    found, nothing = ([curve(3.0)], [curve(1.2)])
+    for curves, side in ((found, "right"), (nothing, "left")):
+        _, right = comparison_figure({"a": curves}).axes
+        assert {text.get_ha() for text in right.texts} == {side}
 
 
 def test_roc_comparison_draws_rejection_with_a_band() -> None:
@@ -145,10 +217,10 @@ def test_scan_shows_sic_and_the_significance_it_achieves() -> None:
     ]
     assert significances(groups[0]) == pytest.approx([4.0, 6.0])
     first, second, third = scan_figure(groups, PAPER).axes
-    np.testing.assert_allclose(xs(line(first, "anode")), [0.001, 0.01])
-    np.testing.assert_allclose(ys(line(first, "anode")), 4.0)
-    np.testing.assert_allclose(ys(line(second, "anode")), 2.5)
-    np.testing.assert_allclose(ys(line(third, "anode")), [0.5, 5.0])
+    np.testing.assert_allclose(xs(line(first, "ANODE")), [0.001, 0.01])
+    np.testing.assert_allclose(ys(line(first, "ANODE")), 4.0)
+    np.testing.assert_allclose(ys(line(second, "ANODE")), 2.5)
+    np.testing.assert_allclose(ys(line(third, "ANODE")), [0.5, 5.0])
     np.testing.assert_allclose(ys(line(third, "no cut")), [0.2, 2.0])
     assert len(bands(first)) == 1
     assert {r"3$\sigma$", r"5$\sigma$"} <= {text.get_text() for text in third.texts}
@@ -167,7 +239,7 @@ def test_cost_is_a_point_a_method() -> None:
     ]
     figure = cost_figure(groups)
     ((label, drawn),) = errorbars(figure).items()
-    assert label == "anode"
+    assert label == "ANODE"
     assert (xs(drawn[0])[0], ys(drawn[0])[0]) == (20.0, 6.0)
     assert figure.axes[0].get_xscale() == "log"
     assert "[s]" in figure.axes[0].get_xlabel()
@@ -217,7 +289,9 @@ def test_robustness_puts_points_of_a_method_in_its_place() -> None:
 def test_gains_and_sic_are_differences_to_the_first_group_over_common_seeds():
     first = group("default", likelihood_gain=[0.01, 0.02, 0.03], max_sic=[10.0, 12.0, 14.0])
     other = group("more", likelihood_gain=[0.011, 0.022, None], max_sic=[11.0, 14.0, 99.0])
-    point = errorbars(gain_figure([first, other]))["more"][0]
+    figure = gain_figure([first, other], labels={"default": "default recipe"})
+    assert "differences to default recipe over common runs" in texts(figure)
+    point = errorbars(figure)["more"][0]
     assert xs(point) == pytest.approx([1.5])  # thousandths
     assert ys(point) == pytest.approx([np.mean([1.0, 2.0, 85.0])])
 
@@ -236,5 +310,6 @@ def test_the_selected_events_are_drawn_beside_all_data_and_the_true_signal():
     (segment,) = bar[2][0].get_segments()
     assert segment[:, 0].tolist() == [70.0, 100.0]
     spans = {patch.get_label(): patch.get_extents() for patch in panel.patches}
-    assert {"all data", "true signal"} == set(spans)
+    assert {"all data, central 68%", "true signal, central 68%"} == set(spans)
+    assert "the 1% with the highest scores, median and central 68%" in texts(figure)
     assert "no selected events" in texts(selection_figure([group("cathode")]))

@@ -6,7 +6,7 @@ from scipy import stats
 
 from anode.statistics.counting.significance import p_of_z, z_of_p, z_values
 from anode.statistics.fits.dijet_fit import Spectrum, choose_fit, predict_chosen
-from anode.statistics.fits.dijet_fit_toys import predict_many
+from anode.statistics.fits.dijet_fit_toys import predict_toys
 from anode.statistics.fits.dijet_function import SQRT_S
 from anode.statistics.scan import look_elsewhere as module
 from anode.statistics.scan import window_test as scan
@@ -272,7 +272,7 @@ def test_without_signal_the_global_p_value_is_uniform():
 def test_toys_are_fitted_as_the_scan_is():
     inside = window(3300, 3700)
     counts = np.random.default_rng(12).poisson(3e4 * shape()).astype(float)
-    many = predict_many(counts[None], EDGES, ~inside, inside)
+    many = predict_toys(counts[None], EDGES, ~inside, inside)
     mass = np.repeat(CENTRES, counts.astype(int))
     level, share = np.ones(len(mass), dtype=int), np.array([0.1])
     own = WindowCuts(3300.0, 3700.0, 0.0, np.zeros(1), share, share / 50, mass, level)

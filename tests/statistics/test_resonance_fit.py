@@ -115,9 +115,8 @@ def test_bump_hunter_is_uniform_on_background():
         bump_hunter(toy(seed, 5000, 0), background(5000), seed=seed, n_toys=99, widths=(2, 4))
         for seed in range(40)
     ]
-    p_global = np.array([found.p_global for found in hunt])
-    assert p_global.mean() == pytest.approx(0.5, abs=0.2)
-    assert (p_global < 0.1).sum() <= 12
+    # (1 + k) / 100 takes whole hundredths: 40 of them, Kolmogorov-Smirnov at 1e-3.
+    assert stats.kstest([found.p_global for found in hunt], "uniform").pvalue > 1e-3
     assert all(found.p_local <= found.p_global for found in hunt)
     assert hunt[0] == bump_hunter(
         toy(0, 5000, 0), background(5000), seed=0, n_toys=99, widths=(2, 4)

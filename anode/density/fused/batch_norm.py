@@ -1,4 +1,4 @@
-"""How is batch norm computed between the transforms of the fused MAF?
+"""Batch norm between the transforms of the fused MAF.
 
 As nflows does it,
 
@@ -33,11 +33,11 @@ class BatchNorm:
     """Batch norm after each of K transforms, on (D, B) arrays, and the memory of one pass.
 
     Args:
-        like: a tensor of the type and device of the events.
+        like: tensor of the type and device of the events.
         depth: K.
         n_features: D.
         rows: B.
-        keep: whether derivatives are asked for.
+        keep: True if derivatives are asked for.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class BatchNorm:
         return self._alpha
 
     def begin_backward(self, total: Tensor) -> None:
-        """Prepare derivatives, given G."""
+        """Prepare derivatives, given G (a scalar)."""
         self._total = total
         self._d_weight: list[Tensor] = []
         self._d_beta: list[Tensor] = []
@@ -132,5 +132,5 @@ class BatchNorm:
 
 
 def norm_weight(v: Tensor) -> Tensor:
-    """w, at least 1e-5."""
+    """w = softplus(v) + 1e-5, of any shape."""
     return F.softplus(v) + EPSILON

@@ -1,11 +1,11 @@
-"""How is the affine MAF trained at a fraction of the cost, weight for weight the same model?
+"""Affine MAF, weight for weight the model of nflows, at a fraction of the training cost.
 
 Much of nflows' training step goes to masking weights, permuting events and hundreds of small
 autograd nodes. Here the whole flow is one autograd function with hand-written derivatives, of one
-flat parameter, on [feature, event] arrays. ``fused_pass.py`` and ``fused_norm.py`` have the
-formulas, ``fused_weights`` and ``fused_memory`` lay out weights and memory for them,
-``products.py`` picks the fastest matrix product. Sampling computes each hidden unit just once, as
-soon as the features it sees are known.
+flat parameter, on [feature, event] arrays. ``passes.py`` and ``batch_norm.py`` have the formulas,
+``weights.py`` and ``memory.py`` lay out weights and memory for them, ``density/matmul.py`` picks
+the fastest matrix product. Sampling computes each hidden unit just once, as soon as the features
+it sees are known.
 """
 
 import dataclasses
@@ -67,13 +67,13 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         self._take(self.packing.reference())
 
     def from_nflows_state(self, state: dict[str, Tensor]) -> None:
-        """Take the weights and running averages of a ``MaskedAutoregressiveFlow``."""
+        """Take the weights and running averages of a ``MaskedAutoregressiveFlow`` state dict."""
         reference = self._blank_reference()
         reference.load_state_dict(state)
         self._take(reference)
 
     def to_nflows_state(self) -> dict[str, Tensor]:
-        """The state dict of the ``MaskedAutoregressiveFlow`` that is this very model."""
+        """The state dict of the ``MaskedAutoregressiveFlow`` that is the same model."""
         reference = self._blank_reference()
         for own, theirs, index in self._pairs(reference):
             theirs[index] = own.to(theirs.device)
@@ -90,7 +90,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         return log_p
 
     def _passes(self, features: Tensor, context: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-        """Chunk by chunk: its rows, log p with a normal base, and our last y until the next."""
+        """Chunk by chunk: rows, log p with a normal base, and the last y, valid until the next."""
         for start in range(0, len(features), CHUNK):
             rows = slice(start, start + CHUNK)
             space = SCORING.lend(self.packing, self.flat, len(features[rows]))
@@ -99,7 +99,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
             SCORING.take_back(space)
 
     def _rebase(self, with_normal: Tensor, latent: Tensor, context: Tensor) -> Tensor:
-        """log p (B,) with the base distribution this flow has, given that with a normal one."""
+        """log p (B,) with this flow's base distribution, given log p with a normal one."""
         return with_normal
 
     def _latent(self, features: Tensor, context: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         return self._base_latent(latent, context)
 
     def _base_latent(self, latent: Tensor, context: Tensor) -> Tensor:
-        """(B, D) normal noise from (B, D) values of our last y; undoes ``_sample_base``."""
+        """(B, D) normal noise from (B, D) values of the last y; inverse of ``_sample_base``."""
         return latent.flip(1) if self.config.n_transforms % 2 else latent
 
     def _sample(self, context: Tensor, generator: torch.Generator) -> Tensor:
@@ -123,7 +123,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         return features
 
     def _sample_base(self, context: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, D) latent draws, in the order of our last y."""
+        """(B, D) latent draws, in the feature order of the last y."""
         latent = torch.randn(len(context), self.n_features, generator=generator).to(context)
         # nflows reverses after each transform, here nothing moves
         return latent.flip(1) if self.config.n_transforms % 2 else latent
@@ -139,7 +139,7 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
         return y
 
     def _invert_transform(self, w: Weights, order: Tensor, z: Tensor, context: Tensor) -> Tensor:
-        """The x (D, B) of z = s x + t, each hidden unit computed when what it sees is known."""
+        """The x (D, B) of z = s x + t, each hidden unit computed when its inputs are known."""
         x = torch.cat([torch.zeros_like(z), torch.ones_like(z[:1])])
         h1 = (w.context @ context).relu_()
         h2 = torch.empty_like(h1)
@@ -173,11 +173,11 @@ class FusedMaskedAutoregressiveFlow(ConditionalDensity):
 
 @dataclasses.dataclass(frozen=True)
 class MixtureFlowConfig(FlowConfig):
-    """Settings of a MAF upon an autoregressive mixture.
+    """Settings of a MAF whose base distribution is an autoregressive mixture.
 
     Attributes:
-        base_features: hidden units of the mixture.
-        n_components: Gaussians of each feature.
+        base_features: width of the hidden layers of the mixture.
+        n_components: number of Gaussians of each feature.
     """
 
     base_features: int

@@ -1,4 +1,4 @@
-"""Which memory does a pass through the fused MAF need, and how do steps share it?
+"""Memory of a pass through the fused MAF, shared by training steps.
 
 Every view of it is made once: at the batch sizes of a fit, making views and buffers anew costs as
 much as the small arithmetic on them.
@@ -66,10 +66,10 @@ class Workspace:
     nothing to a product over events.
 
     Args:
-        packing: of the flow that passes.
-        flat: its parameters, for their type and device.
-        rows: how many events.
-        keep: whether derivatives are asked for; if not, all transforms share their hidden units.
+        packing: layout of the flow's weights.
+        flat: parameters of the flow, (P,), for their type and device.
+        rows: number of events.
+        keep: True if derivatives are asked for; if not, all transforms share their hidden units.
     """
 
     def __init__(self, packing: Packing, flat: Tensor, rows: int, *, keep: bool) -> None:
@@ -117,7 +117,7 @@ class Workspace:
         self.gradients = [_Gradients(*fields) for fields in by_layer]
 
     def see(self, flat: Tensor) -> None:
-        """Make views of the parameters, unless they are those of these very numbers."""
+        """Make views of the parameters (P,), unless those at hand are of the same memory."""
         if self.source.is_set_to(flat):
             return
         self.source = flat.detach()
@@ -132,7 +132,7 @@ class Workspace:
         ]
 
     def fits(self, packing: Packing, flat: Tensor, rows: int) -> bool:
-        """Whether this serves ``rows`` events of such a flow with parameters like ``flat``."""
+        """True for ``rows`` events of a flow of this layout, its parameters like ``flat`` (P,)."""
         same_kind = self.source.dtype == flat.dtype and self.source.device == flat.device
         return same_kind and self.rows == rows and self.packing.kind == packing.kind
 
@@ -141,7 +141,7 @@ class Pool:
     """Memory of finished passes, lent to the next ones.
 
     Args:
-        keep: as ``Workspace``.
+        keep: True if derivatives are asked for.
     """
 
     def __init__(self, *, keep: bool) -> None:
@@ -149,7 +149,7 @@ class Pool:
         self._spaces: list[Workspace] = []
 
     def lend(self, packing: Packing, flat: Tensor, rows: int) -> Workspace:
-        """Memory for a pass, that of a finished one if there is one of its size."""
+        """Memory for a pass of parameters (P,): that of a finished one of its size, or new."""
         for index, space in enumerate(self._spaces):
             if space.fits(packing, flat, rows):
                 return self._spaces.pop(index)

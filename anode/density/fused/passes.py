@@ -1,4 +1,4 @@
-"""What does one pass of events through the fused MAF compute, forwards and backwards?
+"""One pass of events through the fused MAF, forwards and backwards.
 
 Transform k maps x (D, B), given context c (C, B), to
 
@@ -6,7 +6,7 @@ Transform k maps x (D, B), given context c (C, B), to
     (u, t) = L h2 + e,    s = softplus(u) + 1e-3,   z = s x + t,
     y = beta + alpha (z - mean),
 
-the last line being batch norm (``fused_norm.py``). With N(.; 0, 1) the normal density of the last
+the last line being batch norm (``batch_norm.py``). With N(.; 0, 1) the normal density of the last
 y,
 
     log p = log N(y; 0, 1) + sum over transforms and features of (log s + log alpha).
@@ -51,7 +51,7 @@ class Stack(Protocol):
 def forward(
     flow: Stack, space: Workspace, flat: Tensor, features: Tensor, context: Tensor
 ) -> Tensor:
-    """log p (B,), leaving in ``space`` what the derivatives need."""
+    """log p (B,) of features (B, D) and context (B, C); ``space`` keeps what derivatives need."""
     space.see(flat)
     space.layers[0].x.copy_(features.t())
     space.context[:-1, : space.rows].copy_(context.t())
@@ -81,8 +81,10 @@ def backward(
     d_latent: Tensor | None,
     d_context: Tensor | None,
 ) -> Tensor:
-    """dx (D, B), with the gradient of the last y (B, D) if it was used too; fills
-    ``space.d_flat``, and ``d_context`` (C, columns) if given."""
+    """dx (D, B), given the gradients of log p (B,) and, if it was used, of the last y (B, D).
+
+    Fills ``space.d_flat``, and ``d_context`` (C, columns) if given.
+    """
     torch.div(d_log_p, space.s, out=space.d_log_s)
     torch.sigmoid(space.u, out=space.slope)
     norm, g_full = space.norm, space.g_full
@@ -134,6 +136,7 @@ class StackLogProb(torch.autograd.Function):
     def forward(
         ctx: Any, flat: Tensor, features: Tensor, context: Tensor, flow: Stack
     ) -> tuple[Tensor, Tensor]:
+        """log p (B,) and the last y (B, D), by the function ``forward`` of this module."""
         space = flow.pool.lend(flow.packing, flat, len(features))
         space.leases += 1
         ctx.flow, ctx.space, ctx.lease = flow, space, space.leases
@@ -147,6 +150,11 @@ class StackLogProb(torch.autograd.Function):
     def backward(
         ctx: Any, d_log_p: Tensor | None, d_latent: Tensor | None
     ) -> tuple[Tensor | None, ...]:
+        """Gradients by flat, features and context.
+
+        Raises:
+            RuntimeError: another pass has taken the memory of this one.
+        """
         flow, space = ctx.flow, ctx.space
         _ = ctx.saved_tensors  # refuses parameters that have changed since
         if d_log_p is None:

@@ -1,4 +1,4 @@
-"""How do the weights of nflows' affine MAF lie in one flat tensor, and come back from it?
+"""Layout of the weights of nflows' affine MAF in one flat tensor.
 
 Hidden units are sorted by their MADE degree and the reversals between transforms are folded into
 the order of features, so that the fused flow moves no event and knows, feature by feature, which
@@ -19,7 +19,7 @@ from anode.density.maf import FlowConfig, MaskedAutoregressiveFlow
 
 
 class Weights(NamedTuple):
-    """The parameters of K transforms, views of one flat tensor; biases ride along as columns.
+    """The parameters of K transforms, views of one flat tensor; biases are the last columns.
 
     Attributes:
         first: A and b (K, H, D + 1).
@@ -43,7 +43,7 @@ class Weights(NamedTuple):
 
 
 class Packing:
-    """The place of every parameter of a ``MaskedAutoregressiveFlow`` in a flat tensor.
+    """Position of every parameter of a ``MaskedAutoregressiveFlow`` in a flat tensor.
 
     Args:
         n_features: D.
@@ -51,10 +51,10 @@ class Packing:
         config: settings of the flow; one block per MADE.
 
     Attributes:
-        kind: what two flows whose weights lie alike have in common.
-        size: number of parameters.
-        known: entry d is how many hidden units, in our order, need no more than the first d
-            features.
+        kind: D, C and settings; flows of equal kind have the same layout.
+        size: number of parameters P.
+        known: number of hidden units, in our order, that need no more than the first d features,
+            for d = 0 to D - 1.
     """
 
     def __init__(self, n_features: int, n_context: int, config: FlowConfig) -> None:
@@ -81,12 +81,12 @@ class Packing:
         return MaskedAutoregressiveFlow(self.n_features, self.n_context, config)
 
     def unpack(self, flat: Tensor) -> Weights:
-        """Views of a flat tensor: of parameters, of their mask or of their gradients."""
+        """Views of a flat tensor (P,): of parameters, of their mask or of their gradients."""
         parts = flat.split([math.prod(shape) for shape in self._shapes])
         return Weights(*(p.view(s) for p, s in zip(parts, self._shapes, strict=True)))
 
     def mask(self) -> Tensor:
-        """(size,) 1 where a weight is in use and 0 where it is masked."""
+        """(P,) 1 where a weight is in use and 0 where it is masked."""
         with torch.random.fork_rng(devices=[]):
             reference = self.reference()
         for parameter in reference.parameters():
@@ -107,7 +107,7 @@ class Packing:
     def weight_pairs(
         self, reference: MaskedAutoregressiveFlow, flat: Tensor
     ) -> Iterator[tuple[Tensor, Tensor, Any]]:
-        """(ours, nflows', index), such that ours = nflows'[index], tensor by tensor."""
+        """(ours, nflows', index), such that ours = nflows'[index], tensor by tensor of (P,)."""
         units, rows = self._order, self._order[:, None]
         layers = self.unpack(flat).layers()
         for k, (w, net) in enumerate(zip(layers, _nets(reference), strict=True)):

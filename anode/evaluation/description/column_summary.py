@@ -1,4 +1,4 @@
-"""What values does a column hold, and which rows are there twice, whatever the file's size?"""
+"""Summary of the columns of a file of any size, and its repeated rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,20 +7,20 @@ from typing import NamedTuple
 import numpy as np
 
 QUANTILES = (0.01, 0.16, 0.5, 0.84, 0.99)
-"""Of every column, between its smallest and largest value."""
+"""Levels of the quantiles of every column, beside its smallest and largest value."""
 
 
 class ColumnSummary(NamedTuple):
     """Values of one column; those that are not finite are counted and left out of the rest.
 
     Attributes:
-        name: of the column.
+        name: name of the column.
         unit: "GeV", "TeV", or "" for a pure number or where the file does not say.
-        n: values.
-        n_missing: NaN among them.
-        n_infinite: infinities among them.
-        low, high, mean: None without a finite value, or where the sum is none.
-        quantiles: at ``QUANTILES``, of the random sample.
+        n: number of values.
+        n_missing: number of NaN among them.
+        n_infinite: number of infinities among them.
+        low, high, mean: extremes and mean; None without a finite value, or if the sum is none.
+        quantiles: quantiles of the random sample at ``QUANTILES``.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Reservoir:
     """A random sample of rows of fixed size, without replacement, from a stream of any length.
 
     Every row draws a key in (0, 1); those with the smallest keys stay. The sample depends on the
-    generator and the order of the rows, not on how they come in blocks.
+    generator and the order of the rows, not on their division into blocks.
 
     Attributes:
-        size: rows kept.
+        size: number of rows kept.
     """
 
     def __init__(self, size: int, n_columns: int, rng: np.random.Generator) -> None:
@@ -51,24 +51,30 @@ class Reservoir:
         self._rows = np.empty((0, n_columns))
 
     def add(self, rows: np.ndarray) -> None:
-        """(N, C) further rows."""
+        """Add rows (N, C)."""
         keys = self._rng.random(len(rows))
         if len(self._keys) == self.size:
-            hopeful = keys < self._keys[-1]
-            keys, rows = keys[hopeful], rows[hopeful]
+            small = keys < self._keys[-1]
+            keys, rows = keys[small], rows[small]
         keys = np.concatenate([self._keys, keys])
         order = np.argsort(keys)[: self.size]
         self._keys, self._rows = keys[order], np.concatenate([self._rows, rows])[order]
 
     @property
     def rows(self) -> np.ndarray:
-        """(at most ``size``, C) the sample."""
+        """The sample (n, C), n <= ``size``."""
         return self._rows
 
 
 @dataclass
 class ColumnStatistics:
-    """Running summary of C columns."""
+    """Running summary of C columns.
+
+    Attributes:
+        names, units: name and unit of each column.
+        sample: random sample of the rows, for quantiles.
+        n: number of rows so far.
+    """
 
     names: Sequence[str]
     units: Sequence[str]
@@ -86,7 +92,7 @@ class ColumnStatistics:
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
 
     def add(self, rows: np.ndarray) -> None:
-        """(N, C) further rows."""
+        """Add rows (N, C)."""
         finite, missing = np.isfinite(rows), np.isnan(rows)
         self.n += len(rows)
         self._counts += np.stack([finite.sum(0), missing.sum(0), (~finite & ~missing).sum(0)])
@@ -99,30 +105,30 @@ class ColumnStatistics:
         self.sample.add(rows)
 
     def summaries(self) -> list[ColumnSummary]:
-        """One of each column."""
-        return [self._summary(place) for place in range(len(self.names))]
+        """The summary of each column."""
+        return [self._summary(column) for column in range(len(self.names))]
 
-    def _summary(self, place: int) -> ColumnSummary:
-        n_finite, n_missing, n_infinite = (int(count) for count in self._counts[:, place])
-        sampled = self.sample.rows[:, place]
+    def _summary(self, column: int) -> ColumnSummary:
+        n_finite, n_missing, n_infinite = (int(count) for count in self._counts[:, column])
+        sampled = self.sample.rows[:, column]
         sampled = sampled[np.isfinite(sampled)]
-        known = n_finite > 0
-        mean = self._sums[place] / max(n_finite, 1)
+        has_values = n_finite > 0
+        mean = self._sums[column] / max(n_finite, 1)
         return ColumnSummary(
-            self.names[place],
-            self.units[place],
+            self.names[column],
+            self.units[column],
             self.n,
             n_missing,
             n_infinite,
-            float(self._low[place]) if known else None,
-            float(self._high[place]) if known else None,
-            float(mean) if known and np.isfinite(mean) else None,
+            float(self._low[column]) if has_values else None,
+            float(self._high[column]) if has_values else None,
+            float(mean) if has_values and np.isfinite(mean) else None,
             np.quantile(sampled, QUANTILES).tolist() if len(sampled) else None,
         )
 
 
 def repeated(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the values that occurred before, ascending, and where each occurred first.
+    """Indices of the values (N,) that occurred before, rising, and of their first occurrences.
 
     Example:
         >>> repeated(np.array([7, 5, 7, 7]))

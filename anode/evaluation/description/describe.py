@@ -1,4 +1,4 @@
-"""What is in a data set: how many events of which kind, where, and is anything wrong with them?"""
+"""Description of a data set: its events by class and region, its columns and its faults."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,16 +23,24 @@ from anode.regions.windows import Regions
 from anode.seeding import stream
 
 N_EXAMPLES = 20
-"""Row numbers listed of every kind of fault."""
+"""Number of rows listed for every kind of fault."""
 
 MASS_EDGES = np.arange(0.0, 20_001.0, 10.0)
-"""Bins [GeV] of the spectrum that is counted while reading; the last also holds what is above."""
+"""Edges [GeV] of the spectrum that is counted while reading; the last bin includes overflow."""
 
 REGIONS = ("signal region", "sidebands", "neither")
 
 
 class Fault(NamedTuple):
-    """Rows of one file that break one rule; ``rows`` are the first ``N_EXAMPLES`` of ``n``."""
+    """Rows of one file that break one rule.
+
+    Attributes:
+        source: name of the file.
+        column: name of the column.
+        rule: words that follow the name in messages, "must ...".
+        n: number of such rows.
+        rows: first ``N_EXAMPLES`` of them.
+    """
 
     source: str
     column: str
@@ -42,14 +50,27 @@ class Fault(NamedTuple):
 
 
 class Repeats(NamedTuple):
-    """Rows that occurred before; ``examples`` are pairs "file:row", copy and first occurrence."""
+    """Rows that occurred before.
+
+    Attributes:
+        n: number of such rows.
+        examples: pairs "file:row" of a copy and its first occurrence.
+    """
 
     n: int
     examples: list[tuple[str, str]]
 
 
 class RegionCounts(NamedTuple):
-    """Events of one region; ``share`` is of all described ones; None where truth is unknown."""
+    """Events of one region.
+
+    Attributes:
+        region: one of ``REGIONS``, or "all".
+        window: bounds [GeV] in words.
+        n: number of events.
+        share: fraction of all described events.
+        n_background, n_signal: true background and signal; None where the truth is unknown.
+    """
 
     region: str
     window: str
@@ -61,23 +82,24 @@ class RegionCounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """Everything a data card says.
+    """Content of a data card.
 
     Attributes:
-        files: file -> rows in it.
-        n_rows: of all files.
+        files: file -> number of rows.
+        n_rows: number of rows of all files.
         n_faulty: rows that break a rule; regions, spectrum and features leave them out.
-        faults: the rules they break.
-        repeated_rows: rows whose stored values all occurred before, labels apart.
-        repeated_ids: ids that occurred before; None where a row number stands for the id.
-        regions: counts by region, everything last.
-        mass_counts: "all" and, with truth, "background" and "signal" -> (B,) by ``MASS_EDGES``.
-        stored: columns as they stand in the file.
+        faults: broken rules, with the rows.
+        repeated_rows: rows whose stored values, except labels, all occurred before.
+        repeated_ids: ids that occurred before; None if the id is the row number.
+        regions: counts by region, "all" last.
+        mass_counts: counts (B,) by ``MASS_EDGES`` of "all" and, with truth, of "background" and
+            "signal".
+        stored: columns as stored in the file.
         derived: m_jj and features of rows without fault.
-        features: how these depend on the mass.
+        features: dependence of the features on the mass.
         inside, outside: random events of signal region and sidebands, for figures.
-        sample_size: events drawn at most, for quantiles and in either region.
-        seed: root of these draws.
+        sample_size: largest number of events drawn, for quantiles and in either region.
+        seed: root seed of these draws.
     """
 
     files: dict[str, int]
@@ -98,18 +120,18 @@ class Description:
 
     @property
     def labelled(self) -> bool:
-        """Whether the truth is known."""
+        """True if the events have labels."""
         return "signal" in self.mass_counts
 
 
 class Describer:
-    """Collects a description block by block: memory holds two random samples and 8 to 16 bytes a
-    row, for the search of repeated ones.
+    """Collects a description block by block; memory holds random samples and, to find repeated
+    rows, 8 to 16 bytes per row.
 
     Args:
         regions: signal region and sidebands.
-        sample_size: events drawn at most, for quantiles and in either region.
-        seed: root of these draws.
+        sample_size: largest number of events drawn, for quantiles and in either region.
+        seed: root seed of these draws.
     """
 
     def __init__(self, regions: Regions, *, sample_size: int, seed: int) -> None:
@@ -126,7 +148,7 @@ class Describer:
         self._stored: ColumnStatistics | None = None
 
     def add(self, block: Block) -> None:
-        """Further rows."""
+        """Add the rows of a block."""
         if not self._names:
             self._start(block)
         self._files[block.source] += block.n_rows
@@ -163,26 +185,26 @@ class Describer:
     def _add_faults(self, block: Block) -> None:
         for column, bad, rule in block.violations:
             key = (block.source, column, rule)
-            known = self._faults.get(key, Fault(*key, 0, []))
-            rows = known.rows + (block.first_row + np.flatnonzero(bad)[:N_EXAMPLES]).tolist()
-            self._faults[key] = Fault(*key, known.n + int(bad.sum()), rows[:N_EXAMPLES])
+            before = self._faults.get(key, Fault(*key, 0, []))
+            rows = before.rows + (block.first_row + np.flatnonzero(bad)[:N_EXAMPLES]).tolist()
+            self._faults[key] = Fault(*key, before.n + int(bad.sum()), rows[:N_EXAMPLES])
 
     def _add_by_region(self, events: EventTable, derived: np.ndarray) -> None:
         label = np.full(len(events), -1) if events.label is None else events.label
         inside = self._regions.in_signal_region(events.mass)
         outside = self._regions.in_sidebands(events.mass)
         kinds = (np.ones(len(events), dtype=bool), label == 0, label == 1)
-        for place, here in enumerate((inside, outside, ~inside & ~outside)):
-            self._counts[place] += [int((here & kind).sum()) for kind in kinds]
+        for row, in_region in enumerate((inside, outside, ~inside & ~outside)):
+            self._counts[row] += [int((in_region & kind).sum()) for kind in kinds]
         clipped = np.clip(events.mass, 0.0, np.nextafter(MASS_EDGES[-1], 0))
-        for place, kind in enumerate(kinds):
-            self._mass[place] += np.histogram(clipped[kind], MASS_EDGES)[0]
+        for row, kind in enumerate(kinds):
+            self._mass[row] += np.histogram(clipped[kind], MASS_EDGES)[0]
         with_label = np.column_stack([derived, label])
-        for sample, here in zip(self._samples, (inside, outside), strict=True):
-            sample.add(with_label[here])
+        for sample, in_region in zip(self._samples, (inside, outside), strict=True):
+            sample.add(with_label[in_region])
 
     def description(self) -> Description:
-        """Of all rows added, at least one."""
+        """The description of all rows added, at least one."""
         inside, outside = (self._sampled(sample) for sample in self._samples)
         kinds = ("all", "background", "signal") if self._labelled else ("all",)
         return Description(
@@ -228,12 +250,12 @@ class Describer:
     def _repeats(self, parts: list[np.ndarray]) -> Repeats:
         again, first = repeated(np.concatenate(parts))
         examples = [
-            (self._place(int(copy)), self._place(int(origin)))
+            (self._file_and_row(int(copy)), self._file_and_row(int(origin)))
             for copy, origin in zip(again[:N_EXAMPLES], first[:N_EXAMPLES], strict=True)
         ]
         return Repeats(len(again), examples)
 
-    def _place(self, row: int) -> str:
+    def _file_and_row(self, row: int) -> str:
         """ "file:row" of a row counted over all files; the row alone if there is one file."""
         for source, n_rows in self._files.items():
             if row < n_rows:

@@ -1,4 +1,4 @@
-"""Do features depend on the mass: in the signal region against the sidebands, and within these?"""
+"""Dependence of features on the mass: signal region against sidebands, and within these."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class FeatureSample:
     """Features of events drawn at random from one region.
 
     Attributes:
-        mass: (N,) [GeV].
-        features: (N, D).
-        label: (N,) 1 signal, 0 background, or None where the truth is unknown.
+        mass: (N,) masses [GeV].
+        features: (N, D) features.
+        label: (N,) class, 1 signal, 0 background, or None where the truth is unknown.
     """
 
     mass: np.ndarray
@@ -39,10 +39,10 @@ class Distance:
     """Kolmogorov-Smirnov distance of two samples.
 
     Attributes:
-        n_signal_region, n_sidebands: their sizes.
+        n_signal_region, n_sidebands: sizes of the samples.
         ks: largest difference of the cumulative distributions.
-        p_value: chance of a larger one if both follow one distribution.
-        noise: distance below which 68% of such pairs stay, 0.96 sqrt(1/n + 1/m) (Kolmogorov).
+        p_value: probability of a larger one if both samples have one distribution.
+        noise: 68% quantile of the distance then, 0.96 sqrt(1/n + 1/m) (Kolmogorov).
     """
 
     n_signal_region: int
@@ -57,10 +57,10 @@ class Correlation:
     """Correlation of a feature with m_jj.
 
     Attributes:
-        n: events.
-        pearson: of the values.
-        spearman: of their ranks.
-        error: 1 / sqrt(n - 1), the spread of either for independent variables.
+        n: number of events.
+        pearson: correlation of the values.
+        spearman: correlation of their ranks.
+        error: standard deviation 1 / sqrt(n - 1) of either for independent variables.
     """
 
     n: int
@@ -74,12 +74,12 @@ class FeatureComparison:
     """One feature and the mass.
 
     Attributes:
-        name: of the feature.
+        name: name of the feature.
         unit: "GeV" or "".
-        all_events: signal region against sidebands; None if one is empty.
-        background: the same for background events alone; None without truth.
-        correlation: with m_jj within the sidebands, of background where the truth is known; None
-            where the feature is constant or fewer than three events are there.
+        all_events: distance of signal region and sidebands; None if one is empty.
+        background: distance for background events alone; None without truth.
+        correlation: correlation with m_jj within the sidebands, of background if the truth is
+            known; None for a constant feature or fewer than three events.
     """
 
     name: str
@@ -95,22 +95,22 @@ def compare_regions(
     """Distance between the regions, and correlation with m_jj within the sidebands.
 
     Args:
-        signal_region: events there.
-        sidebands: events there.
-        names: of the D features.
-        units: of the D features.
+        signal_region: events of the signal region.
+        sidebands: events of the sidebands.
+        names: names of the D features.
+        units: units of the D features.
     """
     inside, outside = signal_region.background(), sidebands.background()
     labelled = signal_region.label is not None and sidebands.label is not None
     return [
         FeatureComparison(
             name,
-            units[place],
-            _distance(signal_region.features[:, place], sidebands.features[:, place]),
-            _distance(inside.features[:, place], outside.features[:, place]) if labelled else None,
-            _correlation(outside.mass, outside.features[:, place]),
+            units[d],
+            _distance(signal_region.features[:, d], sidebands.features[:, d]),
+            _distance(inside.features[:, d], outside.features[:, d]) if labelled else None,
+            _correlation(outside.mass, outside.features[:, d]),
         )
-        for place, name in enumerate(names)
+        for d, name in enumerate(names)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which public data sets are there, and is what we have of them what was published?"""
+"""Public data sets: their files, downloaded once and checked against published checksums."""
 
 import hashlib
 import logging
@@ -21,9 +21,9 @@ class RemoteFile:
     """One published file.
 
     Attributes:
-        name: of the file.
-        url: where it is published.
-        size: bytes, perhaps rounded; None if not published.
+        name: name of the file.
+        url: published address.
+        size: published size [bytes], perhaps rounded, or None.
         md5: published checksum, or None.
     """
 
@@ -38,14 +38,14 @@ class Dataset:
     """A published data set: an entry of ``configs/datasets.yaml``.
 
     Attributes:
-        title: what it holds.
-        record: its Zenodo record.
-        licence: of the data.
-        citation: whom to cite.
-        data: the choice of ``data=`` that reads its first file, or None.
-        command: uses it; "{0}" stands for the first file, "{1}" for the second.
-        unconfirmed: entries for which no public page was found.
-        files: what it is made of.
+        title: content in a few words.
+        record: number of the Zenodo record.
+        licence: licence of the data.
+        citation: publication to cite.
+        data: choice of ``data=`` that reads the first file, or None.
+        command: example that uses the data; "{0}" and "{1}" stand for the first two files.
+        unconfirmed: names of entries for which no public page was found.
+        files: files of the data set.
     """
 
     title: str
@@ -59,7 +59,7 @@ class Dataset:
 
     @property
     def size(self) -> int | None:
-        """Bytes of all files that have one stated, None if the first has none."""
+        """Sum of the published sizes [bytes], None if the first file has none."""
         sizes = [file.size or 0 for file in self.files]
         return sum(sizes) if self.files[0].size is not None else None
 
@@ -69,11 +69,11 @@ class DatasetCache:
     """The folder of downloaded data sets.
 
     Attributes:
-        folder: files lie in ``folder/<data set>/``.
+        folder: folder of all data sets; files lie in ``folder/<data set>/``.
         mirror: address to take files from instead of the published one, or None.
-        offline: whether only files that are there may be used.
-        attempts: of a broken connection, in a row.
-        wait: seconds before the second of them.
+        offline: True if nothing may be downloaded.
+        attempts: number of attempts in a row without a new byte before giving up.
+        wait: time before the second attempt [s].
 
     Raises:
         ConfigError: the mirror is no http(s) address, or ``attempts`` is below 1.
@@ -92,26 +92,26 @@ class DatasetCache:
             raise ConfigError(f"attempts must be at least 1, got {self.attempts}")
 
     def path(self, name: str, file: RemoteFile) -> Path:
-        """Where a file of the data set ``name`` belongs."""
+        """Path of a file of the data set ``name``."""
         return self.folder / name / file.name
 
     def fetch(self, name: str, dataset: Dataset) -> list[Path]:
-        """Every file of a data set, each checked; those that are there are not fetched again.
+        """Paths of all files of a data set, each checked; present files are not fetched again.
 
         Raises:
-            DownloadError: a file cannot be had, or has another checksum than published or
-                recorded; nothing bears its name then.
+            DownloadError: a file cannot be fetched, or its checksum is not the published or
+                recorded one; no file has its name then.
         """
         return [self._fetch_file(name, file) for file in dataset.files]
 
     def state(self, name: str, dataset: Dataset) -> str:
-        """Whether the data set is there: yes, no, or the share that has arrived."""
+        """State of a data set in words: "yes", "no", or the fraction that has arrived."""
         paths = [self.path(name, file) for file in dataset.files]
         if all(path.is_file() for path in paths):
             return "yes"
         arrived = sum(
-            there.stat().st_size for path in paths for there in (path, _partial(path))
-            if there.is_file()
+            part.stat().st_size for path in paths for part in (path, _partial(path))
+            if part.is_file()
         )  # fmt: skip
         if not arrived:
             return "no"
@@ -119,27 +119,27 @@ class DatasetCache:
 
     def _fetch_file(self, name: str, file: RemoteFile) -> Path:
         path = self.path(name, file)
-        known = self._known_hash(name, file)
+        expected = self._expected_hash(name, file)
         if path.is_file():
-            found = _hash_like(path, known)
-            if known is None:
-                self._record(name, file, found)
-            if known in (None, found):
-                log.info("%s is there already, with checksum %s", path, found)
+            actual = _hash_like(path, expected)
+            if expected is None:
+                self._record(name, file, actual)
+            if expected in (None, actual):
+                log.info("%s is there already, with checksum %s", path, actual)
                 return path
-            self._set_aside(name, file, f"checksum must be {known}, got {found}")
+            self._set_aside(name, file, f"checksum must be {expected}, got {actual}")
         elif self.offline:
             raise DownloadError(
                 f"{path}: there is no such file, and offline=true forbids to fetch it; put it "
                 f"there, or go without offline=true ({file.url})"
             )
-        self._download(name, file, known)
-        if known is None:
+        self._download(name, file, expected)
+        if expected is None:
             self._record(name, file, _hash_like(path, None))
         return path
 
     def _set_aside(self, name: str, file: RemoteFile, reason: str) -> None:
-        """Make room for a better copy, unless none can be had."""
+        """Rename a damaged file before another download; refuse it if offline."""
         path = self.path(name, file)
         if self.offline:
             raise DownloadError(
@@ -150,20 +150,20 @@ class DatasetCache:
         path.replace(aside)
         log.warning("%s: %s; it is now %s, and is fetched again", path, reason, aside)
 
-    def _download(self, name: str, file: RemoteFile, known: str | None) -> None:
+    def _download(self, name: str, file: RemoteFile, expected: str | None) -> None:
         with needs_extra("download", "downloading"):
             import pooch
 
         path = self.path(name, file)
         url = file.url if self.mirror is None else f"{self.mirror.rstrip('/')}/{file.name}"
         downloader = ResumingDownloader(
-            _partial(path), checked=known is not None, attempts=self.attempts, wait=self.wait
+            _partial(path), checked=expected is not None, attempts=self.attempts, wait=self.wait
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         pooch.get_logger().setLevel("WARNING")  # it would ask users to edit their code
         try:
             pooch.retrieve(
-                url, known_hash=known, fname=path.name, path=path.parent, downloader=downloader
+                url, known_hash=expected, fname=path.name, path=path.parent, downloader=downloader
             )
         except ValueError as error:
             raise DownloadError(
@@ -177,8 +177,8 @@ class DatasetCache:
                 stray.unlink(missing_ok=True)
         log.info("%s: %d bytes", path, path.stat().st_size)
 
-    def _known_hash(self, name: str, file: RemoteFile) -> str | None:
-        """The checksum, as published or else as recorded, with its algorithm in front."""
+    def _expected_hash(self, name: str, file: RemoteFile) -> str | None:
+        """The published or else the recorded checksum, with its algorithm in front."""
         if file.md5 is not None:
             return f"md5:{file.md5}"
         recorded = self._recorded().get(f"{name}/{file.name}")
@@ -195,7 +195,7 @@ class DatasetCache:
         log.info("no checksum is published: %s is recorded in %s", checksum, path)
 
     def _about(self, name: str, file: RemoteFile) -> str:
-        """Where the expected checksum comes from, and so what to do."""
+        """Origin of the expected checksum, and the remedy."""
         if file.md5 is not None:
             return "The checksum is the published one: try again, or take another mirror"
         return (
@@ -208,8 +208,8 @@ def _partial(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def _hash_like(path: Path, known: str | None) -> str:
-    """Checksum of a file by the algorithm of ``known``, SHA-256 for None."""
-    algorithm = "sha256" if known is None else known.partition(":")[0]
+def _hash_like(path: Path, checksum: str | None) -> str:
+    """Checksum of a file by the algorithm of another one, SHA-256 for None."""
+    algorithm = "sha256" if checksum is None else checksum.partition(":")[0]
     with open(path, "rb") as stream:
         return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"

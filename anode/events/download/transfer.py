@@ -1,4 +1,4 @@
-"""How does a large file arrive whole over a connection that breaks?"""
+"""Download of a large file over a connection that breaks: resumed where it stopped."""
 
 import contextlib
 import fcntl
@@ -28,7 +28,7 @@ CHUNK = 1 << 18
 TIMEOUT = (20.0, 60.0)
 """Seconds to wait for a connection, and for the next byte."""
 
-# Worth another attempt: the server is busy or a gateway in front of it fails.
+# Answers worth another attempt: the server is busy or a gateway in front of it fails.
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 # Zenodo refuses requests without a name; a compressed answer could not be continued.
 _HEADERS = {"User-Agent": f"anode/{__version__}", "Accept-Encoding": "identity"}
@@ -39,12 +39,12 @@ class Interrupted(Exception):
 
 
 class _Origin(NamedTuple):
-    """Which bytes a partial file is the beginning of.
+    """The published file that a partial file is the beginning of.
 
     Attributes:
-        url: where it comes from.
+        url: address of the file.
         validator: strong ETag or Last-Modified of the answer; None if it had neither.
-        total: bytes of the whole file; None where the server does not say.
+        total: size of the whole file [bytes]; None if the server does not say.
     """
 
     url: str
@@ -63,10 +63,10 @@ class ResumingDownloader:
     continued.
 
     Attributes:
-        partial: the growing file; a note beside it, ``<partial>.json``, says whose beginning.
-        checked: whether the caller knows the checksum.
-        attempts: in a row without a new byte, before giving up.
-        wait: seconds before the second attempt; doubles each time, up to a minute.
+        partial: growing file; a note beside it, ``<partial>.json``, holds its origin.
+        checked: True if the caller knows the checksum.
+        attempts: number of attempts in a row without a new byte before giving up.
+        wait: time before the second attempt [s]; doubles each time, up to a minute.
 
     Raises, when called:
         DownloadError: no network, an address that does not exist, no room, or another process
@@ -112,32 +112,32 @@ class ResumingDownloader:
         return self.partial.with_name(self.partial.name + ".json")
 
     def _continue(self, url: str, file: FileIO) -> None:
-        """One request: what is missing, or everything."""
-        known = self._read_note()
-        have = _length(file) if self._may_continue(known, url) else 0
-        if known is not None and have and have == known.total:
+        """One request, for the missing bytes or for the whole file."""
+        origin = self._read_note()
+        have = _length(file) if self._may_continue(origin, url) else 0
+        if origin is not None and have and have == origin.total:
             return
         headers = dict(_HEADERS)
-        if have and known is not None:
+        if have and origin is not None:
             headers["Range"] = f"bytes={have}-"
-            if known.validator is not None:
-                headers["If-Range"] = known.validator
+            if origin.validator is not None:
+                headers["If-Range"] = origin.validator
         try:
             with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-                self._receive(answer, url, file, have, known)
+                self._receive(answer, url, file, have, origin)
         except requests.exceptions.InvalidURL as error:
             raise DownloadError(f"cannot fetch {url}: it is no address ({error})") from None
         except requests.RequestException as error:
             raise Interrupted(_reason(error)) from None
 
     def _receive(
-        self, answer: requests.Response, url: str, file: FileIO, have: int, known: _Origin | None
+        self, answer: requests.Response, url: str, file: FileIO, have: int, origin: _Origin | None
     ) -> None:
-        """Append the body, or replace what is there if the server sends the whole."""
+        """Append the body, or replace the partial file if the server sends the whole."""
         if answer.status_code in PASSING:
             raise Interrupted(f"the server answers {answer.status_code} {answer.reason}")
         continued = answer.status_code == 206
-        if answer.status_code == 416 or (continued and not _follows(answer, have, known)):
+        if answer.status_code == 416 or (continued and not _follows(answer, have, origin)):
             file.truncate(0)
             raise Interrupted("the server has another file now, starting again")
         if answer.status_code not in (200, 206):
@@ -179,24 +179,24 @@ class ResumingDownloader:
         except (OSError, ValueError, TypeError):
             return None
 
-    def _may_continue(self, known: _Origin | None, url: str) -> bool:
-        if known is None or known.url != url:
+    def _may_continue(self, origin: _Origin | None, url: str) -> bool:
+        if origin is None or origin.url != url:
             return False
-        return known.validator is not None or (self.checked and known.total is not None)
+        return origin.validator is not None or (self.checked and origin.total is not None)
 
 
-def _follows(answer: requests.Response, have: int, known: _Origin | None) -> bool:
-    """Whether a 206 starts at the byte asked for and belongs to a file of the same length."""
+def _follows(answer: requests.Response, have: int, origin: _Origin | None) -> bool:
+    """True if a 206 starts at the byte asked for and belongs to a file of the same length."""
     range_, _, total = (
         answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
     )
-    if range_.partition("-")[0] != str(have) or known is None:
+    if range_.partition("-")[0] != str(have) or origin is None:
         return False
-    return known.total is None or total in ("*", str(known.total))
+    return origin.total is None or total in ("*", str(origin.total))
 
 
 def _validator(answer: requests.Response) -> str | None:
-    """What ``If-Range`` may hold: an ETag, unless it is a weak one, or a date."""
+    """Value for ``If-Range``: a strong ETag, or a date."""
     etag = answer.headers.get("ETag")
     if etag is not None and not etag.startswith("W/"):
         return etag
@@ -216,7 +216,7 @@ def _check_room(path: Path, n_bytes: int) -> None:
 def _locked(path: Path) -> Iterator[FileIO]:
     """The partial file, open to be continued, for one process at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without a buffer: what a full disk refuses must not be tried again on closing.
+    # Without a buffer: bytes that a full disk refuses must not be written again on closing.
     with open(path, "ab", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -240,7 +240,7 @@ def _length(file: FileIO) -> int:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost cause, which says what happened, without the layers around it."""
+    """Message of the innermost cause."""
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner

@@ -1,4 +1,4 @@
-"""What does a detector like CMS see of a collision?
+"""Simulation of a detector like CMS: particles of a collision become detector objects.
 
 An energy-flow simulation with the numbers of the CMS card of Delphes (J. de Favereau et al.,
 JHEP 02 (2014) 057, arXiv:1307.6346; delphes_card_CMS.tcl), which made the LHC Olympics events:
@@ -7,7 +7,7 @@ and electrons deposit in ECAL cells, hadrons in HCAL cells; a cell whose energy 
 its tracks significantly adds a neutral object, another one pulls its tracks towards the combined
 measurement. Objects are massless. Neutrinos and other invisible particles leave nothing.
 
-Left out, because no quantity here depends on it: isolation and identification.
+Isolation and identification are left out, because no quantity here depends on them.
 """
 
 import math
@@ -29,10 +29,10 @@ with needs_extra("generate", "simulating the detector"):
     from numba import njit
 
 ETA_MAX = 5.0
-"""Objects are kept within this |pseudorapidity|, the reach of the calorimeters."""
+"""Largest |pseudorapidity| of objects, the reach of the calorimeters."""
 
 TRACKER_ETA_MAX = 2.5
-"""Tracks must start and leave the tracker within this |pseudorapidity|. The second condition
+"""Largest |pseudorapidity| at which tracks start and leave the tracker. The second condition
 removes most particles that curl up in the field, as the spectrum of the R&D events requires."""
 
 FIELD, RADIUS, HALF_LENGTH = 3.8, 1.29, 3.0
@@ -40,7 +40,7 @@ FIELD, RADIUS, HALF_LENGTH = 3.8, 1.29, 3.0
 
 ECAL, HCAL = 0, 1
 _ECAL_FINE_REACH = 3.0
-"""Beyond it the forward calorimeter measures all energy, in the cells of the HCAL."""
+"""|Pseudorapidity| above which the forward calorimeter measures all energy, in HCAL cells."""
 _ECAL_STEP = 0.0174
 _ECAL_PHI_CELLS = 360
 _MIN_ENERGY = (0.5, 1.0)
@@ -57,14 +57,14 @@ _HCAL_EDGES = np.concatenate(
 _KEY_STRIDE = 1000
 """Cell key = eta index * stride + phi index; phi indices stay below 360."""
 _FINE_OFFSET = 1000
-"""Eta indices from here on are fine ECAL cells, those below HCAL cells."""
+"""First eta index of the fine ECAL cells; smaller ones are HCAL cells."""
 
 
 def energy_flow(particles: Particles, rng: np.random.Generator) -> DetectorObjects:
     """Detector objects of each event, drawn from ``rng`` event by event.
 
-    The numbers drawn for an event depend on the events before it, never on how events are put
-    together in batches.
+    The numbers drawn for an event depend on the events before it, not on the division into
+    batches.
     """
     offsets, pt, eta, phi = _all_events(
         particles.offsets,
@@ -142,7 +142,7 @@ def _measure_cells(  # type: ignore[no-untyped-def]
     n = energy.size
     keys, members, n_hits = np.empty(n, np.int64), np.empty(n, np.int64), 0
     for i in range(n):
-        if abs(cell_eta[i]) >= ETA_MAX or _deposited_share(calorimeter, kind[i]) == 0:
+        if abs(cell_eta[i]) >= ETA_MAX or _deposited_fraction(calorimeter, kind[i]) == 0:
             continue
         keys[n_hits] = _cell_key(calorimeter, cell_eta[i], cell_phi[i])
         members[n_hits] = i
@@ -156,7 +156,7 @@ def _measure_cells(  # type: ignore[no-untyped-def]
         stop, deposit, track_energy, track_variance = start, 0.0, 0.0, 0.0
         while stop < n_hits and keys[order[stop]] == key:
             i = members[order[stop]]
-            deposit += energy[i] * _deposited_share(calorimeter, kind[i])
+            deposit += energy[i] * _deposited_fraction(calorimeter, kind[i])
             if track_pt[i] > 0:
                 momentum = track_pt[i] * math.cosh(eta[i])
                 track_energy += momentum
@@ -192,7 +192,7 @@ def _measure_cells(  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _calorimeter_entry(pt, eta, phi, charge):  # type: ignore[no-untyped-def]
-    """(eta, phi) at which a charged particle from the origin leaves the tracking volume.
+    """(eta, phi) where a charged particle from the origin leaves the tracking volume.
 
     It moves on a helix of radius rho = pt / (0.3 B) [GeV, T, m]; after the transverse arc s it is
     at r = 2 rho sin(s / 2 rho), z = s sinh(eta), turned by s / 2 rho against its charge.
@@ -210,8 +210,8 @@ def _calorimeter_entry(pt, eta, phi, charge):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _deposited_share(calorimeter, kind):  # type: ignore[no-untyped-def]
-    """Share of a particle's energy that it leaves in one calorimeter."""
+def _deposited_fraction(calorimeter, kind):  # type: ignore[no-untyped-def]
+    """Fraction of a particle's energy that it deposits in one calorimeter."""
     if kind in (INVISIBLE, MUON):
         return 0.0
     in_ecal = 1.0 if kind in (ELECTRON, PHOTON) else 0.0

@@ -1,4 +1,4 @@
-"""How are collision events made with Pythia, and which particles does each contain?
+"""Collision events made with Pythia, and the particles of each.
 
 A process is a name, a label and the Pythia settings that define it. ``ParticleSource`` runs one
 process and gives its final-state particles in batches of flat arrays. The event record crosses
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from anode.errors import ConfigError, needs_extra
 
 MAX_PYTHIA_SEED = 900_000_000
-"""Largest value Pythia takes for Random:seed."""
+"""Largest value of Pythia's Random:seed."""
 
 INVISIBLE, CHARGED_HADRON, ELECTRON, MUON, PHOTON, NEUTRAL_HADRON, NEUTRAL_STRANGE = range(7)
 """Particle kinds, as far as a detector tells them apart; the last are K0_S and Lambda.
@@ -44,8 +44,8 @@ class Process:
     """A named physics process.
 
     Attributes:
-        name: names the random streams and the chunk files.
-        label: 0 background, 1 signal.
+        name: name of the process, of its random streams and of its chunk files.
+        label: class, 0 background, 1 signal.
         settings: Pythia settings, one ``key = value`` each, in the order they are read.
     """
 
@@ -64,6 +64,9 @@ class BackgroundConfig:
             been made with this cut; a sample complete above the trigger of 1200 GeV needs 900 or
             less, since initial-state radiation and resolution lift events over it. There is no
             cut on the partons' invariant mass, which would shape m_jj.
+
+    Raises:
+        ConfigError: it is not between 0 and the beam energy.
     """
 
     pt_hat_min: float
@@ -82,9 +85,13 @@ class SignalConfig:
 
     Attributes:
         resonance_mass: mass of the W' [GeV].
-        resonance_width: its width [GeV]; masses are kept within 0.8 and 1.2 times the nominal.
+        resonance_width: width of the W' [GeV]; masses are kept within 0.8 and 1.2 times the
+            nominal.
         heavy_mass: mass of X [GeV].
         light_mass: mass of Y [GeV].
+
+    Raises:
+        ConfigError: the decay is not possible, or a mass or width is not positive.
     """
 
     resonance_mass: float
@@ -149,8 +156,8 @@ class Particles(NamedTuple):
     """Final-state particles of N events in flat arrays; event i owns offsets[i]:offsets[i + 1].
 
     Attributes:
-        offsets: (N + 1,) int64.
-        px, py, pz, energy: (P,) float64 [GeV].
+        offsets: (N + 1,) int64 first particle of each event, and P.
+        px, py, pz, energy: (P,) float64 momenta and energies [GeV].
         kind: (P,) int8, one of the kinds of this module.
         charge: (P,) int8, sign of the electric charge.
     """
@@ -165,7 +172,7 @@ class Particles(NamedTuple):
 
     @property
     def n_events(self) -> int:
-        """N. There is no ``__len__``, which a NamedTuple's own methods rely on."""
+        """N. There is no ``__len__``: a NamedTuple needs its own."""
         return len(self.offsets) - 1
 
 
@@ -173,8 +180,8 @@ class ParticleSource:
     """One running Pythia.
 
     Args:
-        process: what to generate.
-        seed: any non-negative integer; it is mapped to Pythia's range of 1 to 900,000,000.
+        process: process to generate.
+        seed: non-negative integer, mapped to Pythia's range of 1 to 900,000,000.
 
     Raises:
         ConfigError: Pythia is not installed, does not know a setting, or cannot be initialised.
@@ -185,7 +192,7 @@ class ParticleSource:
         self._table: dict[int, tuple[int, int]] = {}
 
     def batch(self, n_events: int) -> Particles:
-        """Generate ``n_events`` events; the few that Pythia gives up on are left out."""
+        """Generate ``n_events`` events; the few that Pythia aborts are left out."""
         import awkward as ak
 
         events = self._pythia.nextBatch(n_events)
@@ -204,7 +211,7 @@ class ParticleSource:
         )
 
     def _classify(self, ids: NDArray[np.int32]) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """Kind and sign of charge of each particle, by Pythia's own particle table."""
+        """Kind and sign of charge of each particle, from Pythia's particle table."""
         distinct, inverse = np.unique(ids, return_inverse=True)
         rows = [self._kind_and_charge(int(identity)) for identity in distinct]
         table = np.array(rows, dtype=np.int8).reshape(-1, 2)

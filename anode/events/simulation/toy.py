@@ -1,4 +1,4 @@
-"""Is a density ratio right? Events whose densities, ratio and curve are known in closed form."""
+"""Toy events with densities, likelihood ratio and ROC curve in closed form."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,14 +30,13 @@ class Toy:
     Masses in GeV; features are pure numbers.
 
     Attributes:
-        low: lower end of the mass range [GeV].
-        high: upper end [GeV].
+        low, high: ends of the mass range [GeV].
         decay: decay length of the background spectrum [GeV].
         resonance: mass of the signal [GeV].
         width: Gaussian width of the signal [GeV].
         drift: (4,) change of the mean of every feature per TeV.
         shift: (4,) signal mean minus background mean.
-        correlation: of every pair of features.
+        correlation: correlation of every pair of features.
 
     Raises:
         ConfigError: a range, width or correlation is impossible.
@@ -79,7 +78,11 @@ class Toy:
     def sample(
         self, n_background: int, n_signal: int, rng: np.random.Generator, *, id_offset: int = 0
     ) -> EventTable:
-        """Draw labelled events, background and signal mixed, ids counted from ``id_offset``."""
+        """Draw labelled events, background and signal mixed, ids counted from ``id_offset``.
+
+        Raises:
+            ConfigError: a number of events is negative.
+        """
         if min(n_background, n_signal) < 0:
             raise ConfigError(f"toy: counts must be >= 0, got {n_background} and {n_signal}")
         n = n_background + n_signal
@@ -113,13 +116,13 @@ class Toy:
         return (np.asarray(mass)[:, None] - self.resonance) / 1000.0 * np.array(self.drift)
 
     def log_mass_background(self, mass: np.ndarray) -> np.ndarray:
-        """log p_bg(m) [1/GeV]: (N,) -> (N,)."""
+        """log p_bg(m) [1/GeV]: (N,) masses [GeV] -> (N,)."""
         mass = self._checked(mass)
         norm = np.log(self.decay) + np.log(-np.expm1(-self._range / self.decay))
         return -(mass - self.low) / self.decay - norm
 
     def log_mass_signal(self, mass: np.ndarray) -> np.ndarray:
-        """log p_sig(m) [1/GeV]: (N,) -> (N,)."""
+        """log p_sig(m) [1/GeV]: (N,) masses [GeV] -> (N,)."""
         z = (self._checked(mass) - self.resonance) / self.width
         ends = (np.array([self.low, self.high]) - self.resonance) / self.width
         # log(1 - both tails), each from its own small side.
@@ -150,8 +153,10 @@ class Toy:
             odds = np.log(np.float64(n_signal)) - np.log(np.float64(n_background))
         return odds + self.log_mass_signal(mass) - self.log_mass_background(mass)
 
-    def signal_share(self, mass: np.ndarray, n_signal: float, n_background: float) -> np.ndarray:
-        """f(m), the share of signal among the events at mass m: (N,) -> (N,)."""
+    def signal_fraction(
+        self, mass: np.ndarray, n_signal: float, n_background: float
+    ) -> np.ndarray:
+        """f(m), the fraction of signal among the events at mass m: (N,) -> (N,)."""
         return expit(self.log_odds(mass, n_signal, n_background))
 
     def log_ratio(
@@ -159,13 +164,13 @@ class Toy:
     ) -> np.ndarray:
         """log R = log [p_data(x|m) / p_bg(x|m)] = log [1 - f(m) + f(m) exp l(x, m)].
 
-        What ANODE's score must converge to (arXiv:2001.04990).
+        The limit of ANODE's score (arXiv:2001.04990).
 
         Args:
-            features: (N, 4).
-            mass: (N,) [GeV].
+            features: (N, 4) features.
+            mass: (N,) masses [GeV].
             n_signal: S, signal events of the data in the whole mass range.
-            n_background: B, background events likewise.
+            n_background: B, background events of the data in the whole mass range.
 
         Returns:
             (N,) log R.
@@ -187,9 +192,9 @@ class Toy:
     def optimal_tpr(self, fpr: np.ndarray) -> np.ndarray:
         """Phi(Phi^-1(FPR) + d): the best TPR that a score of x given m can have.
 
-        Reached by l(x, m), at every mass. R(x|m) orders the events of one mass as l does, but
-        those of different masses also by f(m): it knows where the resonance is, and in a wide
-        signal region comes out above this curve. What it reaches is ``ratio_curve``.
+        l(x, m) has it at every mass. R(x|m) orders the events of one mass as l does, but those of
+        different masses also by f(m), which contains the mass of the resonance: in a wide signal
+        region its curve, ``ratio_curve``, lies above this one.
         """
         return ndtr(ndtri(np.asarray(fpr, dtype=np.float64)) + self.separation)
 
@@ -204,16 +209,16 @@ class Toy:
         n_background: float,
         window: tuple[float, float],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """TPR and FPR of the cuts log R > t in a mass window: what a perfect ANODE reaches.
+        """TPR and FPR of the cuts log R > t in a mass window: the curve of a perfect ANODE.
 
         At mass m the cut is l > log(1 + (e^t - 1) / f(m)), whose probabilities are normal; they
         are averaged over the two mass spectra of the window (midpoint rule, 4000 points).
 
         Args:
             log_thresholds: (K,) cuts t.
-            n_signal: as ``log_ratio``.
-            n_background: as ``log_ratio``.
-            window: (low, high) of the signal region [GeV], inside the toy's range.
+            n_signal: S, as in ``log_ratio``.
+            n_background: B, as in ``log_ratio``.
+            window: bounds (low, high) of the signal region [GeV], inside the toy's range.
 
         Returns:
             (K,) TPR and (K,) FPR.
@@ -221,7 +226,7 @@ class Toy:
         edges = np.linspace(*window, 4001)
         mass = (edges[1:] + edges[:-1]) / 2
         # Where there is no signal R is 1, so the cut is +inf or -inf (0 at t = 0), never 0/0.
-        f = np.maximum(self.signal_share(mass, n_signal, n_background), 1e-300)
+        f = np.maximum(self.signal_fraction(mass, n_signal, n_background), 1e-300)
         with np.errstate(divide="ignore", over="ignore"):
             inside = 1 + np.expm1(np.asarray(log_thresholds))[:, None] / f
             cut = np.log(np.maximum(inside, 0.0))

@@ -1,4 +1,4 @@
-"""How are generated events stored: small, self-describing, and in layouts that others read?"""
+"""Files of generated events: features in the bundled layout, particles in that of the R&D file."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,16 +23,16 @@ TAU_BITS = 12
 _CHUNK_ROWS = 50_000
 _RAW_CHUNK_ROWS = 100
 RAW_SLOTS = 700
-"""Particles of a raw event, as in the LHC Olympics files."""
+"""Largest number of particles of a raw event, as in the LHC Olympics files."""
 
 
 class RawEvents(NamedTuple):
     """Particles of N events, hardest first; event i owns rows offsets[i]:offsets[i + 1].
 
     Attributes:
-        offsets: (N + 1,) int64.
+        offsets: (N + 1,) int64 first particle of each event, and M.
         particles: (M, 3) float32, pT [GeV], eta, phi.
-        label: 1 signal, 0 background, for all N.
+        label: class of all N events, 1 signal, 0 background.
     """
 
     offsets: NDArray[np.int64]
@@ -40,7 +40,7 @@ class RawEvents(NamedTuple):
     label: int
 
     def padded(self) -> NDArray[np.float32]:
-        """(N, 2101): 700 x (pT, eta, phi), zero padded, and the label; softer ones are cut."""
+        """(N, 2101): the hardest 700 x (pT, eta, phi), zero padded, and the label."""
         rows = np.zeros((len(self.offsets) - 1, RAW_SLOTS, 3), dtype=np.float32)
         for row, start, stop in zip(rows, self.offsets[:-1], self.offsets[1:], strict=True):
             owned = self.particles[start:stop][:RAW_SLOTS]
@@ -50,9 +50,12 @@ class RawEvents(NamedTuple):
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-    """Round to the nearest float32 whose mantissa has ``bits`` bits; ties to the even one.
+    """Round, in any shape, to the nearest float32 with ``bits`` mantissa bits; ties to even.
 
     |result / value - 1| <= 2^-(bits + 1). The dropped bits are zero, so that they compress.
+
+    Raises:
+        DataError: not 1 to 23 bits.
 
     Example:
         >>> round_mantissa(np.float32([1000.03, 0.0, -3.0]), 8)
@@ -84,11 +87,11 @@ def write_bundled(
     versions of HDF5.
 
     Args:
-        path: the file.
-        event_id: (N,) unique.
-        values: (N, 14) in the order of ``RAW_COLUMNS``.
-        label: (N,) 1 signal, 0 background.
-        attributes: of the file; ``format_version`` and the mantissa bits are added.
+        path: file to write.
+        event_id: (N,) unique ids.
+        values: (N, 14) features in the order of ``RAW_COLUMNS``.
+        label: (N,) class, 1 signal, 0 background.
+        attributes: attributes of the file; ``format_version`` and the mantissa bits are added.
     """
     columns: dict[str, np.ndarray] = {"event_id": event_id}
     for index, name in enumerate(RAW_COLUMNS):
@@ -158,7 +161,7 @@ _INDEX = {"kind": b"integer"}
 
 
 def set_attributes(item: h5py.HLObject, attributes: Mapping[str, bytes]) -> None:
-    """Attributes as PyTables writes them."""
+    """Set attributes as PyTables writes them."""
     for name, value in attributes.items():
         # PyTables takes fixed-length UTF-8 for str, and anything else for bytes.
         kind = h5py.string_dtype("utf-8", max(len(value), 1))

@@ -1,15 +1,15 @@
-"""In which layouts are features of raw events written, each readable by others?
+"""Files of features of raw events, in three layouts.
 
 ``anode``
-    one HDF5 dataset a column at the root, ``event_id`` and ``label`` among them: what
-    ``read_bundled`` reads, with further columns beside the 14 of the LHC Olympics.
+    one HDF5 dataset for each column at the root, ``event_id`` and ``label`` among them, and
+    further columns beside the 14 of the LHC Olympics; read by ``read_bundled``.
 ``lhco``
     the 14 published columns and the label as a pandas data frame in fixed format; its index is
-    the event's row in the raw file. What ``read_lhco_features``, pandas and PyTables read.
+    the event's row in the raw file. Read by ``read_lhco_features``, pandas and PyTables.
 ``jsonl``
-    one JSON object a line, for language models and scripts.
+    one JSON object per line, for language models and scripts.
 
-Rows come in parts of any size and are put together anew, so that equal events give equal bytes.
+Rows come in parts of any size and are joined anew, so that equal events give equal bytes.
 """
 
 import json
@@ -41,11 +41,11 @@ def write_features(
     """Write features atomically, a part at a time.
 
     Args:
-        path: the file.
-        parts: at least one, together ``n_rows`` events, all with the same columns.
-        n_rows: events.
+        path: file to write.
+        parts: columns of ``n_rows`` events in one part or more, all with the same columns.
+        n_rows: number of events.
         layout: one of ``LAYOUTS``.
-        attributes: what the file says of itself, where its layout can.
+        attributes: attributes of the file, if its layout has any.
     """
     with atomic_path(path) as temporary:
         LAYOUTS[layout](temporary, _rebatched(parts), n_rows, attributes)
@@ -115,9 +115,9 @@ def _write_lhco(
         file.attrs.update(attributes)
 
 
-def _create(place: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+def _create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     chunks = (min(_CHUNK_ROWS, shape[0]), *shape[1:])
-    place.create_dataset(
+    group.create_dataset(
         name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True
     )
 

@@ -19,7 +19,7 @@ from anode.events.formats import source_of_file
 from anode.events.table import EventTable, concatenate
 from anode.events.writers.bundled import FORMAT_VERSION, MOMENTUM_BITS, TAU_BITS
 from anode.io import read_json, sha256_file, write_json, write_text
-from anode.pipeline.datasets.chunks import Sample, package_versions
+from anode.pipeline.datasets.chunks import ProcessSample, package_versions
 from anode.reporting.common.style import save_figure
 from anode.reporting.dataset.generated_card import card_text
 from anode.reporting.dataset.overlay_figure import Overlay, overlay_figure
@@ -78,7 +78,7 @@ class Comparison(NamedTuple):
         }
 
 
-def write_card(path: Path, samples: list[Sample], *, reference: str | None) -> None:
+def write_card(path: Path, samples: list[ProcessSample], *, reference: str | None) -> None:
     """Write ``README.md``, ``card.json`` and ``figures/`` beside a generated file.
 
     A card that already describes these very bytes, and may hold a comparison, is left alone when
@@ -193,7 +193,7 @@ def _overlays(comparison: Comparison) -> list[Overlay]:
 
 
 def _facts(
-    path: Path, digest: str, samples: list[Sample], comparisons: list[Comparison]
+    path: Path, digest: str, samples: list[ProcessSample], comparisons: list[Comparison]
 ) -> GeneratedData:
     """Everything that the card says; no path but the file's own name."""
     everything = comparisons[-1]
@@ -215,7 +215,7 @@ def _facts(
     )
 
 
-def _sample(sample: Sample, masses: dict[str, np.ndarray]) -> GeneratedSample:
+def _sample(sample: ProcessSample, masses: dict[str, np.ndarray]) -> GeneratedSample:
     process = sample.recipe.process
     mass = masses[process.name]
     shares = np.histogram(mass, MASS_SHARES)[0] / len(mass)

@@ -1,8 +1,8 @@
-"""How are events generated on many cores, across interruptions, and always the same ones?
+"""Generation of events in chunks: on many cores, resumed after interruptions, reproducible.
 
 Work is cut into chunks of a fixed number of *generated* events. A chunk depends on its process,
 the seed and its own number only, and is saved as soon as it is done: the result is the same for
-any number of workers, and a second start continues behind the chunks that are there.
+any number of workers, and a second start continues behind the finished chunks.
 """
 
 import itertools
@@ -34,14 +34,14 @@ BATCH_SIZE = 500
 
 
 class Recipe(NamedTuple):
-    """What every chunk of one process shares.
+    """Settings of all chunks of one process.
 
     Attributes:
-        process: what to generate.
-        seed: root of every random number.
-        chunk_size: generated events in a chunk.
+        process: process to generate.
+        seed: root seed.
+        chunk_size: number of generated events in a chunk.
         trigger_pt: lowest transverse momentum of the leading jet [GeV].
-        raw: also keep each accepted event's particles.
+        raw: True to keep each accepted event's particles.
     """
 
     process: Process
@@ -62,22 +62,28 @@ class Recipe(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """One piece of work, small enough to send to another process."""
+    """One chunk to generate; small enough to send to another process.
+
+    Attributes:
+        recipe: settings.
+        number: number of the chunk, from 0.
+        path: file of the chunk.
+    """
 
     recipe: Recipe
     number: int
     path: Path
 
 
-class Sample(NamedTuple):
+class ProcessSample(NamedTuple):
     """The accepted events of one process.
 
     Attributes:
-        recipe: what was generated.
+        recipe: settings.
         values: (N, 14) float32 features in the order of ``RAW_COLUMNS``.
-        n_generated: events generated in the chunks these came from.
-        n_accepted: of those, events that passed the trigger; the last ones may have been cut.
-        paths: the chunk files, in order.
+        n_generated: number of events generated in these chunks.
+        n_accepted: number of them that passed the trigger, N or more.
+        paths: files of the chunks, in order.
     """
 
     recipe: Recipe
@@ -90,7 +96,7 @@ class Sample(NamedTuple):
         """The particles of the same events, chunk by chunk.
 
         Raises:
-            KeyError: the recipe did not ask for them.
+            KeyError: the particles were not kept.
         """
         left = len(self.values)
         for path in self.paths:
@@ -107,25 +113,25 @@ def package_versions() -> dict[str, str]:
 
 
 def generate_samples(
-    wanted: Sequence[tuple[Recipe, int]], *, work: Path, cluster: ClusterConfig, n_jobs: int
-) -> list[Sample]:
+    requests: Sequence[tuple[Recipe, int]], *, work: Path, cluster: ClusterConfig, n_jobs: int
+) -> list[ProcessSample]:
     """Generate until the asked number of events is accepted, one recipe after the other.
 
     Args:
-        wanted: recipes and their numbers of events, at least 1 each.
+        requests: recipes and their numbers of events, at least 1 each.
         work: folder for finished chunks. Each recipe has its own folder below it, so that chunks
             of other settings, seeds or package versions are neither used nor touched.
-        cluster: where the chunks are generated.
-        n_jobs: processes; 1 stays in the caller's.
+        cluster: workers that generate the chunks.
+        n_jobs: number of processes; with 1 the caller's own is used.
     """
     with open_workers(cluster, n_jobs=n_jobs) as workers:
-        return [_generate_sample(recipe, n, work.resolve(), workers) for recipe, n in wanted]
+        return [_generate_sample(recipe, n, work.resolve(), workers) for recipe, n in requests]
 
 
 def run_chunk(chunk: Chunk) -> int:
     """Generate one chunk, save it, and return how many of its events were accepted.
 
-    A chunk that is there already is left as it is.
+    A finished chunk is left as it is.
     """
     if chunk.path.exists():
         with open_hdf5(chunk.path) as file:
@@ -165,8 +171,8 @@ def hardest_objects(
     return events
 
 
-def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers) -> Sample:
-    """Run chunks 0, 1, ... until the first ones hold ``n_events``, and read just those."""
+def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers) -> ProcessSample:
+    """Run chunks 0, 1, ... until the first ones hold ``n_events``, and read only those."""
     folder = work / f"{recipe.process.name}_{recipe.fingerprint()}"
 
     def path(number: int) -> Path:
@@ -192,11 +198,11 @@ def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers
     return _read_sample(recipe, [path(number) for number in range(needed)], n_events)
 
 
-def _read_sample(recipe: Recipe, paths: list[Path], n_events: int) -> Sample:
+def _read_sample(recipe: Recipe, paths: list[Path], n_events: int) -> ProcessSample:
     values, n_generated = [], 0
     for path in paths:
         with open_hdf5(path) as file:
             values.append(file["values"][:])
             n_generated += int(file.attrs["n_generated"])
     accepted = np.concatenate(values)
-    return Sample(recipe, accepted[:n_events], n_generated, len(accepted), tuple(paths))
+    return ProcessSample(recipe, accepted[:n_events], n_generated, len(accepted), tuple(paths))

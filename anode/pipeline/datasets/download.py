@@ -1,4 +1,4 @@
-"""From a name to files on the disk: which public data sets are there, and how are they used?"""
+"""Download of public data sets by name, and the list of all."""
 
 import textwrap
 import typing
@@ -21,7 +21,7 @@ class DownloadConfig:
 
     Attributes:
         dataset: names from ``configs/datasets.yaml``; null lists them.
-        folder, mirror, offline, attempts: as ``DatasetCache``.
+        folder, mirror, offline, attempts: settings of ``DatasetCache``.
     """
 
     dataset: list[str] | None

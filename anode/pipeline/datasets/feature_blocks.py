@@ -1,4 +1,4 @@
-"""Which blocks is a raw file cut into, and what became of each of its events?"""
+"""Blocks of a raw file, computed in parallel, and the account of its events."""
 
 import logging
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.raw_particles import raw_layout
-from anode.jets.blocks import STAGES, Block, BlockReport, package_versions, process_block
+from anode.jets.blocks import STAGES, BlockJob, BlockReport, package_versions, process_block
 from anode.jets.features import COLUMNS
 from anode.jets.settings import JetConfig
 from anode.pipeline.datasets.config import RawDataConfig
@@ -19,19 +19,19 @@ from anode.pipeline.datasets.workers import ClusterConfig, open_workers
 log = logging.getLogger(__name__)
 
 LISTED = 100
-"""Rows of skipped events that the manifest lists for each reason."""
+"""Number of skipped rows that the manifest lists for each reason."""
 
 
 class RawInput(NamedTuple):
-    """A raw file and everything about it that decides what its features are.
+    """A raw file with everything that its features depend on.
 
     Attributes:
-        path: absolute.
-        n_events: its rows.
-        identity: size, time of change, and hash of the first and last MiB: what a restart can
-            check of a file of any size without reading it all.
-        settings: of the jets.
-        versions: of the packages.
+        path: absolute path.
+        n_events: number of rows.
+        identity: size, time of change, and hash of the first and last MiB, which a restart can
+            check for a file of any size without reading it all.
+        settings: settings of the jets.
+        versions: versions of the packages.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class RawInput(NamedTuple):
     versions: dict[str, str]
 
     def fingerprint(self) -> str:
-        """Short hash of it all."""
+        """Short hash of all of it but the path."""
         versions = sorted(self.versions.items())
         content = (self.identity, self.n_events, asdict(self.settings), versions, COLUMNS)
         return io.sha256_text(repr(content))[:12]
@@ -57,7 +57,7 @@ class Tally:
         self.seconds = dict.fromkeys(STAGES, 0.0)
 
     def add(self, report: BlockReport) -> None:
-        """One more block."""
+        """Add the numbers of a block."""
         self.n_read += report.n_read
         self.n_written += report.n_written
         for reason, rows in report.skipped.items():
@@ -68,7 +68,11 @@ class Tally:
             self.seconds[stage] += seconds
 
     def check(self, source: RawInput) -> None:
-        """Every event must be written or skipped, and read once."""
+        """Refuse sums in which not every event was read once, and written or skipped.
+
+        Raises:
+            DataError: the sums disagree, which is a bug.
+        """
         accounted = self.n_written + sum(self.skipped.values())
         if not self.n_read == accounted == source.n_events:
             raise DataError(
@@ -99,18 +103,18 @@ def identity_of(path: Path) -> str:
     return f"{facts.st_size} {facts.st_mtime_ns} {io.sha256_text(content.hex())}"
 
 
-def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[Block]:
+def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[BlockJob]:
     """The file in blocks, in the order of its rows."""
     for start in range(0, source.n_events, block_rows):
         stop = min(start + block_rows, source.n_events)
         path = folder / f"{start:012d}_{stop:012d}.h5"
-        yield Block(source.path, start, stop, source.settings, path, source.versions)
+        yield BlockJob(source.path, start, stop, source.settings, path, source.versions)
 
 
 def run_blocks(
     source: RawInput, folder: Path, block_rows: int, cluster: ClusterConfig, n_jobs: int
 ) -> Tally:
-    """Make every block that is not there yet; blocks end in any order."""
+    """Compute every block that is not finished; blocks end in any order."""
     tally = Tally()
     n_jobs = min(n_jobs, -(-source.n_events // block_rows))
     with (
@@ -126,7 +130,11 @@ def run_blocks(
 def refuse_skipped(
     path: Path, skipped: Mapping[str, int], rows: Mapping[str, Sequence[int]], data: RawDataConfig
 ) -> None:
-    """Report events without features, and refuse the file if they are too many."""
+    """Log events without features, and refuse the file if they are too many.
+
+    Raises:
+        DataError: they are more than ``data.max_skipped`` allows.
+    """
     n_skipped, n_events = sum(skipped.values()), raw_layout(path).n_events
     if not n_skipped:
         return

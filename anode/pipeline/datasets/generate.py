@@ -1,4 +1,4 @@
-"""How is the bundled data set made, from settings to a file with its card?"""
+"""Generation of a data set like the bundled one: a file of events, and its card."""
 
 import contextlib
 import logging
@@ -20,7 +20,12 @@ from anode.events.simulation.pythia import (
 )
 from anode.events.writers.bundled import write_bundled, write_raw
 from anode.pipeline.datasets.card import write_card
-from anode.pipeline.datasets.chunks import Recipe, Sample, generate_samples, package_versions
+from anode.pipeline.datasets.chunks import (
+    ProcessSample,
+    Recipe,
+    generate_samples,
+    package_versions,
+)
 from anode.pipeline.datasets.workers import ClusterConfig
 
 log = logging.getLogger(__name__)
@@ -34,17 +39,18 @@ class GenerateConfig:
     """Keys of ``configs/generate.yaml``.
 
     Attributes:
-        out: the file to write; the card is put beside it.
-        n_background, n_signal: events in the file, all of them after the trigger.
-        seed: root of every random number.
-        n_jobs: processes; the result does not depend on it.
+        out: file to write; the card is written beside it.
+        n_background, n_signal: numbers of events in the file, after the trigger.
+        seed: root seed.
+        n_jobs: number of processes; the result does not depend on it.
         chunk_size: generated events in a chunk, the unit of work and of resuming.
         trigger_pt: lowest transverse momentum of the leading jet [GeV].
-        raw: also write the particles, to a file named like ``out`` with ``_raw`` behind the stem.
-        keep_chunks: leave the folder of finished chunks.
+        raw: True to write the particles too, to a file named like ``out`` with ``_raw`` behind
+            the stem.
+        keep_chunks: True to keep the folder of finished chunks.
         reference: folder with LHC Olympics files to compare the events with, or null.
-        background, signal: the processes.
-        cluster: where chunks are generated.
+        background, signal: settings of the processes.
+        cluster: workers that generate the chunks.
     """
 
     out: str
@@ -120,7 +126,7 @@ def generate(config: GenerateConfig) -> None:
             work.rmdir()
 
 
-def write_samples(path: Path, samples: list[Sample], config: GenerateConfig) -> None:
+def write_samples(path: Path, samples: list[ProcessSample], config: GenerateConfig) -> None:
     """Write the samples, in their order, to one file of the bundled layout."""
     counts = [len(sample.values) for sample in samples]
     labels = [sample.recipe.process.label for sample in samples]

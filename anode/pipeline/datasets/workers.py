@@ -1,9 +1,9 @@
-"""On which machines do independent pieces of work run, and what if one of them dies?
+"""Workers for independent pieces of work: processes here, a Dask scheduler, or batch jobs.
 
 The pieces are tasks of Dask distributed: processes of this machine, of a scheduler that already
 runs (``cluster.address=tcp://host:port``), or jobs of a batch system (``cluster.kind=slurm`` or
 ``htcondor``, by dask-jobqueue). A piece saves its result itself and may run twice, so that a dead
-worker costs what it was just doing. Files must lie on a disk that all workers see.
+worker costs only its current piece. Files must lie on a disk that all workers see.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ Result = TypeVar("Result")
 
 KINDS = ("local", "slurm", "htcondor")
 _ANSWER = "10s"
-"""How long a scheduler may take to answer."""
+"""Longest time for an answer of a scheduler."""
 _SUBMIT = {"slurm": "sbatch", "htcondor": "condor_submit"}
 _IGNORE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
 """For processes of our own: Ctrl-C reaches the whole group, and the parent ends them in order."""
 _NO_DASHBOARD = "127.0.0.1:0"
-"""Its server cannot be left out; here it takes any free port and nobody sees it."""
+"""Address of the dashboard's server, which cannot be left out: any free local port."""
 _QUIET = tuple(
     f"distributed{part}"
     for part in ("", ".worker", ".worker.state_machine", ".nanny", ".scheduler")
@@ -44,12 +44,12 @@ class ClusterConfig:
 
     Attributes:
         kind: one of ``KINDS``.
-        address: of a running scheduler, whose workers are then used; null starts our own.
-        memory: of a batch job, such as "4GB".
-        walltime: of a Slurm job, such as "01:00:00".
+        address: address of a running scheduler, whose workers are then used; null starts our own.
+        memory: memory of a batch job, such as "4GB".
+        walltime: longest time of a Slurm job, such as "01:00:00".
         queue: Slurm partition, or null.
-        directives: further lines of the job's header, as dask-jobqueue takes them.
-        allowed_deaths: how many workers one piece of work may end before it is given up.
+        directives: further lines of the job's header, as in dask-jobqueue.
+        allowed_deaths: number of workers that one piece of work may end before it is given up.
     """
 
     kind: str
@@ -83,10 +83,10 @@ class Workers:
     def completed(
         self, function: Callable[[Job], Result], jobs: Iterable[Job], *, per_worker: int = 2
     ) -> Generator[tuple[Job, Result], None, None]:
-        """(job, ``function(job)``) in the order in which they end; which is no fixed one.
+        """(job, ``function(job)``) in the order in which they end, which is not reproducible.
 
         Jobs are taken from the iterable only as workers get free, ``per_worker`` for each, so
-        that there may be any number of them. Closing this iterator cancels what has not begun.
+        that there may be any number of them. Closing this iterator cancels jobs that wait.
 
         Raises:
             DataError: a job has ended too many workers.
@@ -138,9 +138,9 @@ def open_workers(config: ClusterConfig, *, n_jobs: int) -> Iterator[Workers]:
     """Workers for the time of a ``with`` block.
 
     Args:
-        config: where.
-        n_jobs: processes, or batch jobs, to start; 1 on this machine stays in the caller's. Has
-            no meaning with ``config.address``.
+        config: kind or address of the workers.
+        n_jobs: number of processes, or batch jobs, to start; with 1 on this machine the caller's
+            own is used. Without effect if ``config.address`` is given.
 
     Raises:
         ConfigError: a package is missing, or the scheduler cannot be reached.

@@ -41,7 +41,7 @@ _MAY_BE_THERE = ("multirun.yaml", "events.h5")  # of a sweep; of a search on arr
 
 
 class RunDirectory:
-    """The folder of one run; the README's table says what each file holds."""
+    """The folder of one run; docs/reference/files.md says what each file holds."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

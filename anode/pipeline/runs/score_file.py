@@ -55,7 +55,7 @@ def columns(scores: Scores, events: EventTable, sample: np.ndarray) -> dict[str,
         "score": scores.score,
         **scores.parts,
         "sample": sample.astype(np.int8),
-        "outside": scores.outside,
+        "outside": scores.was_clipped,
     }
     return datasets if events.label is None else {**datasets, "label": events.label}
 

@@ -95,7 +95,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
     scores = method.score(events.without_label(), (sample == DATA) | method.uses_truth)
-    check_fraction_outside(int(scores.outside.sum()), len(events), events.source)
+    check_fraction_outside(int(scores.was_clipped.sum()), len(events), events.source)
     write_scores(directory.scores, scores, events, sample, method)
 
 

@@ -26,9 +26,9 @@ from anode.pipeline.search.search import find
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.pipeline.search.window_file import read_window_file
 from anode.regions.windows import Window
-from anode.reporting.common.number_format import efficiency_text
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.calibration_figures import injection_figure, p_value_figure
+from anode.reporting.search.spectrum_figures import cut_label
 from anode.seeding import stream
 from anode.statistics.counting.significance import randomised_p_values
 from anode.statistics.scan.calibration import Uniformity, injection_response, uniformity
@@ -168,7 +168,7 @@ def _null(
         if len(p_local) < 2:  # hardly a window was tested
             continue
         local[f"{efficiency:g}"] = uniformity(p_local)
-        what = f"local p-value, {efficiency_text(efficiency)}"
+        what = f"local p-value, {cut_label(efficiency)}"
         figure = p_value_figure(p_local, what=what)
         save_figure(figure, output / f"figures/p_local_{efficiency:g}")
     return uniformity(p_global), local
@@ -228,7 +228,8 @@ def _signal(
         response = injection_response(put_in, put_in + fitted - true, low, high, z)
         passed = [float(true[put_in == amount].mean()) for amount in response.injected]
         summaries[efficiency] = InjectionSummary.of(response, passed)
-        figure = injection_figure(true, z, fitted, (low + high) / 2)
+        cut = cut_label(float(efficiency))
+        figure = injection_figure(true, z, fitted, (low + high) / 2, cut=cut)
         save_figure(figure, output / f"figures/injection_{efficiency}")
     return summaries
 

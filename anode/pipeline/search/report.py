@@ -12,7 +12,7 @@ from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.search_directory import SearchDirectory
-from anode.reporting.common.number_format import p_text
+from anode.reporting.common.number_format import p_math
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
 from anode.reporting.search.report import CAPTIONS, Report, as_html, as_markdown, make_report
@@ -222,13 +222,21 @@ def _scan_line(efficiency: float, rows: list[WindowTest]) -> ScanLine:
 
 
 def _limit_line(efficiency: float, rows: list[WindowTest]) -> LimitLine:
+    limited = [row for row in rows if row.limit is not None]
     limits = [(row.mass, row.limit) for row in rows if row.limit is not None]
     return LimitLine(
         efficiency,
         np.array([mass for mass, _ in limits]),
         np.array([limit.observed for _, limit in limits], dtype=float),
         np.array([limit.expected for _, limit in limits], dtype=float).reshape(-1, 5),
+        np.array([row.n_expected_error / max(row.n_expected, 1e-9) ** 0.5 for row in limited]),
+        np.array([_n_parameters(row) for row in limited]),
     )
+
+
+def _n_parameters(row: WindowTest) -> int:
+    """Of the function that the expected background comes from; 0 for the template."""
+    return row.fit.n_parameters if row.expected_from == "fit" and row.fit is not None else 0
 
 
 def _cut(
@@ -267,6 +275,6 @@ def _flatness(search: SearchResult, best: LargestExcess, efficiency: float) -> s
     """Test of a flat pass rate, for a legend; empty if it was not made."""
     for test in search.sculpting:
         if test.same_window(best) and np.isclose(test.efficiency, efficiency):
-            p = p_text(test.p_value)
+            p = p_math(test.p_value)
             return rf"$\chi^2$/ndf = {test.chi2:.1f}/{test.ndf}, $p$ = {p}"
     return ""

@@ -10,7 +10,7 @@ from anode.statistics.scan.search_result import SearchResult
 
 
 class SearchDirectory(RunDirectory):
-    """The folder of a search; the README's table says what each file holds."""
+    """The folder of a search; docs/reference/files.md says what each file holds."""
 
     _load = staticmethod(load_search)
 

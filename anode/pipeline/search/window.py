@@ -105,7 +105,7 @@ def search_window(job: WindowJob) -> Path:
         content = WindowFile(
             low=window.low,
             high=window.high,
-            strip=method.strip,
+            strip=method.training_strip_width,
             thresholds={f"{cut.nominal:g}": cut.threshold for cut in cuts},
             template=WindowTemplate(
                 source=template.source,
@@ -159,7 +159,9 @@ def _template(
                 f"template.source=sampled needs a method with p_bg, got {method.title}; use "
                 "sidebands"
             )
-    return TemplateScores(score[_beside(data.mass, window, method.strip)], "sidebands")
+    return TemplateScores(
+        score[_beside(data.mass, window, method.training_strip_width)], "sidebands"
+    )
 
 
 def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:

@@ -116,7 +116,14 @@ def compare_study(study: Study, *, n_jobs: int) -> list[Failure]:
     if groups:
         published = PUBLISHED[study.published] if study.published is not None else None
         output, figures = Path(study.output), study.figures
-        write_comparison(groups, output, figures=figures, places=places, published=published)
+        write_comparison(
+            groups,
+            output,
+            figures=figures,
+            places=places,
+            published=published,
+            labels=study.labels,
+        )
     return failures
 
 
@@ -162,6 +169,7 @@ def write_comparison(
     figures: Sequence[str] = ("sic",),
     places: Places | None = None,
     published: Published | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """``comparison.json``, ``comparison.md`` and the figures; the table on the screen.
 
@@ -171,12 +179,13 @@ def write_comparison(
         figures: names out of ``FIGURES``.
         places: point and variant of each group, where they are of a study.
         published: numbers of others to be drawn in "scan" and "robustness".
+        labels: what variants and points are called in figures.
     """
     comparison = Comparison.of(groups, places)
     curves = {
         name: [run.curve for run in runs if run.curve is not None] for name, runs in groups.items()
     }
-    for name, figure in study_figures(figures, comparison.groups, curves, published):
+    for name, figure in study_figures(figures, comparison.groups, curves, published, labels):
         save_figure(figure, output / name)
     metrics = {name: [run.metrics for run in runs] for name, runs in groups.items()}
     io.write_json(output / "comparison.json", comparison.to_json())

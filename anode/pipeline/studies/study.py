@@ -9,7 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +46,7 @@ class Study:
         ensembles: "variant mode size": that variant's fits, averaged otherwise.
         figures: names of what is drawn.
         published: which published numbers are drawn beside ours, or null.
+        labels: variant or point -> what figures call it; others by their name.
     """
 
     runs: str
@@ -57,6 +58,7 @@ class Study:
     ensembles: list[str]
     figures: list[str]
     published: str | None
+    labels: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
@@ -70,6 +72,10 @@ class Study:
         if self.published is not None and self.published not in PUBLISHED:
             known = ", ".join(PUBLISHED)
             raise ConfigError(f"study.published must be {known} or null, got {self.published!r}")
+        if unknown := set(self.labels) - {*self.variants, *self.points}:
+            raise ConfigError(
+                f"study.labels names variants and points, got {', '.join(sorted(unknown))}"
+            )
         for text in self.ensembles:
             variant, _, _ = _ensemble(text)
             if variant not in self.variants:

@@ -76,6 +76,20 @@ def p_text(p: float | None) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
+def p_math(p: float | None) -> str:
+    """A p-value to two digits for figures, where powers of ten are written as such.
+
+    Example:
+        >>> p_math(0.0123), p_math(4.04e-33)
+        ('0.012', '$4.0\\\\times 10^{-33}$')
+    """
+    text = p_text(p)
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    return rf"${mantissa}\times 10^{{{exponent}}}$"
+
+
 def z_text(z: float | None) -> str:
     """A significance to one decimal.
 

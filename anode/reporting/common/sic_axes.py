@@ -14,6 +14,8 @@ NO_LABELS = "no truth labels: no ROC/SIC"
 
 def signal_line(s_over_b: float | None, s_over_sqrt_b: float | None) -> str:
     """What signal there was to find, as far as it is known."""
+    if s_over_b == 0:
+        return "no signal in the data"
     parts = []
     if s_over_b is not None:
         parts.append(f"$S/B$ = {s_over_b:.2%}")
@@ -38,5 +40,13 @@ def finish_sic(left: Axes, right: Axes, lines: list[str]) -> None:
     for axes, x in ((left, np.linspace(0, 1, 200)), (right, np.geomspace(right.get_xlim()[0], 1))):
         axes.plot(x, np.sqrt(x), label=r"random score $\sqrt{\epsilon_S}$", **REFERENCE_LINE)
     left.set_ylim(0, 1.22 * left.dataLim.y1)
-    left.legend(loc="upper right")
-    annotate(right, lines, 0.97, 0.97)
+    rising = _peak(right) > 0.3  # nothing is found: curves rise to where all events pass
+    left.legend(loc="upper left" if rising else "upper right")
+    annotate(right, lines, 0.03 if rising else 0.97, 0.97)
+
+
+def _peak(axes: Axes) -> float:
+    """Where the highest point of all lines lies on the horizontal axis."""
+    drawn = [np.asarray(line.get_xydata(), dtype=float) for line in axes.lines]
+    points = np.concatenate([points for points in drawn if len(points)])
+    return float(points[np.argmax(points[:, 1]), 0])

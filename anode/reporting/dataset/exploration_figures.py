@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from anode.evaluation.description.region_comparison import FeatureComparison, FeatureSample
 from anode.regions.windows import Regions
+from anode.reporting.common.beyond import mark_events_beyond, mark_points_beyond
 from anode.reporting.common.style import (
     BACKGROUND,
     DATA,
@@ -35,6 +36,7 @@ _NICE = (1, 2, 5, 10, 20, 50, 100, 200)  # bins joined into one, so that edges s
 _HIGHEST_RATIO = 4.0  # a ratio above is drawn as an arrow
 _MIN_EVENTS = 10  # in both regions, for a ratio that says something
 _MIN_PROFILE = 25  # events of a mass bin, for quantiles at 2.5%
+_NOISE = "noise: KS of equal samples in 68%"
 _WINDOW: dict[str, Any] = {"color": PALETTE[4], "alpha": 0.18, "lw": 0}
 
 
@@ -72,7 +74,7 @@ def spectrum_figure(
                 axes.stairs(binned(counts[name]), x, color=color, fill=True, alpha=0.22)
                 axes.stairs(binned(counts[name]), x, color=color, lw=1.4, label=label)
         everything = binned(counts["all"])
-        label = f"all events ({everything.sum():,})"
+        label = rf"all events ({everything.sum():,}), bars $\sqrt{{N}}$"
         seen = everything > 0
         axes.errorbar(
             ((x[1:] + x[:-1]) / 2)[seen], everything[seen], np.sqrt(everything[seen]), fmt="o",
@@ -81,7 +83,7 @@ def spectrum_figure(
         _shade(axes, regions, label="signal region")
         axes.set(xlabel=MASS_LABEL, yscale="log", xlim=(x[0], x[-1]))
         axes.set_ylabel(f"events / {merged * width:g} GeV")
-        axes.set_ylim(0.5, 3 * everything.max())
+        axes.set_ylim(0.5, 8 * everything.max())
         axes.legend(loc="upper right")
     return figure
 
@@ -117,7 +119,8 @@ def regions_figure(
                 bottom.set_ylabel("SR / SB")
             distance = feature.background if labelled else feature.all_events
             if distance is not None:
-                top.set_title(f"KS = {distance.ks:.3f}  (noise {distance.noise:.3f})", fontsize=8)
+                text = f"KS = {distance.ks:.3f}  (noise {distance.noise:.3f})"
+                top.set_title(text, fontsize=8, pad=13)  # above the arrows at the corners
         handles: list[Patch | Line2D] = [
             Patch(
                 fc=BACKGROUND, alpha=0.35, ec=BACKGROUND, label=f"sidebands ({len(filled.mass):,})"
@@ -128,7 +131,7 @@ def regions_figure(
         if len(signal.mass):
             text = f"signal, same region ({len(signal.mass):,})"
             handles.append(Line2D([], [], color=SIGNAL, label=text))
-        title = "background events" if labelled else "all events"
+        title = f"{'background' if labelled else 'all'} events, statistical error bars\n{_NOISE}"
         n_columns = _n_columns(len(features))
         figure.legend(handles=handles, title=title, loc="outside upper center", ncols=n_columns)
     return figure
@@ -175,8 +178,8 @@ def profiles_figure(
             axes.set(ylabel=feature_label(feature.name, feature.unit), xlim=(x[0], x[-1]))
         handles: list[Patch | Line2D] = [
             Line2D([], [], color=BACKGROUND, marker="o", ms=3, label="median"),
-            Patch(color=BACKGROUND, alpha=0.45, lw=0, label="68%"),
-            Patch(color=BACKGROUND, alpha=0.15, lw=0, label="95%"),
+            Patch(color=BACKGROUND, alpha=0.45, lw=0, label="central 68% of events"),
+            Patch(color=BACKGROUND, alpha=0.15, lw=0, label="central 95%"),
             Patch(**_WINDOW, label="signal region"),
         ]
         figure.supxlabel(MASS_LABEL, fontsize=11)
@@ -208,7 +211,8 @@ def correlations_figure(features: Sequence[FeatureComparison]) -> Figure:
         axes.tick_params(axis="y", which="minor", left=False, right=False)
         reach = max(0.1, *(max(abs(c.pearson), abs(c.spearman)) for _, c in known))
         axes.set(xlim=(-1.12 * reach, 1.12 * reach), ylim=(len(known) - 0.5, -0.5))
-        axes.set_xlabel(r"correlation with $m_{JJ}$ in the sidebands")
+        events = "background events" if known[0][0].background is not None else "all events"
+        axes.set_xlabel(rf"correlation with $m_{{JJ}}$ in the sidebands, {events}")
         figure.legend(loc="outside upper center", ncols=2)
     return figure
 
@@ -257,8 +261,8 @@ def _draw_feature(top: Axes, bottom: Axes, values: Sequence[np.ndarray]) -> None
     bottom.axhline(1.0, **REFERENCE_LINE)
     low, high = ratio.min(initial=0.5), min(ratio.max(initial=1.5), _HIGHEST_RATIO)
     bottom.set_ylim(low - 0.1, high + 0.1)
-    above = centres[enough][ratio > high]
-    bottom.plot(above, np.full(len(above), high), "^", ms=3.5, color=DATA)
+    mark_points_beyond(bottom, centres[enough], ratio, DATA)
+    mark_events_beyond(top, [sample for sample in values if len(sample)], edges)
 
 
 def _shade(axes: Axes, regions: Regions, label: str | None = None) -> None:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from anode.errors import DataError
+from anode.reporting.common.beyond import mark_events_beyond, mark_points_beyond
 from anode.reporting.common.style import (
     BACKGROUND,
     REFERENCE_LINE,
@@ -80,9 +81,10 @@ def overlay_figure(overlays: Sequence[Overlay], *, title: str, reference_name: s
                 top = figure.add_subplot(cell)
                 top.set_xlabel(feature_label(overlay.name))
             _draw_histograms(top, overlay)
+        errors = "error bars: statistical, of the reference; bands: the same of ours"
         figure.legend(
             handles=_legend_handles(overlays, reference_name),
-            title=title,
+            title=f"{title}\n{errors}" if compared else title,
             loc="outside upper center",
             ncols=2,
         )
@@ -116,6 +118,7 @@ def _draw_histograms(axes: Axes, overlay: Overlay) -> None:
         )  # fmt: skip
         highest = max(highest, (fraction + error).max())
     axes.set(ylabel="fraction of events / bin", xlim=(edges[0], edges[-1]))
+    mark_events_beyond(axes, [*overlay.generated.values(), *overlay.reference.values()], edges)
     if overlay.log:
         axes.set(yscale="log", ylim=(lowest, 4 * highest))
     else:
@@ -126,6 +129,7 @@ def _draw_ratios(axes: Axes, overlay: Overlay) -> None:
     """Reference over generated, where both have enough events."""
     edges = overlay.edges
     centres = 0.5 * (edges[1:] + edges[:-1])
+    axes.set(ylabel="ref. / ours", ylim=(0.55, 1.45))
     for sample, reference in overlay.reference.items():
         if sample not in overlay.generated:
             continue
@@ -143,8 +147,8 @@ def _draw_ratios(axes: Axes, overlay: Overlay) -> None:
         )  # fmt: skip
         band = np.where(enough, 1 / np.sqrt(np.maximum(n_generated, 1)), 0.0)
         axes.stairs(1 + band, edges, baseline=1 - band, fill=True, color=color, alpha=0.25, lw=0)
+        mark_points_beyond(axes, centres[enough], ratio[enough], color)
     axes.axhline(1.0, **REFERENCE_LINE)
-    axes.set(ylabel="ref. / ours", ylim=(0.55, 1.45))
 
 
 def _legend_handles(overlays: Sequence[Overlay], reference_name: str) -> list[Patch | Line2D]:

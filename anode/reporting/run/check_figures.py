@@ -1,7 +1,7 @@
 """Can a run be trusted: did the fits converge, is the mass sculpted?"""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from anode.errors import DataError
+from anode.reporting.common.beyond import mark_events_beyond, mark_points_beyond
+from anode.reporting.common.number_format import p_math
 from anode.reporting.common.style import (
     DATA,
     GEV_PER_TEV,
@@ -22,7 +24,13 @@ from anode.reporting.common.style import (
 )
 from anode.statistics.counting.pass_rate import PassRate, pass_rate
 
-_DENSITIES = {name: rf"$p_\mathrm{{{name[2:]}}}$" for name in ("p_bg", "p_data", "p_sig")}
+_PANELS = {
+    "p_bg": r"$p_\mathrm{bg}$, sidebands",
+    "p_data": r"$p_\mathrm{data}$, signal region",
+    "p_sig": r"$p_\mathrm{sig}$, signal region",
+}
+_LIKELIHOOD = r"$\langle -\log p \rangle$ [nats / event]"
+_CROSS_ENTROPY = "cross-entropy [nats / event]"
 
 
 class LossHistory(NamedTuple):
@@ -81,17 +89,22 @@ def mass_figure(
         grid = figure.add_gridspec(2, 1, height_ratios=(2, 1))
         top, bottom = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
         before = np.histogram(everything, edges)[0]
-        text = f"before: {len(everything):,} events"
+        text = f"no cut, {'scored' if unscored_mass is None else 'all'} events: "
+        text += f"{len(everything):,}"
         top.stairs(before, edges / GEV_PER_TEV, color=DATA, lw=1.3, label=text)
         for index, fraction in enumerate(f for f in fractions if f * len(mass) >= 1):
             passed = score >= np.quantile(score, 1 - fraction, method="higher")
             rate = pass_rate(mass[tested], passed[tested], edges)
-            _draw_spectrum(top, index, fraction, mass[passed], rate)
-            _draw_rate(bottom, index, rate)
+            text = f"score cut, {100 * fraction:g}% of the signal region kept: {passed.sum():,}"
+            counts = np.histogram(mass[passed], edges)[0]
+            color = PALETTE[index % len(PALETTE)]
+            top.stairs(counts, edges / GEV_PER_TEV, color=color, lw=1.3, label=text)
+            _draw_rate(bottom, index, fraction, rate)
         scored = np.flatnonzero(np.histogram(mass, edges)[0])
         shown = edges[[scored[0], scored[-1] + 1]] if len(scored) else edges[[0, -1]]
         bottom.set_xlim(*shown / GEV_PER_TEV)
         _finish_mass(top, bottom, signal_region, edges)
+        mark_events_beyond(top, [everything], edges)
         bottom.set_ylabel("pass rate / mean" if label is None else "background\npass rate / mean")
     return figure
 
@@ -116,11 +129,16 @@ def losses_figure(losses: Mapping[str, Sequence[LossHistory]]) -> Figure:
                 axes.plot(
                     history.epoch[chosen], history.validation[chosen], "o", color=color, ms=3.5
                 )
-            _losses_legend(axes, len(histories), any(h.members for h in histories))
-            axes.set(xlabel="epoch", ylabel=r"$\langle -\log p \rangle$ [nats / event]")
-            axes.set_title(_DENSITIES.get(name, name))
+            density = name != "classifier"
+            axes.set_xlabel("epoch" if density else "epoch or tree")
+            axes.set_ylabel(_LIKELIHOOD if density else _CROSS_ENTROPY)
+            axes.set_title(_PANELS.get(name, name))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylim(*_robust_range(histories))
+            for fold, history in enumerate(histories):
+                for loss in (history.train, history.validation):
+                    mark_points_beyond(axes, history.epoch, loss, PALETTE[fold % len(PALETTE)])
+            _losses_legend(axes, histories)
     return figure
 
 
@@ -136,27 +154,18 @@ def _mass_edges(mass: np.ndarray, signal_region: tuple[float, float]) -> np.ndar
     return edges
 
 
-def _draw_spectrum(
-    axes: Axes, index: int, fraction: float, passing_mass: np.ndarray, rate: PassRate
-) -> None:
-    """Spectrum after one cut; the legend tells the test of a flat pass rate."""
-    label = f"{100 * fraction:g}%: {len(passing_mass):,} events"
-    if rate.ndf:
-        label += f"; flat rate: $\\chi^2$/ndf = {rate.chi2:.1f}/{rate.ndf}"
-        label += f", $p$ = {rate.p_value:.2g}"
-    counts = np.histogram(passing_mass, rate.edges)[0]
-    color = PALETTE[index % len(PALETTE)]
-    axes.stairs(counts, rate.edges / GEV_PER_TEV, color=color, lw=1.3, label=label)
-
-
-def _draw_rate(axes: Axes, index: int, rate: PassRate) -> None:
-    """Pass rate of one cut relative to its mean; nothing where no event passes at all."""
+def _draw_rate(axes: Axes, index: int, fraction: float, rate: PassRate) -> None:
+    """Pass rate of one cut relative to its mean, and in the legend the test whether it is flat;
+    nothing where no event passes at all."""
     if not rate.mean > 0:
         return
     # The cuts share the mass bins; side by side, their error bars can be told apart.
     center = rate.edges[:-1] + np.diff(rate.edges) * (0.3 + 0.2 * (index % 3))
     seen = rate.n_total > 0
     errors = np.stack([rate.rate - rate.low, rate.high - rate.rate]) / rate.mean
+    label = f"{100 * fraction:g}%"
+    if rate.ndf:
+        label += f": {rate.chi2:.1f}/{rate.ndf}, $p$ = {p_math(rate.p_value)}"
     axes.errorbar(
         center[seen] / GEV_PER_TEV,
         rate.rate[seen] / rate.mean,
@@ -165,6 +174,7 @@ def _draw_rate(axes: Axes, index: int, rate: PassRate) -> None:
         ms=2.5,
         lw=0.9,
         color=PALETTE[index % len(PALETTE)],
+        label=label,
     )
 
 
@@ -185,20 +195,36 @@ def _finish_mass(
     top.set_ylim(0.5, (60 if beyond else 600) * top.dataLim.y1)
     top.legend(loc="upper right", title="signal region in grey" if beyond else "signal region")
     highest = max(float(np.max(np.asarray(line.get_ydata(), float))) for line in bottom.lines)
-    bottom.set(xlabel=MASS_LABEL, ylim=(0, max(2.2, 1.25 * highest)))
+    reach = max(2.2, 1.25 * highest)
+    bottom.set(xlabel=MASS_LABEL, ylim=(-0.04 * reach, reach))
     bottom.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if not bottom.containers:
+        return
+    bottom.legend(
+        loc="lower center",
+        bbox_to_anchor=(0.5, 0.98),
+        ncols=3,
+        fontsize=8,
+        columnspacing=1.2,
+        handletextpad=0.2,
+        title=r"test of a flat pass rate, $\chi^2$/ndf; bars: 68% Clopper-Pearson",
+        title_fontsize=8,
+    )
 
 
-def _losses_legend(axes: Axes, n_folds: int, has_members: bool) -> None:
+def _losses_legend(axes: Axes, histories: Sequence[LossHistory]) -> None:
     """What the line styles mean; folds are told by colour."""
-    entries = [
-        Line2D([], [], color="0.2", lw=1.0, ls=":", label="training"),
-        Line2D([], [], color="0.2", lw=1.3, label="validation"),
-    ]
-    if has_members:
-        entries.append(Line2D([], [], color="0.2", ls="", marker="o", ms=3.5, label="in ensemble"))
-    title = f"{n_folds} folds, one colour each" if n_folds > 1 else None
-    axes.legend(handles=entries, loc="upper right", title=title, title_fontsize=9)
+    entries: dict[str, dict[str, Any]] = {
+        "training": {"lw": 1.0, "ls": ":"},
+        "validation": {"lw": 1.3},
+    }
+    if any(history.members for history in histories):
+        entries["averaged epochs"] = {"ls": "", "marker": "o", "ms": 3.5}
+    if any(line.get_marker() in ("^", "v") for line in axes.lines):
+        entries["beyond the frame"] = {"ls": "", "marker": "^", "ms": 3.5}
+    handles = [Line2D([], [], color="0.2", label=name, **look) for name, look in entries.items()]
+    title = f"{len(histories)} folds, one colour each" if len(histories) > 1 else None
+    axes.legend(handles=handles, loc="upper right", title=title, title_fontsize=9)
 
 
 def _robust_range(histories: Sequence[LossHistory]) -> tuple[float, float]:

@@ -1,8 +1,11 @@
 """Does the background model agree with the background, feature by feature and pair by pair?"""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.lines import Line2D
@@ -11,6 +14,7 @@ from scipy import ndimage
 
 from anode.errors import DataError
 from anode.evaluation.closure import Closure, FeatureClosure, PairClosure
+from anode.reporting.common.beyond import mark_events_beyond
 from anode.reporting.common.style import (
     DATA,
     PALETTE,
@@ -71,9 +75,14 @@ def closure_figure(result: Closure, generated: np.ndarray, reference: np.ndarray
             _label_pair(below, pair.names, left=x == 0, bottom=y == shown - 1)
             above = figure.add_subplot(grid[x, y])
             mesh = _draw_pulls(above, pair)
-            _label_pulls(above, pair, top=x == 0, right=y == shown - 1)
+            _label_pulls(above, pair, top=x == 0, right=y == shown - 1, ticks=y == x + 1)
         if mesh is not None:
-            figure.colorbar(mesh, cax=_bar(figure), label="pull of generated [std. dev.]")
+            figure.colorbar(
+                mesh,
+                cax=_bar(figure),
+                label=r"pull, (generated - reference) / $\sigma$",
+                extend="both",
+            )
         for axes in figure.axes:
             # Minor ticks of some twenty panels take most of the drawing time and say nothing.
             axes.minorticks_off()
@@ -83,7 +92,7 @@ def closure_figure(result: Closure, generated: np.ndarray, reference: np.ndarray
 
 def _corner(n: int) -> tuple[Figure, GridSpec]:
     """A figure with n x n panels at fixed places [inches], so that rows and columns line up."""
-    left, right, bottom, top, panel = 0.85, 1.35, 0.65, 0.95, 2.5
+    left, right, bottom, top, panel = 0.85, 1.35, 0.65, 1.2, 2.5
     width, height = left + n * panel + right, bottom + n * panel + top
     figure = new_figure(width, height)
     figure.set_layout_engine("none")
@@ -139,6 +148,7 @@ def _draw_feature(
         color=DATA,
     )
     top.stairs(model / len(generated) / width, edges, color=GENERATED, lw=1.3)
+    mark_events_beyond(top, [generated, reference], edges)
     top.set(xlim=limits, ylim=(0, 1.45 * top.dataLim.y1), yticks=[])
     top.tick_params(labelbottom=False)
     top.set_ylabel("events (norm.)", fontsize=8)
@@ -176,17 +186,51 @@ def _draw_contours(
     """Contours of the smoothed density that enclose 90% and 50% of each sample."""
     edges = [np.linspace(*limit, 41) for limit in limits]
     centers = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
-    for sample, color, line in ((reference, DATA, "solid"), (generated, GENERATED, "dashed")):
+    for sample, color, line in ((generated, GENERATED, "dashed"), (reference, DATA, "solid")):
         counts = np.histogram2d(sample[:, 0], sample[:, 1], edges)[0]
         density = ndimage.gaussian_filter(counts, 1.2)
         ordered = np.sort(density.ravel())[::-1]
         enclosed = np.cumsum(ordered) / max(ordered.sum(), 1e-300)
-        levels = np.unique(ordered[np.searchsorted(enclosed, sorted(_CONTENT, reverse=True))])
-        if density.max() > density.min():
-            axes.contour(
-                *centers, density.T, levels=levels, colors=color, linestyles=line, linewidths=1.2
-            )
+        names = {ordered[np.searchsorted(enclosed, part)]: f"{part:.0%}" for part in _CONTENT}
+        if not density.max() > density.min():
+            continue
+        drawn = axes.contour(
+            *centers,
+            density.T,
+            levels=sorted(names),
+            colors=color,
+            linestyles=line,
+            linewidths=1.2,
+        )
+        if sample is reference:
+            _name_contours(axes, drawn, names, limits)
     axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _name_contours(
+    axes: Axes,
+    drawn: ContourSet,
+    names: Mapping[float, str],
+    limits: tuple[tuple[float, float], tuple[float, float]],
+) -> None:
+    """The share of events inside the innermost contour, and beside the upper right of others."""
+    low, high = np.transpose(limits)
+    levels = list(drawn.levels)
+    for level, path in zip(levels, drawn.get_paths(), strict=True):
+        vertices = np.asarray(path.vertices)
+        if not len(vertices):
+            continue
+        corner = vertices[np.argmax(((vertices - low) / (high - low)).sum(axis=1))]
+        innermost = level == levels[-1]
+        axes.annotate(
+            names[level],
+            (vertices.min(axis=0) + vertices.max(axis=0)) / 2 if innermost else corner,
+            xytext=(0, 0) if innermost else (1, 1),
+            textcoords="offset points",
+            ha="center" if innermost else "left",
+            fontsize=7,
+            color=DATA,
+        )
 
 
 def _label_pair(axes: Axes, names: tuple[str, str], *, left: bool, bottom: bool) -> None:
@@ -214,13 +258,13 @@ def _draw_pulls(axes: Axes, pair: PairClosure) -> QuadMesh:
     return mesh
 
 
-def _label_pulls(axes: Axes, pair: PairClosure, *, top: bool, right: bool) -> None:
-    """Percentile axes, labelled on the outer edge of the corner only."""
-    axes.tick_params(labelleft=False, labelbottom=False, labelright=right, labelsize=8)
+def _label_pulls(axes: Axes, pair: PairClosure, *, top: bool, right: bool, ticks: bool) -> None:
+    """Percentile axes, named on the outer edge of the corner only, ticks once a row and column."""
+    axes.tick_params(labelleft=False, labelbottom=ticks, labelright=right, labelsize=8)
     axes.set(xticks=[0, 50, 100], yticks=[0, 50, 100])
     if top:
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel(f"{feature_label(pair.names[1], '')} [percentile]", labelpad=16)
+        axes.set_xlabel(f"{feature_label(pair.names[1], '')} [percentile]", labelpad=18)
     if right:
         axes.yaxis.set_label_position("right")
         axes.set_ylabel(f"{feature_label(pair.names[0], '')} [percentile]")
@@ -234,7 +278,15 @@ def _closure_legend(figure: Figure, result: Closure, shown: int) -> None:
             [], [], color=GENERATED, ls="--", label=f"generated ({result.n_generated:,} events)"
         ),
     ]
-    figure.legend(handles=entries, loc="upper center", ncols=2, fontsize=11)
+    title = "error bars: 68%, statistical"
+    if shown > 1:
+        contents = " and ".join(f"{part:.0%}" for part in sorted(_CONTENT))
+        title = f"contours enclose {contents} of the events\n{title}"
+    columns = 2 if shown > 1 else 1
+    figure.legend(
+        handles=entries, loc="upper center", ncols=columns, fontsize=10, title=title,
+        title_fontsize=9,
+    )  # fmt: skip
     if shown < len(result.features):
         note = f"first {shown} of {len(result.features)} features"
         figure.text(0.99, 0.99, note, ha="right", va="top", fontsize=8, color="0.25")

@@ -4,6 +4,7 @@ Every function takes arrays or result tuples and returns a matplotlib ``Figure``
 losses are in ``check_figures``, closure in ``closure_figure``.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from anode.evaluation.curves import MIN_BACKGROUND, Performance, SicCurve
+from anode.reporting.common.beyond import hatch_overflow
 from anode.reporting.common.sic_axes import (
     FPR_LABEL,
     NO_LABELS,
@@ -66,7 +68,8 @@ def roc_figure(
         axes.set(xlabel=TPR_LABEL, ylabel=FPR_LABEL, yscale="log", xlim=(0, 1), ylim=(lowest, 1))
         axes.legend(loc="lower right")
         # Every corner but the legend's may hold a curve, so the sample is described on top.
-        lines = [line for line in _sample_lines(results, s_over_b, s_over_sqrt_b)[:-1] if line]
+        *lines, _ = [line for line in _sample_lines(results, s_over_b, s_over_sqrt_b) if line]
+        lines[-1] += f", where {MIN_BACKGROUND} background events pass"
         axes.set_title("\n".join(lines), loc="left", fontsize=8, color="0.25")
     return figure
 
@@ -121,7 +124,7 @@ def score_figure(
         data_score: (N,) scores of the data sample.
         test_score: (M,) scores of the test events, or None.
         test_label: (M,) their truth, or None.
-        score_label: text of the horizontal axis.
+        score_label: text of the horizontal axis; densities as in ``p_data(x|m)`` become symbols.
         n_bins: bins; the outermost also hold what lies beyond them.
     """
     samples = {"data": np.asarray(data_score, dtype=float)}
@@ -155,12 +158,19 @@ def score_figure(
                 color=DATA,
                 label=_counted("data", samples),
             )
-        axes.set(xlabel=score_label, ylabel="fraction of events / bin", yscale="log")
+        axes.set(xlabel=_formula(score_label), ylabel="fraction of events / bin", yscale="log")
         axes.set_xlim(edges[0], edges[-1])
-        axes.set_ylim(top=10 ** (0.4 + 0.3 * len(samples)) * axes.dataLim.y1)
+        axes.set_ylim(top=10 ** (0.8 + 0.3 * len(samples)) * axes.dataLim.y1)
+        below, above = (
+            any(np.any(values < edges[0]) for values in samples.values()),
+            any(np.any(values > edges[-1]) for values in samples.values()),
+        )
+        hatch_overflow(axes, edges, below=below, above=above)
         axes.legend(loc="upper right")
+        lines = [r"error bars: $\sqrt{N}$"] if "data" in samples else []
         if "test signal" not in samples:
-            annotate(axes, ["no truth labels: data only"], 0.03, 0.97)
+            lines.append("no truth labels: data only")
+        annotate(axes, lines, 0.03, 0.97)
     return figure
 
 
@@ -180,7 +190,8 @@ def _sample_lines(
     return [
         signal_line(s_over_b, s_over_sqrt_b),
         tested[0] if len(tested) == 1 else "",
-        f"at least {MIN_BACKGROUND} background events pass",
+        "band: 68% bootstrap interval of the test events",
+        f"drawn where at least {MIN_BACKGROUND} background events pass",
     ]
 
 
@@ -202,6 +213,16 @@ def _density(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndar
     """(B,) fraction of events per bin with the overflow in the outermost, and its error."""
     counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
     return counts / len(values), np.sqrt(counts) / len(values)
+
+
+def _formula(text: str) -> str:
+    """Densities as symbols.
+
+    Example:
+        >>> _formula("log p_bg(x|m)")
+        'log $p_\\mathrm{bg}(x|m)$'
+    """
+    return re.sub(r"p_(\w+)\(x\|m\)", r"$p_\\mathrm{\1}(x|m)$", text).replace(" - ", " − ")
 
 
 def _counted(name: str, samples: Mapping[str, np.ndarray]) -> str:

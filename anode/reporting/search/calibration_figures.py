@@ -4,9 +4,12 @@ import numpy as np
 import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from anode.errors import DataError
-from anode.reporting.common.number_format import p_text, rounded
+from anode.reporting.common.number_format import p_math, rounded
 from anode.reporting.common.style import (
     PALETTE,
     REFERENCE_LINE,
@@ -18,6 +21,7 @@ from anode.reporting.common.style import (
 
 _ONE_SIGMA = 0.158655
 _TWO_SIGMA = 0.02275
+_SHADES = {"68%": "0.82", "95%": "0.92"}
 
 
 MIN_SEARCHES = 3
@@ -52,8 +56,9 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
         left.stairs(np.histogram(p, edges)[0], edges, color=PALETTE[0], lw=1.6)
         left.set(xlim=(0, 1), xlabel=what, ylabel=f"p-values / {1 / n_bins:g}")
         left.set_ylim(0, 1.45 * max(left.dataLim.y1, 2 * n / n_bins / 1.45))
+        left.yaxis.set_major_locator(MaxNLocator(integer=True))
         test = scipy.stats.kstest(p, "uniform").pvalue
-        annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov $p$ = {p_text(test)}"], 0.97, 0.97)
+        annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov $p$ = {p_math(test)}"], 0.97, 0.97)
         alpha = np.geomspace(1 / n / 3, 1, 300)
         _draw_bands(right, alpha, n, alpha, 1 / n)
         right.plot(alpha, alpha, **REFERENCE_LINE)
@@ -67,12 +72,23 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
             for level in (0.05, 0.01)
             if level * n > 1
         ]
-        annotate(right, [*entries, "bands: 68%, 95% of uniform"], 0.03, 0.97)
+        annotate(right, entries, 0.03, 0.97)
+        handles = [
+            Line2D([], [], color=PALETTE[0], label="p-values of the searches"),
+            Line2D([], [], label="uniform p-values", **REFERENCE_LINE),
+            *(Patch(color=shade, label=f"{name} of uniform") for name, shade in _SHADES.items()),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
 def injection_figure(
-    injected: np.ndarray, z: np.ndarray, n_signal: np.ndarray, n_signal_error: np.ndarray
+    injected: np.ndarray,
+    z: np.ndarray,
+    n_signal: np.ndarray,
+    n_signal_error: np.ndarray,
+    *,
+    cut: str = "",
 ) -> Figure:
     """Significance and fitted signal events against those injected.
 
@@ -84,6 +100,7 @@ def injection_figure(
         z: (N,) significance.
         n_signal: (N,) fitted signal events.
         n_signal_error: (N,) their errors.
+        cut: its name, for the title.
     """
     if not len(injected):
         return notice_figure("no injections")
@@ -94,18 +111,23 @@ def injection_figure(
             _draw_median(axes, injected, values)
         left.plot(injected, z, "o", ms=3, color=PALETTE[0], alpha=0.6)
         right.errorbar(
-            injected, n_signal, n_signal_error, fmt="o", ms=3, lw=0.8, color=PALETTE[0], alpha=0.6
-        )
+            injected, n_signal, n_signal_error, fmt="o", ms=3, lw=0.8, color=PALETTE[0],
+            alpha=0.6, label="one search, 68% error of its fit",
+        )  # fmt: skip
         reach = float(np.max(injected)) * 1.06 or 1.0
-        right.plot([0, reach], [0, reach], **REFERENCE_LINE)
+        right.plot([0, reach], [0, reach], label="fitted = injected", **REFERENCE_LINE)
         right.axhline(0, color="0.8", lw=0.8, zorder=0)
         for level in (3, 5):
             left.axhline(level, **{**REFERENCE_LINE, "linestyle": ":"})
         left.axhline(0, color="0.8", lw=0.8, zorder=0)
-        left.set(ylabel=r"significance $Z$ [$\sigma$]")
+        left.set(ylabel=r"local significance $Z$ [$\sigma$]")
         right.set(ylabel="fitted signal events")
         for axes in (left, right):
-            axes.set(xlabel="injected signal events", xlim=(-0.06 * reach, reach))
+            axes.set_xlabel("injected signal events in the window that pass")
+            axes.set_xlim(-0.06 * reach, reach)
+        figure.suptitle(cut, fontsize=10)
+        handles, names = right.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=4)
         found = injected > 0
         if found.any():
             ratio = float(np.sum(n_signal[found]) / np.sum(injected[found]))
@@ -124,12 +146,15 @@ def _draw_median(axes: Axes, injected: np.ndarray, values: np.ndarray) -> None:
             for point in points
         ]
     )
-    axes.plot(points, quantiles[:, 1], color=PALETTE[1])
-    axes.fill_between(points, quantiles[:, 0], quantiles[:, 2], color=PALETTE[1], alpha=0.2, lw=0)
+    axes.plot(points, quantiles[:, 1], color=PALETTE[1], label="median over searches")
+    low, high = quantiles[:, 0], quantiles[:, 2]
+    axes.fill_between(
+        points, low, high, color=PALETTE[1], alpha=0.2, lw=0, label="central 68% of searches"
+    )
 
 
 def _draw_bands(axes: Axes, x: np.ndarray, n: int, probability: np.ndarray, unit: float) -> None:
     """Binomial bands of n trials at each x."""
-    for tail, shade in ((_TWO_SIGMA, "0.92"), (_ONE_SIGMA, "0.82")):
+    for tail, shade in ((_TWO_SIGMA, _SHADES["95%"]), (_ONE_SIGMA, _SHADES["68%"])):
         low, high = (scipy.stats.binom.ppf(q, n, probability) * unit for q in (tail, 1 - tail))
         axes.fill_between(x, np.maximum(low, 1e-9 * unit), high, color=shade, lw=0)

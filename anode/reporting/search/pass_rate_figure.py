@@ -7,6 +7,8 @@ import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from anode.reporting.common.beyond import mark_points_beyond
+from anode.reporting.common.number_format import mass_range
 from anode.reporting.common.style import (
     GEV_PER_TEV,
     MASS_LABEL,
@@ -22,7 +24,6 @@ from anode.reporting.search.spectrum_figures import (
     cut_label,
     per_bin,
     shade,
-    window_text,
 )
 
 _MERGED = 50.0
@@ -54,7 +55,7 @@ def pass_rate_figure(
     with style():
         figure = new_figure(7.0, 6.0)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1))
-        text = f"no cut: {int(np.sum(inclusive)):,} events"
+        text = f"no cut: {int(np.sum(inclusive)):,} events above {edges[0] / GEV_PER_TEV:g} TeV"
         top.stairs(inclusive, edges / GEV_PER_TEV, color=INCLUSIVE, lw=1.6, label=text)
         colors = colors_of([efficiency for efficiency, _ in passing])
         for place, (efficiency, counts) in enumerate(passing):
@@ -68,12 +69,17 @@ def pass_rate_figure(
         bottom.axhline(1, **REFERENCE_LINE)
         top.set(ylabel=per_bin(edges), yscale="log")
         top.set_ylim(0.5, 10.0 ** (0.7 + 0.32 * (1 + len(passing))) * float(np.max(inclusive)))
-        top.legend(
-            loc="upper right", title=f"window {window_text(window)} in grey", title_fontsize=9
-        )
-        bottom.set(xlabel=MASS_LABEL, ylabel="pass rate / efficiency")
+        title = f"window {mass_range(*window)} in grey"
+        title += r"; $\chi^2$: test of a flat pass rate" if any(notes) else ""
+        top.legend(loc="upper right", title=title, title_fontsize=9, alignment="left")
+        bottom.set(xlabel=MASS_LABEL, ylabel="pass rate / nominal")
         bottom.set_xlim(edges[first] / GEV_PER_TEV, edges[last + 1] / GEV_PER_TEV)
         bottom.set_ylim(0, max(2.0, min(1.15 * bottom.dataLim.y1, 6.0)))
+        for entry in list(bottom.containers):
+            point = entry.lines[0]
+            mark_points_beyond(bottom, point.get_xdata(), point.get_ydata(), point.get_color())
+        bars = f"error bars below: 68% Clopper-Pearson, in bins that expect {_MERGED:.0f} events"
+        top.set_title(bars, loc="left", fontsize=8, color="0.25")
     return figure
 
 

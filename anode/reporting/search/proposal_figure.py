@@ -4,6 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from anode.reporting.common.beyond import mark_points_beyond
+from anode.reporting.common.number_format import mass_range, p_math
 from anode.reporting.common.style import (
     BACKGROUND,
     DATA,
@@ -51,7 +53,7 @@ def _draw_spectrum(axes: Axes, proposal: Proposal) -> None:
     seen = counts > 0
     axes.errorbar(
         centres[seen], counts[seen], np.sqrt(counts[seen]), fmt=".", ms=3, lw=0.7, color=DATA,
-        label=f"{counts.sum():,.0f} events",
+        label=rf"{counts.sum():,.0f} events, bars $\sqrt{{N}}$",
     )  # fmt: skip
     inside = spectrum.edges[:-1] >= low
     axes.plot(
@@ -69,8 +71,9 @@ def _draw_spectrum(axes: Axes, proposal: Proposal) -> None:
     axes.set(yscale="log", ylim=(0.5, 4 * counts.max()))
     axes.set_ylabel(f"events / {spectrum.edges[1] - spectrum.edges[0]:g} GeV")
     axes.legend(loc="upper right")
-    lines = [f"fit from {low:g} to {proposal.fit_high:g} GeV, p = {proposal.fit.p_value:.2g}"]
-    lines += [f"scan from {proposal.start:g} to {proposal.stop:g} GeV"]
+    p = p_math(proposal.fit.p_value)
+    lines = [f"fit over {mass_range(low, proposal.fit_high)}, $p$ = {p}"]
+    lines += [f"scan over {mass_range(proposal.start, proposal.stop)}"]
     annotate(axes, [*lines, f"{len(proposal.usable)} windows"], 0.975, 0.62)
 
 
@@ -79,10 +82,15 @@ def _draw_starts(axes: Axes, proposal: Proposal) -> None:
     p_values = np.array([start.p_value for start in proposal.fits])
     next_bins = np.array([start.next_bins for start in proposal.fits])
     axes.plot(
-        lows, np.maximum(p_values, _SMALLEST_P), "o-", ms=4, color=BACKGROUND, label="whole fit"
+        lows,
+        p_values,
+        "o-",
+        ms=4,
+        color=BACKGROUND,
+        label="whole fit, with its number of parameters",
     )
     axes.plot(
-        lows, np.maximum(next_bins, _SMALLEST_P), "x:", ms=5, lw=1.0, color="0.4",
+        lows, next_bins, "x:", ms=5, lw=1.0, color="0.4",
         label="first two bins",
     )  # fmt: skip
     for start in proposal.fits:
@@ -91,12 +99,14 @@ def _draw_starts(axes: Axes, proposal: Proposal) -> None:
             (start.low / GEV_PER_TEV, max(np.nan_to_num(start.p_value), _SMALLEST_P)),
             xytext=(0, 5), textcoords="offset points", fontsize=7, ha="center", color=BACKGROUND,
         )  # fmt: skip
-    axes.axhline(ALPHA, **REFERENCE_LINE)
-    axes.axvline(proposal.fit_low / GEV_PER_TEV, color=SIGNAL, lw=1.2)
+    axes.axhline(ALPHA, label=f"whole fit needs {ALPHA:g}", **REFERENCE_LINE)
+    axes.axvline(proposal.fit_low / GEV_PER_TEV, color=SIGNAL, lw=1.2, label="start chosen")
     axes.set(yscale="log", ylim=(_SMALLEST_P / 2, 30))
+    mark_points_beyond(axes, lows, next_bins, "0.4")
+    mark_points_beyond(axes, lows, p_values, BACKGROUND)
     axes.set_xlabel("start of the fit, $m_{JJ}$ [TeV]")
     axes.set_ylabel("goodness of fit, $p$")
-    axes.legend(loc="lower right", title="numbers: parameters", title_fontsize=8)
+    axes.legend(loc="lower right", ncols=2)
 
 
 def _draw_windows(axes: Axes, windows: tuple[ProposedWindow, ...]) -> None:

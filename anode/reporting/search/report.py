@@ -28,10 +28,13 @@ from anode.statistics.scan.top_events import TopEvents
 CAPTIONS = {
     "scan": "Local p-value of every window. Grey bands: global significance of the largest "
     "excess. Hollow points are windows that do not compete.",
-    "spectrum": "Mass spectrum in which the largest excess lies, the fit beside the window, and "
-    "the significance of each bin.",
+    "spectrum": "Mass spectrum in which the largest excess lies, the fit beside the window with "
+    "its 68% statistical error, and the significance of each bin.",
     "spectra": "The same window at every efficiency.",
-    "limits": "95% CLs upper limits on signal events that pass the cut, in each window.",
+    "limits": "95% CLs upper limits on signal events that pass the cut, in each window. Small "
+    "panels: the error of the expected background over its Poisson error, which the expected "
+    "limit follows. It jumps where another function is chosen, or where functions that fit as "
+    "well disagree.",
     "sculpting": "Mass spectrum before and after each cut of the best window's model, and the "
     "pass rate over the nominal one. A cut that carves no bump leaves it flat.",
 }

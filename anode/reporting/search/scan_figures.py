@@ -13,10 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from anode.reporting.common.style import (
     DATA,
     GEV_PER_TEV,
+    PALETTE,
     REFERENCE_LINE,
     new_figure,
     notice_figure,
@@ -54,12 +56,17 @@ class LimitLine(NamedTuple):
         center: (W,) of the windows [GeV], rising.
         observed: (W,) events.
         expected: (W, 5) events, at -2, -1, 0, 1, 2 standard deviations.
+        error: (W,) of the expected background over its Poisson error sqrt(b), which the expected
+            limit follows.
+        n_parameters: (W,) of the di-jet function that gave the background; 0 for the template.
     """
 
     efficiency: float
     center: np.ndarray
     observed: np.ndarray
     expected: np.ndarray
+    error: np.ndarray
+    n_parameters: np.ndarray
 
 
 def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Figure:
@@ -93,42 +100,91 @@ def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Fi
         entries: list[Line2D | Patch] = [
             Line2D([], [], color=colors[e], marker="o", ms=4, label=cut_label(e)) for e in colors
         ]
-        if not all(line.tested.all() for line in lines):
-            hollow = Line2D([], [], color="0.3", ls=":", marker="o", ms=4, mfc="white")
-            hollow.set_label("not tested")
-            entries.append(hollow)
-        figure.legend(handles=entries, loc="outside upper center", ncols=5)
+        for marker, label, drawn in (
+            ("o", "not tested", not all(line.tested.all() for line in lines)),
+            ("v", "below the axis", any((line.p_local < bottom).any() for line in lines)),
+        ):
+            if drawn:
+                shown = Line2D([], [], color="0.3", ls=":", marker=marker, ms=4, mfc="white")
+                shown.set_label(label)
+                entries.append(shown)
+        if levels:
+            text = "bands: global significance of the largest excess"
+            entries.append(Patch(color="0.92", label=text))
+        figure.legend(handles=entries, loc="outside upper center", ncols=4)
     return figure
 
 
 def limits_figure(lines: Sequence[LimitLine]) -> Figure:
-    """Observed and expected 95% CLs upper limits on signal events, a panel an efficiency."""
+    """Observed and expected 95% CLs upper limits on signal events, a panel an efficiency.
+
+    Below each, why the expected limit is as high as it is: the error of the expected background
+    over sqrt(b), by the function it comes from. It jumps where the F-test chooses another number
+    of parameters, or where functions that describe the spectrum as well predict another number.
+    """
     drawn = [line for line in lines if np.isfinite(line.expected).any()]
     if not drawn:
         return notice_figure("no limits")
     columns = min(2, len(drawn))
     rows = -(-len(drawn) // columns)
     with style():
-        figure = new_figure(4.4 * columns + 0.6, 2.9 * rows + 0.7)
-        panels = figure.subplots(rows, columns, sharex=True, squeeze=False)
+        figure = new_figure(4.4 * columns + 0.6, 3.9 * rows + 1.0)
+        grid = figure.add_gridspec(2 * rows, columns, height_ratios=(3, 1) * rows)
+        first = None
         for place, line in enumerate(drawn):
-            axes = panels.flat[place]
+            row, column = 2 * (place // columns), place % columns
+            axes = figure.add_subplot(grid[row, column], sharex=first)
+            below = figure.add_subplot(grid[row + 1, column], sharex=axes)
+            first = first or axes
             _draw_limits(axes, line)
+            _draw_errors(below, line)
             axes.set_title(cut_label(line.efficiency))
+            axes.tick_params(labelbottom=False)
+            if column == 0:
+                axes.set_ylabel("95% CL$_s$ upper limit\n[signal events that pass]")
+                below.set_ylabel(r"$\sigma_b / \sqrt{b}$")
             if place + columns >= len(drawn):
-                axes.set_xlabel(CENTER_LABEL)
-                axes.tick_params(labelbottom=True)
-        for axes in list(panels.flat)[len(drawn) :]:
-            axes.remove()
-        figure.supylabel("95% CL upper limit [signal events]", fontsize=11)
-        entries = [
-            Line2D([], [], color=DATA, marker="o", ms=3, lw=1.1, label="observed"),
-            Line2D([], [], color="0.25", ls="--", lw=1.2, label="expected without signal"),
-            Patch(color=_BANDS[1], label=r"$\pm 1\sigma$"),
-            Patch(color=_BANDS[0], label=r"$\pm 2\sigma$"),
-        ]
-        figure.legend(handles=entries, loc="outside upper center", ncols=4)
+                below.set_xlabel(CENTER_LABEL)
+        figure.align_ylabels()
+        _legends_of_limits(figure, {int(n) for line in drawn for n in line.n_parameters})
     return figure
+
+
+def _legends_of_limits(figure: Figure, functions: set[int]) -> None:
+    """What lines and bands are above, and what marks mean below."""
+    entries = [
+        Line2D([], [], color=DATA, marker="o", ms=3, lw=1.1, label="observed"),
+        Line2D([], [], color="0.25", ls="--", lw=1.2, label="median expected without signal"),
+        Patch(color=_BANDS[1], label=r"expected $\pm 1\sigma$"),
+        Patch(color=_BANDS[0], label=r"expected $\pm 2\sigma$"),
+    ]
+    figure.legend(handles=entries, loc="outside upper center", ncols=4)
+    marks = [
+        Line2D([], [], ls="", marker=_mark(n), color=_mark_color(n), ms=5, label=_function(n))
+        for n in sorted(functions)
+    ]
+    title = (
+        r"small panels: error $\sigma_b$ of the expected background $b$, and where $b$ comes from."
+        "\nThe expected limit jumps with it: where another function is chosen, or where functions"
+        "\nthat fit as well disagree about $b$, which is part of its error."
+    )
+    figure.legend(
+        handles=marks, loc="outside lower center", ncols=len(marks), title=title, title_fontsize=9
+    )
+
+
+def _function(n_parameters: int) -> str:
+    if n_parameters == 0:
+        return "template, no fit"
+    return f"di-jet function, {n_parameters} parameters"
+
+
+def _mark(n_parameters: int) -> str:
+    return "xosD^v"[n_parameters % 6]
+
+
+def _mark_color(n_parameters: int) -> str:
+    return "0.45" if n_parameters == 0 else PALETTE[n_parameters % len(PALETTE)]
 
 
 def _draw_limits(axes: Axes, line: LimitLine) -> None:
@@ -138,6 +194,22 @@ def _draw_limits(axes: Axes, line: LimitLine) -> None:
     axes.plot(center, line.expected[:, 2], color="0.25", ls="--", lw=1.2)
     axes.plot(center, line.observed, color=DATA, marker="o", ms=3, lw=1.1)
     axes.set(yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_errors(axes: Axes, line: LimitLine) -> None:
+    """Error of the expected background over sqrt(b), a mark for each kind of function."""
+    center = line.center / GEV_PER_TEV
+    axes.plot(center, line.error, color="0.75", lw=0.8, zorder=1)
+    for n in np.unique(line.n_parameters):
+        chosen = line.n_parameters == n
+        mark, color = _mark(int(n)), _mark_color(int(n))
+        axes.plot(center[chosen], line.error[chosen], mark, ms=4, color=color)
+    axes.set_ylim(0, 1.2 * max(float(np.nanmax(line.error)), 0.5))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.minorticks_off()
 
 
 def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
@@ -157,30 +229,35 @@ def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
 
 
 def _draw_sigmas(axes: Axes, bottom: float) -> None:
-    """Dotted lines at local significances, named on the right."""
-    for sigma in SIGMAS:
-        p = float(scipy.stats.norm.sf(sigma))
-        if p > bottom:
-            axes.axhline(p, **{**REFERENCE_LINE, "linestyle": ":"}, zorder=0.5)
-            place = axes.get_yaxis_transform()
-            text = rf"{sigma}$\sigma$"
-            axes.text(1.01, p, text, transform=place, va="center", fontsize=9, color="0.35")
+    """Dotted lines at local significances, named in the first column on the right."""
+    levels = {f"{sigma}": float(scipy.stats.norm.sf(sigma)) for sigma in SIGMAS}
+    shown = {text: p for text, p in levels.items() if p > bottom}
+    for p in shown.values():
+        axes.axhline(p, **{**REFERENCE_LINE, "linestyle": ":"}, zorder=0.5)
+    _column(axes, "local", shown, 1.015)
 
 
 def _draw_global(axes: Axes, levels: Mapping[int, float], bottom: float) -> None:
-    """Bands below the local p-value that a global significance needs, named inside."""
+    """Bands below the local p-value that a global significance needs, named in the second."""
     ordered = sorted(levels.items())
-    for place, (sigma, z) in enumerate(ordered):
-        high = float(scipy.stats.norm.sf(z))
-        low = (
-            float(scipy.stats.norm.sf(ordered[place + 1][1]))
-            if place + 1 < len(ordered)
-            else bottom
-        )
-        shade = str(0.97 - 0.025 * place)
-        axes.axhspan(low, high, color=shade, lw=0, zorder=0)
+    needed = {str(sigma): float(scipy.stats.norm.sf(z)) for sigma, z in ordered}
+    ends = [*needed.values(), bottom][1:]
+    for place, (high, low) in enumerate(zip(needed.values(), ends, strict=True)):
+        axes.axhspan(low, high, color=str(0.97 - 0.025 * place), lw=0, zorder=0)
         axes.axhline(high, color="0.6", lw=0.8, zorder=0.4)
-        at = axes.get_yaxis_transform()
-        text = rf"global {sigma}$\sigma$"
-        name = axes.text(0.985, high * 0.85, text, transform=at, ha="right", va="top", fontsize=8)
-        name.set_bbox({"facecolor": shade, "edgecolor": "none", "pad": 1.0})
+    _column(axes, "global", needed, 1.085)
+
+
+def _column(axes: Axes, title: str, levels: Mapping[str, float], x: float) -> None:
+    """Standard deviations right of the frame at their p-values, those too close left out."""
+    if not levels:
+        return
+    place = axes.get_yaxis_transform()
+    axes.text(x, 1.045, title, transform=axes.transAxes, fontsize=9, color="0.35")
+    bottom, top = np.log(axes.get_ylim())
+    last = np.inf
+    for text, p in levels.items():
+        if last - np.log(p) > 0.035 * (top - bottom):
+            name = rf"{text}$\sigma$"
+            axes.text(x, p, name, transform=place, va="center", fontsize=9, color="0.35")
+            last = np.log(p)

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anode.reporting.common.number_format import efficiency_text, with_error, z_text
+from anode.reporting.common.beyond import mark_counts_beyond
+from anode.reporting.common.number_format import efficiency_text, mass_range, with_error, z_text
 from anode.reporting.common.style import (
     BACKGROUND,
     DATA,
@@ -24,6 +25,7 @@ from anode.reporting.common.style import (
 )
 
 INCLUSIVE = "0.55"
+_BARS = "bands: 68%, statistical error of the fit; error bars: 68%, Poisson"
 ONE_SIGMA = 0.158655
 
 
@@ -72,12 +74,17 @@ def best_window_figure(selected: CutSpectrum, inclusive: CutSpectrum | None = No
             _draw_points(top, inclusive, INCLUSIVE, cut_label(inclusive.efficiency))
             _draw_fit(top, inclusive, INCLUSIVE, None)
         _draw_points(top, selected, DATA, cut_label(selected.efficiency))
-        _draw_fit(top, selected, BACKGROUND, "fit beside the window")
+        _draw_fit(top, selected, BACKGROUND, "fit beside the window, dashed inside")
         shade(top, selected.window)
         _draw_residuals(bottom, selected)
         top.set(ylabel=per_bin(selected.edges), yscale="log", xlim=(low, high))
-        _room_above([top], 6.0)
-        top.legend(loc="upper right", title=_label(selected), title_fontsize=9)
+        _room_above([top], 30.0)
+        title = _label(selected)
+        top.legend(loc="upper right", title=title, title_fontsize=9, alignment="left")
+        top.set_title(_BARS, loc="left", fontsize=8, color="0.25")
+        counted = selected if inclusive is None else inclusive
+        above = counted.edges[:-1] >= high * GEV_PER_TEV * (1 - 1e-9)
+        mark_counts_beyond(top, 0, int(counted.counts[above].sum()))
         bottom.set_xlabel(MASS_LABEL)
         figure.align_ylabels([top, bottom])
     return figure
@@ -109,8 +116,9 @@ def spectra_figure(spectra: Sequence[CutSpectrum]) -> Figure:
         shade(top, spectra[0].window)
         top.set(ylabel=per_bin(spectra[0].edges), yscale="log", xlim=(low, high))
         _room_above([top], 10.0 ** (0.4 + 0.32 * len(spectra)))
-        window = f"window {window_text(spectra[0].window)} in grey, curves are fits beside it"
-        top.legend(loc="upper right", title=window, title_fontsize=9)
+        window = f"window {mass_range(*spectra[0].window)} in grey, fits beside it, dashed inside"
+        top.legend(loc="upper right", title=window, title_fontsize=9, alignment="left")
+        top.set_title(_BARS, loc="left", fontsize=8, color="0.25")
         figure.align_ylabels(figure.axes)
     return figure
 
@@ -136,13 +144,7 @@ def colors_of(efficiencies: Sequence[float]) -> dict[float, str]:
 
 def _label(spectrum: CutSpectrum) -> str:
     """Window, counts and significance in a line each."""
-    return f"window {window_text(spectrum.window)} in grey\n{_counted(spectrum)}"
-
-
-def window_text(window: tuple[float, float]) -> str:
-    """A window given in GeV, in TeV."""
-    low, high = (value / GEV_PER_TEV for value in window)
-    return f"{low:g}-{high:g} TeV"
+    return f"window {mass_range(*spectrum.window)} in grey\n{_counted(spectrum)}"
 
 
 def _counted(spectrum: CutSpectrum) -> str:

@@ -29,6 +29,7 @@ def study_figures(
     groups: Sequence[Group],
     curves: Mapping[str, Sequence[SicCurve]],
     published: Published | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, Figure]]:
     """Name of the file, without suffix, and figure; of curves there is one for each point.
 
@@ -37,6 +38,7 @@ def study_figures(
         groups: as in ``comparison.json``.
         curves: name of the group -> curves of its runs.
         published: numbers of others, marked in "scan" and "robustness".
+        labels: what variants and points are called.
     """
     for point in dict.fromkeys(group.point for group in groups):
         members = [group for group in groups if group.point == point]
@@ -45,19 +47,19 @@ def study_figures(
         for name, stem, draw in _CURVES:
             if name in names:
                 signal = {key: _median(members, key) for key in ("s_over_b", "s_over_sqrt_b")}
-                yield stem + ending, draw(known, looks_of(groups), **signal)
+                yield stem + ending, draw(known, looks_of(groups, labels), **signal)
     if "scan" in names:
-        yield "scan", scan_figure(groups, published)
+        yield "scan", scan_figure(groups, published, labels=labels)
     if "cost" in names:
-        yield "cost", cost_figure(groups)
+        yield "cost", cost_figure(groups, labels=labels)
     if "fraction" in names:
-        yield "fraction", fraction_figure(groups)
+        yield "fraction", fraction_figure(groups, labels=labels)
     if "robustness" in names:
-        yield "robustness", robustness_figure(groups, published)
+        yield "robustness", robustness_figure(groups, published, labels=labels)
     if "gain" in names:
-        yield "gain", gain_figure(groups)
+        yield "gain", gain_figure(groups, labels=labels)
     if "selection" in names:
-        yield "selection", selection_figure(groups)
+        yield "selection", selection_figure(groups, labels=labels)
 
 
 def _median(groups: Sequence[Group], quantity: str) -> float | None:

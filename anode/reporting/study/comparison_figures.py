@@ -17,6 +17,7 @@ from anode.reporting.common.style import (
     style,
 )
 from anode.reporting.common.tables import CEILING_NOTE
+from anode.reporting.study.point_style import columns_that_fit, runs_text
 
 MANY = 12  # groups, above which bands would hide each other
 FEW = 3  # groups, up to which the legend fits beside the curves
@@ -113,12 +114,13 @@ def _looks(groups: Groups, shown: Mapping[str, Look] | None) -> Mapping[str, Loo
 def _looking(
     drawn: Mapping[str, list[SicCurve]], groups: Groups, shown: Mapping[str, Look] | None
 ) -> Iterator[tuple[Look, list[SicCurve]]]:
-    """Look and curves of each group, the number of its runs in the label."""
+    """Look and curves of each group, the number of its runs in the label where they differ."""
     known = _looks(groups, shown)
+    counts = {len(curves) for curves in drawn.values()}
     for name, curves in drawn.items():
         look = known[name]
-        count = f"{len(curves)} run{'s' if len(curves) > 1 else ''}"
-        yield look._replace(label=f"{look.label} ({count})"), curves
+        count = f" ({runs_text([len(curves)])})" if len(counts) > 1 else ""
+        yield look._replace(label=look.label + count), curves
 
 
 def _draw(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray, *, banded: bool) -> None:
@@ -139,15 +141,17 @@ def _lines(
     """What is drawn, of which sample, and under which cut."""
     known = _looks(groups, shown)
     ceiling = any(known[name].label.endswith("*") for name in drawn)
+    runs = runs_text([len(curves) for curves in drawn.values()])
+    spread = "line: median" if len(drawn) > MANY else "line: median, band: central 68%"
     return [
         signal_line(s_over_b, s_over_sqrt_b),
-        "median over runs" if len(drawn) > MANY else "median and 68% band over runs",
-        f"at least {MIN_BACKGROUND} background events pass",
+        "one run each, no band" if runs == "1 run" else f"{spread} over {runs}",
+        f"drawn where at least {MIN_BACKGROUND} background events pass",
         CEILING_NOTE if ceiling else "",
     ]
 
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    n_columns = min(4 if figure.get_figwidth() > 7 else 3, len(labels))
+    n_columns = columns_that_fit(figure, labels, 4)
     figure.legend(handles, labels, loc="outside lower center", ncols=n_columns, fontsize=8)

@@ -4,15 +4,16 @@ Every function takes the groups of a ``Comparison`` and returns a matplotlib
 ``Figure``. Points are medians over seeds, bars central 68% intervals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from anode.evaluation.comparison import Group, Interval, variants_of
 from anode.reporting.common.sic_axes import NO_LABELS
 from anode.reporting.common.style import REFERENCE_LINE, new_figure, notice_figure, style
+from anode.reporting.study.labels import label_of
 from anode.reporting.study.point_style import (
     MARKS,
     PUBLISHED_MARK,
@@ -20,16 +21,19 @@ from anode.reporting.study.point_style import (
     entries_of,
     legend_below,
     looks_of,
+    place_of,
+    spread_note,
 )
 from anode.reporting.study.published_results import Published
 from anode.reporting.study.signal_strength_figure import SIC_AT_LABEL
 
 
-def cost_figure(groups: Sequence[Group]) -> Figure:
+def cost_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None = None) -> Figure:
     """Max SIC against the CPU seconds of training and scoring, a point a method.
 
     Args:
         groups: a group a method; those without CPU seconds or SIC are left out.
+        labels: what variants and points are called; here and below those of the study.
     """
     drawn: list[tuple[Group, Interval, Interval]] = []
     for group in groups:
@@ -38,15 +42,16 @@ def cost_figure(groups: Sequence[Group]) -> Figure:
             drawn.append((group, cost, gain))
     if not drawn:
         return notice_figure("no CPU seconds and SIC in these runs")
-    shown = looks_of(groups)
+    shown = looks_of(groups, labels)
     marks = dict(zip(shown, MARKS * len(shown), strict=False))
     with style():
         figure = new_figure(6.2, 5.2)
         axes = figure.add_subplot()
         for group, cost, gain in drawn:
             look, mark = shown[group.variant], marks[group.variant]
-            draw_point(axes, look, mark, cost, gain, label=f"{group.point} {look.label}".strip())
+            draw_point(axes, look, mark, cost, gain, label=place_of(group, look, labels))
         axes.set(xscale="log", xlabel="CPU time of training and scoring [s]", ylabel="max SIC")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         low = min(cost.low for _, cost, _ in drawn)
         high = max(cost.high for _, cost, _ in drawn)
         axes.set_xlim(low / 2, high * 2)
@@ -54,11 +59,12 @@ def cost_figure(groups: Sequence[Group]) -> Figure:
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, 1.08 * max(gain.high for _, _, gain in drawn))
-        legend_below(figure, entries_of(axes), columns=3)
+        note = spread_note([group for group, _, _ in drawn], "max_sic")
+        legend_below(figure, entries_of(axes), columns=3, note=note)
     return figure
 
 
-def fraction_figure(groups: Sequence[Group]) -> Figure:
+def fraction_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None = None) -> Figure:
     """Fitted signal fraction of the signal region against the true one, and pulls, run by run.
 
     A pull is (fitted - true) / error; unbiased fits with honest errors have mean 0 and spread 1.
@@ -70,37 +76,53 @@ def fraction_figure(groups: Sequence[Group]) -> Figure:
     fits = {name: rows for name, rows in fits.items() if len(rows)}
     if not fits:
         return notice_figure("no fitted signal fractions in these runs")
-    shown = looks_of(groups)
+    shown = looks_of(groups, labels)
+    true, fitted, error = 100 * np.concatenate(list(fits.values())).T
+    start, stop = _range_of_fractions(true)
+    step = 0.011 * (stop - start)
     with style():
         figure = new_figure(5.8, 6.2)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         for index, (name, rows) in enumerate(fits.items()):
-            true, fitted, error = 100 * rows.T
-            pulls = (fitted - true) / error
+            x, y, bar = 100 * rows.T
+            pulls = (y - x) / bar
+            beside = x + (index - (len(fits) - 1) / 2) * step
             label = f"{shown[name].label}: pulls {pulls.mean():+.2f} ± {pulls.std():.2f}, "
             options = {"fmt": MARKS[index % len(MARKS)], "ms": 4, "lw": 1}
             options["color"] = shown[name].color
-            top.errorbar(true, fitted, error, label=f"{label}{len(rows)} runs", **options)
-            bottom.errorbar(true, pulls, np.ones(len(pulls)), **options)
-        true, fitted, error = 100 * np.concatenate(list(fits.values())).T
-        least = min(true.min(), (fitted - error).min())
-        start = 0.9 * least if least > true.max() / 2 else min(0.0, 1.1 * least)
-        ends = np.array([start, 1.1 * true.max()])
-        top.plot(ends, ends, label="fitted = true", **REFERENCE_LINE)
+            options["mfc"] = "white" if shown[name].line == "--" else shown[name].color
+            top.errorbar(beside, y, bar, label=f"{label}{len(rows)} runs", **options)
+            bottom.errorbar(beside, pulls, np.ones(len(pulls)), **options)
+        top.plot([start, stop], [start, stop], label="fitted = true", **REFERENCE_LINE)
         bottom.axhline(0, **REFERENCE_LINE)
-        top.set(
-            xlim=(max(start, 0.0), ends[1]),
-            ylim=(start, 1.1 * max(true.max(), (fitted + error).max())),
-        )
+        low = min(0.0, 1.1 * (fitted - error).min())
+        top.set(xlim=(start, stop), ylim=(low, 1.1 * max(stop, (fitted + error).max())))
         top.set_ylabel("fitted signal fraction [%]")
         widest = 1.5 + np.abs((fitted - true) / error).max()
         bottom.set(xlabel="true signal fraction of the signal region [%]", ylabel="pull")
         bottom.set_ylim(-widest, widest)
-        legend_below(figure, entries_of(top), columns=1)
+        note = "a point a run, bars: error of the fit; mean and spread of pulls"
+        if len(fits) > 1:
+            note += "\npoints of one run side by side"
+        legend_below(figure, entries_of(top), columns=1, note=note)
     return figure
 
 
-def robustness_figure(groups: Sequence[Group], published: Published | None = None) -> Figure:
+def _range_of_fractions(true: np.ndarray) -> tuple[float, float]:
+    """From zero, or about the true fractions where they are close together [%]."""
+    low, high = float(true.min()), float(true.max())
+    if low <= high / 2:
+        return 0.0, 1.1 * high or 1.0
+    room = max(0.4 * (high - low), 0.03 * high)
+    return low - room, high + room
+
+
+def robustness_figure(
+    groups: Sequence[Group],
+    published: Published | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> Figure:
     """Max SIC and SIC at FPR 1e-3 of every method at each point of a study, side by side.
 
     Args:
@@ -109,7 +131,7 @@ def robustness_figure(groups: Sequence[Group], published: Published | None = Non
     """
     if not any(group.by_seed("max_sic") for group in groups):
         return notice_figure(NO_LABELS)
-    shown = looks_of(groups)
+    shown = looks_of(groups, labels)
     places = list(dict.fromkeys(group.point for group in groups))
     step = 0.8 / len(shown)
     offset = {name: (index + 0.5) * step - 0.4 for index, name in enumerate(shown)}
@@ -125,10 +147,11 @@ def robustness_figure(groups: Sequence[Group], published: Published | None = Non
                     draw_point(axes, look, marks[group.variant], x, measured, label=look.label)
             for edge in range(1, len(places)):
                 axes.axvline(edge - 0.5, color="0.8", lw=0.8, zorder=0)
-            axes.axhline(1, zorder=0, **REFERENCE_LINE)
+            axes.axhline(1, zorder=0, label="no gain", **REFERENCE_LINE)
             axes.set(ylabel=text, xlim=(-0.5, len(places) - 0.5))
             axes.tick_params(axis="x", which="both", bottom=False, top=False)
-        panels[1].set_xticks(range(len(places)), [place or "all runs" for place in places])
+        names = [label_of(place, labels) if place else "all runs" for place in places]
+        panels[1].set_xticks(range(len(places)), names)
         entries = entries_of(panels[0])
         if published is not None:
             for group in groups:
@@ -141,11 +164,12 @@ def robustness_figure(groups: Sequence[Group], published: Published | None = Non
             entries[text] = panels[0].plot([], [], color="0.4", **PUBLISHED_MARK)[0]
         for axes in panels:
             axes.set_ylim(-0.03 * axes.dataLim.y1, 1.08 * axes.dataLim.y1)
-        legend_below(figure, entries, columns=4)
+            axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        legend_below(figure, entries, columns=4, note=spread_note(groups, "max_sic"))
     return figure
 
 
-def gain_figure(groups: Sequence[Group]) -> Figure:
+def gain_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None = None) -> Figure:
     """Does the likelihood of unseen data, which needs no labels, choose what finds signal?
 
     Max SIC and SIC at FPR 1e-3 against ``likelihood_gain``, each less that of the first group:
@@ -158,7 +182,7 @@ def gain_figure(groups: Sequence[Group]) -> Figure:
     fits = [group for group in others if _paired(group, first, "likelihood_gain") is not None]
     if not fits:
         return notice_figure("no likelihood gains in these runs")
-    shown = looks_of(groups)
+    shown = looks_of(groups, labels)
     marks = dict(zip(shown, MARKS * len(shown), strict=False))
     with style():
         figure = new_figure(9.0, 4.8)
@@ -173,9 +197,11 @@ def gain_figure(groups: Sequence[Group]) -> Figure:
                     draw_point(axes, look, marks[group.variant], gain, sic, label=look.label)
             axes.axhline(0, **REFERENCE_LINE)
             axes.axvline(0, **REFERENCE_LINE)
-            axes.set_xlabel(rf"gain in $\log p$, less that of {first.variant} [$10^{{-3}}$]")
-            axes.set_ylabel(f"{text}, less that of {first.variant}")
-        legend_below(figure, entries_of(panels[0]), columns=5)
+            axes.set_xlabel(r"difference of gain in $\log p$ [$10^{-3}$ nats]")
+            axes.set_ylabel(f"difference of {text}")
+        note = f"differences to {shown[first.variant].label} over common runs: "
+        note += "points mean, bars its standard error"
+        legend_below(figure, entries_of(panels[0]), columns=4, note=note)
     return figure
 
 

@@ -1,8 +1,10 @@
 """How is one method a point with bars, the same mark and colour in every figure of a study?"""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +12,7 @@ from matplotlib.figure import Figure
 from anode.evaluation.comparison import Group, Interval
 from anode.reporting.common.style import Look, looks
 from anode.reporting.common.tables import CEILING_NOTE
+from anode.reporting.study.labels import label_of
 
 MARKS = "osD^v>P*Xp<"
 """Marks of variants, in order."""
@@ -52,20 +55,62 @@ def entries_of(*panels: Axes) -> dict[str, Artist]:
     return found
 
 
-def legend_below(figure: Figure, entries: dict[str, Artist], *, columns: int) -> None:
-    """Legend under all panels, where it hides nothing, and what an asterisk means."""
-    title = CEILING_NOTE if any(label.endswith("*") for label in entries) else None
+def legend_below(
+    figure: Figure, entries: dict[str, Artist], *, columns: int, note: str = ""
+) -> None:
+    """Legend under all panels, where it hides nothing, what bars are, and an asterisk means."""
+    ceiling = CEILING_NOTE if any(label.endswith("*") for label in entries) else ""
+    title = "\n".join(text for text in (note, ceiling) if text) or None
     figure.legend(
         list(entries.values()),
         list(entries),
         loc="outside lower center",
-        ncols=columns,
+        ncols=columns_that_fit(figure, list(entries), columns),
         fontsize=8,
         title=title,
         title_fontsize=8,
     )
 
 
-def looks_of(groups: Sequence[Group]) -> dict[str, Look]:
-    """How each variant looks."""
-    return looks({group.variant: (group.method, group.uses_truth) for group in groups})
+def columns_that_fit(figure: Figure, labels: Sequence[str], most: int) -> int:
+    """Columns of a small legend with such labels that the figure has room for."""
+    character, handle = 0.066, 0.55  # inches, of small text
+    shown = [len(re.sub(r"[${}_^]|\\[a-z]+", "", label)) for label in labels]
+    for columns in range(min(most, len(labels)), 1, -1):
+        longest = [max(part) for part in np.array_split(shown, columns)]
+        if sum(handle + character * length for length in longest) < figure.get_figwidth():
+            return columns
+    return 1
+
+
+def looks_of(groups: Sequence[Group], labels: Mapping[str, str] | None = None) -> dict[str, Look]:
+    """How each variant looks; ``labels`` are those of the study."""
+    shown = looks({group.variant: (group.method, group.uses_truth) for group in groups})
+    truth = {group.variant for group in groups if group.uses_truth}
+    return {
+        name: look._replace(label=label_of(name, labels) + ("*" if name in truth else ""))
+        for name, look in shown.items()
+    }
+
+
+def place_of(group: Group, look: Look, labels: Mapping[str, str] | None = None) -> str:
+    """Point and variant of a group, as a legend names them."""
+    return f"{label_of(group.point, labels)} {look.label}".strip()
+
+
+def runs_text(counts: Sequence[int]) -> str:
+    """How many runs there are a group.
+
+    Example:
+        >>> runs_text([5, 5]), runs_text([3, 10]), runs_text([1])
+        ('5 runs', '3 to 10 runs', '1 run')
+    """
+    low, high = min(counts), max(counts)
+    return f"{low} run{'s' if low > 1 else ''}" if low == high else f"{low} to {high} runs"
+
+
+def spread_note(groups: Sequence[Group], quantity: str, what: str = "bars") -> str:
+    """What points and bars, or lines and bands, are: medians and intervals over runs."""
+    counts = [n for group in groups if (n := len(group.by_seed(quantity)))]
+    runs = runs_text(counts or [0])
+    return f"{'points' if what == 'bars' else 'lines'}: median over {runs}, {what}: central 68%"

@@ -1,8 +1,9 @@
 """Where in the space of features do the events lie that each method selects?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from anode.evaluation.comparison import Group, Interval, summarise
 from anode.reporting.common.style import (
@@ -13,17 +14,20 @@ from anode.reporting.common.style import (
     notice_figure,
     style,
 )
-from anode.reporting.study.point_style import looks_of
+from anode.reporting.study.point_style import looks_of, place_of
 
 SELECTED = "selection.1e-2"
 
 
-def selection_figure(groups: Sequence[Group], *, columns: int = 2) -> Figure:
+def selection_figure(
+    groups: Sequence[Group], *, labels: Mapping[str, str] | None = None, columns: int = 2
+) -> Figure:
     """Median and 68% interval of every feature among the selected, a line a method; the band is
     that of all data, and the hatched one that of true signal, where there is any.
 
     Args:
         groups: a group a method; numbers are medians over its seeds.
+        labels: what variants and points are called, of the study.
         columns: panels side by side.
     """
     features = list(
@@ -37,16 +41,16 @@ def selection_figure(groups: Sequence[Group], *, columns: int = 2) -> Figure:
     drawn = [group for group in groups if _spread(group, SELECTED, features[:1])]
     if not features or not drawn:
         return notice_figure("no selected events in these runs")
-    shown = looks_of(groups)
-    labels = [f"{group.point} {shown[group.variant].label}".strip() for group in drawn]
+    shown = looks_of(groups, labels)
+    names = [place_of(group, shown[group.variant], labels) for group in drawn]
     rows = -(-len(features) // columns)
     with style():
         figure = new_figure(3.6 * columns + 1.2, (0.26 * len(drawn) + 1.1) * rows)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for axes, feature in zip(panels.flat, features, strict=False):
             for key, color, text, hatch in (
-                ("selection.all", DATA, "all data", None),
-                ("selection.signal", SIGNAL, "true signal", "////"),
+                ("selection.all", DATA, "all data, central 68%", None),
+                ("selection.signal", SIGNAL, "true signal, central 68%", "////"),
             ):
                 bands = [band for group in drawn for band in _spread(group, key, [feature])]
                 if bands:
@@ -63,13 +67,15 @@ def selection_figure(groups: Sequence[Group], *, columns: int = 2) -> Figure:
                         color=shown[group.variant].color,
                     )
             axes.set_xlabel(feature_label(feature))
-            axes.set_yticks(range(len(drawn)), labels)
+            axes.set_yticks(range(len(drawn)), names)
             axes.set_ylim(len(drawn) - 0.4, -0.6)
             axes.tick_params(axis="y", which="both", length=0)
         for axes in list(panels.flat)[len(features) :]:
             axes.remove()
-        handles, names = panels.flat[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=8)
+        text = "the 1% with the highest scores, median and central 68%"
+        selected = Line2D([], [], color="0.3", marker="o", ms=5, label=text)
+        handles = [selected, *panels.flat[0].get_legend_handles_labels()[0]]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

@@ -1,21 +1,33 @@
 """How little signal does each method find?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from anode.evaluation.comparison import Group, Interval, summarise, variants_of
 from anode.reporting.common.style import REFERENCE_LINE, Look, new_figure, notice_figure, style
-from anode.reporting.study.point_style import PUBLISHED_MARK, entries_of, legend_below, looks_of
+from anode.reporting.study.point_style import (
+    PUBLISHED_MARK,
+    entries_of,
+    legend_below,
+    looks_of,
+    spread_note,
+)
 from anode.reporting.study.published_results import Published
 
 SIC_AT_LABEL = r"SIC at $\epsilon_B = 10^{-3}$"
 _LEVELS = (3, 5)
 
 
-def scan_figure(groups: Sequence[Group], published: Published | None = None) -> Figure:
+def scan_figure(
+    groups: Sequence[Group],
+    published: Published | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> Figure:
     """Max SIC, SIC at FPR 1e-3, and the significance it achieves, against S/B.
 
     The significance after a cut is SIC(1e-3) S/sqrt(B), run by run; before it S/sqrt(B). Points
@@ -24,11 +36,12 @@ def scan_figure(groups: Sequence[Group], published: Published | None = None) -> 
     Args:
         groups: a group a method and point; points without signal are left out.
         published: numbers to mark in the first panel.
+        labels: what variants are called, of the study.
     """
     scanned = [group for group in groups if _s_over_b(group) > 0]
     if not scanned:
         return notice_figure("no runs with signal")
-    shown = looks_of(groups)
+    shown = looks_of(groups, labels)
     quantities: tuple[tuple[str, Callable[[Group], Interval | None]], ...] = (
         ("max SIC", lambda group: group.over_seeds("max_sic")),
         (SIC_AT_LABEL, lambda group: group.over_seeds("sic_at_fpr.1e-3")),
@@ -44,16 +57,20 @@ def scan_figure(groups: Sequence[Group], published: Published | None = None) -> 
             for variant, members in variants_of(scanned).items():
                 _draw_line(axes, shown[variant], members, measure)
             axes.set(xscale="log", xlabel="$S/B$ in the signal region", ylabel=text)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}%"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         _draw_uncut(panels[2], scanned)
         entries = entries_of(*panels)
         if published is not None:
             _mark(panels[0], published, shown, scanned)
             entries[published.source] = panels[0].plot([], [], color="0.4", **PUBLISHED_MARK)[0]
         for axes in panels[:2]:
-            axes.set_ylim(0, 1.08 * axes.dataLim.y1)
+            axes.set_ylim(0, 1.08 * max(axes.dataLim.y1, 1.0))
         panels[2].set(yscale="log", ylim=(0.1, 1.3 * max(_LEVELS[-1], panels[2].dataLim.y1)))
         _draw_levels(panels[2])
-        legend_below(figure, entries, columns=6)
+        note = spread_note(scanned, "max_sic", "bands") + "; SIC = 0 lies below a logarithmic axis"
+        legend_below(figure, entries, columns=5, note=note)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The count of a window for other tools: a HistFactory workspace that ``pyhf`` reads."""
+"""HistFactory workspace of a window's count, which ``pyhf`` and other tools read."""
 
 from math import sqrt
 
@@ -17,7 +17,7 @@ def workspace(n_observed: float, n_expected: float, error: float) -> dict[str, o
     observed CLs limit is that of :func:`anode.statistics.counting.limits.upper_limit`.
 
     Args:
-        n_observed: counted events.
+        n_observed: events counted.
         n_expected: background events expected.
         error: standard deviation of n_expected; 0 if exactly known.
     """

@@ -1,7 +1,7 @@
-"""How many signal events do the counts in a window point to, and how many do they exclude?
+"""Fitted number of signal events in a window, and its upper limit.
 
-Both answers follow from one likelihood, the one of the significance: a count, and an expected
-background that is known to a Gaussian error,
+Both follow from the likelihood of the significance: a count, and an expected background with a
+Gaussian error,
 
     L(s, b) = Pois(n | s + b) N(n_expected | b, error),   b >= 0.
 
@@ -25,17 +25,17 @@ SMALL = 25.0
 _BANDS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _RTOL = 1e-3
 _NEGLIGIBLE = 1e-6
-"""Errors of an expectation [events] that only rounding would notice."""
+"""Error of an expectation [events] that is taken as zero."""
 
 
 class Limit(NamedTuple):
     """Upper limit on the signal events of a window.
 
     Attributes:
-        observed: signal events excluded at the level asked for.
-        expected: five such limits of background alone: the median, and one and two standard
-            deviations below and above, in rising order.
-        source: "asymptotic" or "counting", see :func:`upper_limit`.
+        observed: limit from the observed count [events].
+        expected: limits expected of background alone at -2, -1, 0, 1 and 2 standard deviations
+            [events].
+        source: method, "asymptotic" or "counting", see :func:`upper_limit`.
     """
 
     observed: float
@@ -64,9 +64,9 @@ def upper_limit(
         CLs(s) = P(q >= q_observed | s + b) / P(q >= q_observed | b),   excluded: CLs < 1 - level.
 
     From 25 expected events on "asymptotic": q is q-tilde, its distribution that of large samples
-    (1007.1727, sec. 3.7), in closed form what pyhf finds by numerical fits. At small counts that
-    distribution excludes too much: 1.9 events where nothing was expected and nothing seen, and the
-    exact answer is -ln 0.05 = 3.0. Below 25, therefore, "counting": with one count, ordering by
+    (1007.1727, sec. 3.7), in closed form what pyhf obtains by numerical fits. At small counts that
+    distribution excludes too much: 1.9 events where nothing is expected and nothing seen, instead
+    of the exact -ln 0.05 = 3.0. Below 25, therefore, "counting": with one count, ordering by
     q-tilde is ordering by n, and
 
         CLs(s) = P(N <= n | s + b) / P(N <= n | b),
@@ -77,9 +77,9 @@ def upper_limit(
     Expected limits are those of the prediction alone: they do not depend on n_observed.
 
     Args:
-        n_observed: counted events.
+        n_observed: events counted.
         n_expected: background events expected.
-        error: of n_expected, one standard deviation; 0 if exactly known.
+        error: standard deviation of n_expected; 0 if exactly known.
         level: confidence level.
 
     Raises:
@@ -94,15 +94,21 @@ def upper_limit(
 
 
 def signal_strength(n_observed: float, n_expected: float, error: float) -> Strength:
-    """Signal events that fit best, and where the profile likelihood has fallen by one half.
+    """Signal events of highest likelihood, and the interval in which -ln L rises by up to 1/2.
 
         q(s) = 2 [ln L(n - n_expected, n_expected) - ln L(s, b(s))] <= 1,
 
-    with b(s) the background that fits best at s, the root of a quadratic (1007.1727, sec. 2). A
-    total s + b below zero is impossible: where nothing was seen and b is exactly known,
+    with b(s) the background of highest likelihood at s, the root of a quadratic (1007.1727,
+    sec. 2). A total s + b below zero is impossible: where nothing was seen and b is exactly known,
     ``error_low`` is 0.
 
-    Args, Raises: see :func:`upper_limit`.
+    Args:
+        n_observed: events counted.
+        n_expected: background events expected.
+        error: standard deviation of n_expected; 0 if exactly known.
+
+    Raises:
+        DataError: a number is negative or not finite.
     """
     error = _checked_error(n_observed, n_expected, error)
     best = n_observed - n_expected
@@ -117,7 +123,7 @@ def signal_strength(n_observed: float, n_expected: float, error: float) -> Stren
 
 
 def _checked_error(n_observed: float, n_expected: float, error: float) -> float:
-    """The error, 0 where that makes no difference; refuses impossible numbers."""
+    """The error, set to 0 if negligible; refuses impossible numbers."""
     values = {"n_observed": n_observed, "n_expected": n_expected, "error": error}
     for name, value in values.items():
         if not (isfinite(value) and value >= 0):
@@ -126,7 +132,7 @@ def _checked_error(n_observed: float, n_expected: float, error: float) -> float:
 
 
 def _fitted_background(s: float, n: float, expected: float, error: float) -> float:
-    """b that fits best at s."""
+    """b of highest likelihood at s."""
     if error == 0:
         return expected
     half = (s + expected - error**2) / 2
@@ -147,7 +153,7 @@ def _profile(s: float, n: float, expected: float, error: float) -> float:
 
 
 def _crossing(function: Callable[[float], float], start: float, step: float) -> float:
-    """Where a function that is negative at ``start`` becomes positive in the direction of step."""
+    """Root, in the direction of step, of a function that is negative at ``start``."""
     while function(start + step) <= 0:
         step *= 2
     end = start + step
@@ -191,7 +197,7 @@ def _backgrounds(expected: float, error: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def _asymptotic_limit(n_observed: float, expected: float, error: float, alpha: float) -> Limit:
-    """1007.1727, eqs. 16, 29, 64 and 65; q_A is that of background alone, as it fits the data."""
+    """1007.1727, eqs. 16, 29, 64 and 65; q_A is that of the background fitted with s = 0."""
     background = _fitted_background(0.0, n_observed, expected, error)
     step = sqrt(expected + error**2)
 

@@ -17,7 +17,7 @@ class FlatnessTest(NamedTuple):
     """Test of one pass rate for all bins.
 
     Attributes:
-        chi2, ndf, p_value: of the merged bins; see :class:`PassRate`.
+        chi2, ndf, p_value: test of the merged bins, see :class:`PassRate`.
     """
 
     chi2: float
@@ -30,14 +30,14 @@ class PassRate(NamedTuple):
 
     Attributes:
         edges: (B + 1,) mass bins, half-open, in the unit of the mass given.
-        n_total, n_passed: (B,) events.
+        n_total, n_passed: (B,) events before and after the cut.
         rate: (B,) n_passed / n_total, NaN in empty bins, like the next two.
         low, high: (B,) Clopper-Pearson interval.
         mean: pass fraction of all bins together.
-        chi2, ndf, p_value: against one rate for all bins, neighbours merged until at least five
+        chi2, ndf, p_value: test of one rate for all bins, neighbours merged until at least five
             events are expected to pass and five to fail in each.
-        lowest, highest: rate among the merged bins, where five events expected make an error of
-            almost a half; NaN without events.
+        lowest, highest: extreme rates of the merged bins, where five expected events have an
+            error of almost a half; NaN without events.
     """
 
     edges: np.ndarray
@@ -68,8 +68,8 @@ def pass_rate(
 
     Args:
         mass: (N,) resonant mass; events outside the bins do not count.
-        passed: (N,) bool, the event passes the cut.
-        edges: (B + 1,) rising, same unit as ``mass``.
+        passed: (N,) True for events that pass the cut.
+        edges: (B + 1,) rising edges of the bins, in the unit of ``mass``.
         confidence: probability content of the Clopper-Pearson intervals.
 
     Raises:
@@ -101,12 +101,12 @@ def pass_rate_of_counts(
     *,
     confidence: float = ONE_SIGMA,
 ) -> PassRate:
-    """As ``pass_rate``, of events counted already.
+    """As ``pass_rate``, from counts of events.
 
     Args:
         n_total: (B,) events before the cut.
-        n_passed: (B,) those of them that pass.
-        edges: (B + 1,) rising.
+        n_passed: (B,) events after it.
+        edges: (B + 1,) rising edges of the bins.
         confidence: probability content of the Clopper-Pearson intervals.
 
     Raises:
@@ -122,10 +122,10 @@ def pass_rate_of_counts(
         )
     whole = (passing >= 0) & (passing <= total) & (total % 1 == 0) & (passing % 1 == 0)
     if not whole.all():
-        place = np.flatnonzero(~whole)[0]
+        bad = np.flatnonzero(~whole)[0]
         raise DataError(
             "counts must be whole, and no more events can pass a cut than there are, got "
-            f"{passing[place]} of {total[place]} in bin {place}"
+            f"{passing[bad]} of {total[bad]} in bin {bad}"
         )
     total, passing = total.astype(np.int64), passing.astype(np.int64)
     low, high = clopper_pearson(passing, total, confidence)
@@ -154,7 +154,15 @@ def pass_rate_of_counts(
 def clopper_pearson(
     passed: np.ndarray, total: np.ndarray, confidence: float = ONE_SIGMA
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Central interval of a binomial rate, (B,) each; NaN where there is no event."""
+    """Central interval (low, high) of binomial rates, (B,) each; NaN in bins without events.
+
+    Clopper and Pearson, Biometrika 26 (1934) 404.
+
+    Args:
+        passed: (B,) events that pass.
+        total: (B,) events before the cut.
+        confidence: probability content.
+    """
     tail = (1 - confidence) / 2
     failed = total - passed
     low = np.where(passed == 0, 0.0, special.betaincinv(np.maximum(passed, 1), failed + 1, tail))
@@ -177,7 +185,7 @@ def wilson_error(passed: float, total: int) -> float:
 
 
 def chi2_tail(chi2: float, ndf: int) -> float:
-    """P(a chi2 as large or larger); 1 where there was nothing to test."""
+    """Probability of at least this chi2; 1 if ``ndf`` is 0."""
     return float(special.chdtrc(ndf, chi2)) if ndf else 1.0
 
 

@@ -1,4 +1,4 @@
-"""How improbable is a count under a background that is itself known with an error?
+"""Significance of a count over a background that is known with an error.
 
 The model of one window: n ~ Pois(s + b') events counted, b ~ N(b', sigma) expected, b' the true
 background, s the signal. The test of s = 0 profiles b' [Cowan, Cranmer, Gross and Vitells
@@ -14,17 +14,17 @@ from scipy import special
 from anode.errors import DataError
 
 _BISECTIONS = 60
-_REACH = 100.0  # standard deviations within which toys are summed
+_MAX_DISTANCE = 100.0  # standard deviations within which toys are summed
 
 
 class LocalSignificance(NamedTuple):
     """Probability of at least such an excess in this window by background alone.
 
     Attributes:
-        p_local: in [0, 1].
+        p_local: p-value in [0, 1].
         z_local: one-sided standard deviations, negative for a deficit.
             Where p rounds to one (no event counted) Z is -sqrt|q0|, to stay finite.
-        source: "asymptotic", or "exact" where few events are expected.
+        source: method, "asymptotic", or "exact" where few events are expected.
     """
 
     p_local: float
@@ -33,7 +33,7 @@ class LocalSignificance(NamedTuple):
 
 
 def z_of_p(p: np.ndarray | float) -> np.ndarray:
-    """One-sided significance Z = Phi^-1(1 - p), accurate for small p.
+    """One-sided significance Z = Phi^-1(1 - p) of any shape, accurate for small p.
 
     Example:
         >>> round(float(z_of_p(2.866515719e-07)), 6)
@@ -43,7 +43,7 @@ def z_of_p(p: np.ndarray | float) -> np.ndarray:
 
 
 def p_of_z(z: np.ndarray | float) -> np.ndarray:
-    """One-sided tail p = Phi(-Z), accurate for large Z."""
+    """One-sided tail p = Phi(-Z) of any shape, accurate for large Z."""
     return np.asarray(scipy.stats.norm.cdf(-np.asarray(z)))
 
 
@@ -73,7 +73,10 @@ def q0(n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float) 
 def z_values(
     n: np.ndarray | float, b: np.ndarray | float, sigma: np.ndarray | float
 ) -> np.ndarray:
-    """Asymptotic Z = sign(q0) sqrt(|q0|) of many windows or toys at once; as ``q0``."""
+    """Asymptotic Z = sign(q0) sqrt(|q0|) of many windows or toys at once.
+
+    Arguments and errors as ``q0``.
+    """
     return _signed_root(q0(n, b, sigma))
 
 
@@ -105,9 +108,9 @@ def local_significance(
     background; for sigma -> 0 it tends to P(> n) + P(n) / 2.
 
     Args:
-        n_observed: events in the window.
-        n_expected: expected background.
-        error: its standard deviation.
+        n_observed: events counted in the window.
+        n_expected: background events expected.
+        error: standard deviation of n_expected.
         small: fewest expected events for the asymptotic form.
 
     Raises:
@@ -191,20 +194,20 @@ def _q0(n: np.ndarray, b: np.ndarray, sigma: np.ndarray) -> np.ndarray:
 
 
 def _exact_log_p(n: float, b: float, sigma: float) -> float:
-    truth = float(_profiled(np.array(n), np.array(b), np.array(sigma)))
-    largest = max(n, truth)
+    toy_mean = float(_profiled(np.array(n), np.array(b), np.array(sigma)))
+    largest = max(n, toy_mean)
     counts = np.arange(np.ceil(largest + 40 * np.sqrt(largest) + 50))
     if sigma == 0:
-        return float(special.logsumexp(scipy.stats.poisson.logpmf(counts[int(n) :], truth)))
+        return float(special.logsumexp(scipy.stats.poisson.logpmf(counts[int(n) :], toy_mean)))
     observed = _q0(np.array(n), np.array(b), np.array(sigma))
-    low = np.full(len(counts), truth - _REACH * sigma)
-    high = np.full(len(counts), truth + _REACH * sigma)
+    low = np.full(len(counts), toy_mean - _MAX_DISTANCE * sigma)
+    high = np.full(len(counts), toy_mean + _MAX_DISTANCE * sigma)
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         beats = _q0(counts, middle, np.array(sigma)) >= observed
         low, high = np.where(beats, middle, low), np.where(beats, high, middle)
-    log_tail = special.log_ndtr((low - truth) / sigma)
-    return float(special.logsumexp(scipy.stats.poisson.logpmf(counts, truth) + log_tail))
+    log_tail = special.log_ndtr((low - toy_mean) / sigma)
+    return float(special.logsumexp(scipy.stats.poisson.logpmf(counts, toy_mean) + log_tail))
 
 
 def _checked(

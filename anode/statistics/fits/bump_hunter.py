@@ -47,14 +47,14 @@ def bump_hunter(
     """Scan every window of every width, and toys of the background in the same way.
 
     The background is taken as exactly known and toys are not fitted again: with a background
-    fitted to few events p_global is too small. A cross-check of place and size, therefore, not
+    fitted to few events p_global is too small. So it cross-checks position and size, and is not
     the global p-value of the search.
 
     Args:
         spectrum: counts and edges, B bins.
         expected: (B,) background events.
         seed: seed of the toys.
-        n_toys: Poisson toys of ``expected``.
+        n_toys: number of Poisson toys of ``expected``.
         widths: fewest and most bins of a window.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How many background events does the rest of the mass spectrum predict inside a window?"""
+"""Background events inside a window, predicted by a fit of the rest of the mass spectrum."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -34,8 +34,8 @@ class Spectrum(NamedTuple):
     """Events counted in bins of mass.
 
     Attributes:
-        counts: (B,) float64 whole numbers.
-        edges: (B+1,) in GeV, rising; a bin is [low, high).
+        counts: (B,) whole numbers of events, float64.
+        edges: (B+1,) rising edges of the bins [low, high) [GeV].
     """
 
     counts: np.ndarray
@@ -43,7 +43,7 @@ class Spectrum(NamedTuple):
 
     @property
     def centres(self) -> np.ndarray:
-        """(B,) middle of each bin in GeV."""
+        """(B,) middle of each bin [GeV]."""
         return np.asarray(0.5 * (self.edges[1:] + self.edges[:-1]))
 
 
@@ -52,19 +52,18 @@ class SpectrumFit(NamedTuple):
 
     Attributes:
         n_parameters: P, 3 to 5.
-        parameters: (P,) in the basis ``columns(edges, P) @ transform``, where errors are near
-            one: expected events are width exp(columns @ transform @ parameters).
-        covariance: (P, P) of ``parameters``, inverse of the second derivatives of -ln L.
-        expected: (B,) events in every bin, those left out of the fit too.
+        parameters: (P,) coefficients in the basis ``columns(edges, P) @ transform``, where errors
+            are near one: expected events are width exp(columns @ transform @ parameters).
+        covariance: (P, P) covariance of ``parameters``, from the second derivatives of -ln L.
+        expected: (B,) expected events in every bin, also in those left out of the fit.
         deviance: Baker-Cousins chi2 of the fitted bins.
-        ndf: fitted bins less P.
-        p_value: of the deviance after merging neighbouring bins until each expects >= 5 events
-            (fewer events than that, and the deviance does not follow chi2); NaN where fewer than
-            P + 1 merged bins are left and goodness of fit cannot be judged. Somewhat too small
-            for few events, because the fit saw the finer bins: 6% of good fits fall below 0.05
-            at 3000 events, 10% at 100.
-        valid: Minuit converged and its covariance is accurate.
-        transform: (P, P) from the functions g_k to the basis of ``parameters``.
+        ndf: number of fitted bins minus P.
+        p_value: goodness of fit, from the deviance of neighbouring bins merged until each expects
+            >= 5 events (below, it does not follow chi2); NaN with fewer than P + 1 merged bins.
+            Somewhat too small for few events, because the fit saw the finer bins: 6% of good fits
+            fall below 0.05 at 3000 events, 10% at 100.
+        valid: True if Minuit converged with an accurate covariance.
+        transform: (P, P) matrix from the functions g_k to the basis of ``parameters``.
     """
 
     n_parameters: int
@@ -82,8 +81,8 @@ class ChosenFit(NamedTuple):
     """The fit that the F-test has chosen among nested ones.
 
     Attributes:
-        fit: the chosen one.
-        f_tests: "3->4" -> p-value of the improvement, for all that could be fitted.
+        fit: chosen fit.
+        f_tests: p-values of the improvements by name ("3->4"), for all that could be fitted.
         fits: number of parameters -> fit.
     """
 
@@ -93,7 +92,7 @@ class ChosenFit(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """Background events expected in some bins, and the statistical error of the fit."""
+    """Background events expected in some bins, with their error."""
 
     n_expected: float
     n_expected_error: float
@@ -105,8 +104,8 @@ def make_spectrum(mass: np.ndarray, edges: np.ndarray) -> Spectrum:
     Events outside ``edges`` are not counted: compare ``counts.sum()`` with ``len(mass)``.
 
     Args:
-        mass: (N,) in GeV.
-        edges: (B+1,) in GeV.
+        mass: (N,) masses [GeV].
+        edges: (B+1,) edges of the bins [GeV].
 
     Raises:
         DataError: a mass is not finite or not below sqrt(s), or ``edges`` are refused.
@@ -140,13 +139,12 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
 
     Args:
         spectrum: counts and edges, B bins.
-        used: (B,) bool, the bins that are fitted; a window and the turn-on are left out.
-        n_parameters: 3, 4 or 5.
+        used: (B,) True for bins that are fitted; a window and the turn-on are left out.
+        n_parameters: number of parameters, 3, 4 or 5.
 
     Raises:
         ConfigError: another number of parameters.
-        DataError: counts, edges or ``used`` are refused, or not more bins hold events than
-            there are parameters.
+        DataError: counts, edges or ``used`` are refused, or too few bins hold events.
     """
     check_parameters((n_parameters,), 0.5)
     counts, edges, used = _checked(spectrum, used)
@@ -161,7 +159,7 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
     parameters = np.array(minuit.values)
     expected = exponential(basis @ parameters + log_width)
     merged, n_merged = merged_deviance(counts[None, used], expected[None, used])
-    left = int(n_merged[0]) - n_parameters
+    n_free = int(n_merged[0]) - n_parameters
     return SpectrumFit(
         n_parameters=n_parameters,
         parameters=parameters,
@@ -171,7 +169,7 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
         expected=expected,
         deviance=float(deviance(counts[used], expected[used])),
         ndf=int(used.sum()) - n_parameters,
-        p_value=float(scipy.stats.chi2.sf(merged[0], left)) if left >= 1 else float("nan"),
+        p_value=float(scipy.stats.chi2.sf(merged[0], n_free)) if n_free >= 1 else float("nan"),
         valid=bool(minuit.valid and minuit.accurate),
         transform=transform,
     )
@@ -184,11 +182,16 @@ def choose_fit(
     parameters: tuple[int, ...] = (3, 4, 5),
     alpha: float = 0.05,
 ) -> ChosenFit:
-    """The function with the fewest parameters that the next one does not improve.
+    """Fit, to the bins ``used`` (B,), the smallest function that the next one does not improve.
 
     An F-test (``dijet_function.f_test``) compares each function with the next one, in order; the
     first with p >= ``alpha`` is taken, as in the di-jet searches of CMS [1911.03947]. Functions
     with no fewer parameters than bins with events take no part; the smallest must have fewer.
+
+    Args:
+        spectrum, used: spectrum and bins, as for ``fit_spectrum``.
+        parameters: numbers of parameters that compete, rising.
+        alpha: p-value below which a further parameter is taken.
 
     Raises:
         ConfigError, DataError: as ``fit_spectrum``.
@@ -216,9 +219,9 @@ def predict(fit: SpectrumFit, edges: np.ndarray, inside: np.ndarray) -> Predicti
     the function nor the Poisson spread of the events that will be counted.
 
     Args:
-        fit: a fit of these or of other bins.
-        edges: (B+1,) in GeV; they need not be those of the fit.
-        inside: (B,) bool, the bins of the window.
+        fit: fit of these or of other bins.
+        edges: (B+1,) edges of the bins [GeV], those of the fit or others.
+        inside: (B,) True for bins of the window.
 
     Raises:
         DataError: edges or ``inside`` are refused.
@@ -237,13 +240,10 @@ def predict_chosen(chosen: ChosenFit, edges: np.ndarray, inside: np.ndarray) -> 
 
         error^2 = statistical^2 + max over functions with more parameters (n' - n)^2
 
-    An F-test leaves out parameters that few events do not call for and that the truth may have:
-    without the second term, windows of background have Z of standard deviation 1.1 to 1.4.
+    With few events an F-test leaves out parameters that the true spectrum may have: without the
+    second term, windows of background have Z of standard deviation 1.1 to 1.4.
 
-    Args:
-        chosen: the fit, and those of the other functions.
-        edges: (B+1,) in GeV.
-        inside: (B,) bool, the bins of the window.
+    Arguments and errors as ``predict``; ``chosen`` has the fits of the other functions too.
     """
     n, error = predict(chosen.fit, edges, inside)
     more = [fit for k, fit in chosen.fits.items() if k > chosen.fit.n_parameters]
@@ -252,7 +252,7 @@ def predict_chosen(chosen: ChosenFit, edges: np.ndarray, inside: np.ndarray) -> 
 
 
 def most_parameters(counts: np.ndarray) -> np.ndarray:
-    """(...,) most parameters that ``counts`` (..., B) determine: bins with events less one."""
+    """(...,) bins with events minus one: the most parameters that counts (..., B) determine."""
     return np.asarray((counts > 0).sum(axis=-1) - 1)
 
 

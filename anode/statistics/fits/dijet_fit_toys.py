@@ -1,4 +1,4 @@
-"""How many background events do the fits of many toy spectra predict, all toys at once?"""
+"""Background events inside a window, predicted by fits of many toy spectra at once."""
 
 from typing import NamedTuple
 
@@ -25,12 +25,12 @@ from anode.statistics.fits.loglinear import (
 
 
 class Predictions(NamedTuple):
-    """What ``predict_many`` expects inside a window.
+    """Background expected inside a window in T toys.
 
     Attributes:
         n_expected: (T,) expected events, NaN where the toy has too few bins with events.
-        n_expected_error: (T,) of the fit and of the choice of its function, NaN there too.
-        n_parameters: (T,) parameters of the chosen function, 0 there.
+        n_expected_error: (T,) error of the fit and of the choice of its function, or NaN.
+        n_parameters: (T,) parameters of the chosen function, or 0.
     """
 
     n_expected: np.ndarray
@@ -38,7 +38,7 @@ class Predictions(NamedTuple):
     n_parameters: np.ndarray
 
 
-def predict_many(
+def predict_toys(
     counts: np.ndarray,
     edges: np.ndarray,
     used: np.ndarray,
@@ -57,12 +57,12 @@ def predict_many(
 
     Args:
         counts: (T, B) events.
-        edges: (B+1,) in GeV.
-        used: (B,) bool, bins of the fit.
-        inside: (B,) bool, bins of the window.
+        edges: (B+1,) edges of the bins [GeV].
+        used: (B,) True for bins of the fit.
+        inside: (B,) True for bins of the window.
         parameters: numbers of parameters that compete in the F-test, rising.
-        alpha: a further parameter must improve the fit at this level.
-        expectations: ``counts`` are means of toys, which need not be whole numbers.
+        alpha: p-value below which a further parameter is taken.
+        expectations: True if ``counts`` are expected events, which need not be whole numbers.
 
     Raises:
         ConfigError: ``parameters`` or ``alpha`` are refused.
@@ -79,36 +79,37 @@ def predict_many(
     used = check_bins(used, counts.shape[1], "the bins of the fit")
     inside = check_bins(inside, counts.shape[1], "the bins inside the window")
     log_width = np.log(np.diff(edges))
-    seen = counts[:, used]
-    most = most_parameters(seen)
-    fitted = np.empty_like(seen)  # by the function chosen so far
-    nothing = np.full(len(counts), np.nan)
-    result = Predictions(nothing, nothing.copy(), np.zeros(len(counts), dtype=np.int64))
-    farthest = np.zeros(len(counts))  # of the functions above the chosen one
-    open_ = np.ones(len(counts), dtype=bool)  # toys that the next function may improve
+    counts = counts[:, used]
+    most = most_parameters(counts)
+    chosen_shape = np.empty_like(counts)  # by the function chosen so far
+    unknown = np.full(len(counts), np.nan)
+    result = Predictions(unknown, unknown.copy(), np.zeros(len(counts), dtype=np.int64))
+    farthest = np.zeros(len(counts))  # prediction of the functions above the chosen one
+    may_improve = np.ones(len(counts), dtype=bool)  # toys that the next function may improve
     for before, n in zip((0, *parameters), parameters, strict=False):
         toys = np.flatnonzero(most >= n)
         if len(toys) == 0:
             break
         every = columns(edges, n)
-        transform, theta = _fit(seen[toys], every[used], log_width[used])
-        found = np.isfinite(theta).all(axis=1)
-        toys, theta, basis = toys[found], theta[found], every @ transform
+        transform, theta = _fit(counts[toys], every[used], log_width[used])
+        converged = np.isfinite(theta).all(axis=1)
+        toys, theta, basis = toys[converged], theta[converged], every @ transform
         shape = exponential(theta @ basis[used].T + log_width[used])
         expected = exponential(theta @ basis[inside].T + log_width[inside])
         total = expected.sum(axis=1)
         if before:
-            known = result.n_parameters[toys] > 0
+            has_fit = result.n_parameters[toys] > 0
+            old = toys[has_fit]
             p = np.zeros(len(toys))
-            p[known] = f_test(seen[toys[known]], fitted[toys[known]], shape[known], before, n)
-            better = open_[toys] & (p < alpha)
-            open_[toys[~better]] = False
+            p[has_fit] = f_test(counts[old], chosen_shape[old], shape[has_fit], before, n)
+            better = may_improve[toys] & (p < alpha)
+            may_improve[toys[~better]] = False
             distance = np.abs(total - result.n_expected[toys])
             farthest[toys] = np.where(better, 0.0, np.fmax(farthest[toys], distance))
             toys, theta, shape, expected, total = (
                 values[better] for values in (toys, theta, shape, expected, total)
             )
-        fitted[toys] = shape
+        chosen_shape[toys] = shape
         result.n_parameters[toys] = n
         gradient = expected @ basis[inside]
         result.n_expected[toys] = total

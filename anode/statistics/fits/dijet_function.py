@@ -1,4 +1,4 @@
-"""What shape has a smooth di-jet mass spectrum, and does data follow it?
+"""Di-jet function, the shape of a smooth mass spectrum, with goodness of fit and F-test.
 
 The functions of the di-jet searches of ATLAS [1910.08447, eq. 1] and CMS [1911.03947, eq. 1]:
 
@@ -15,7 +15,7 @@ from scipy import special
 from anode.errors import ConfigError, DataError
 
 SQRT_S = 13_000.0
-"""Energy of the collisions in GeV."""
+"""Energy of the collisions [GeV]."""
 N_PARAMETERS = (3, 4, 5)
 """Numbers of parameters the functions may have."""
 MIN_EXPECTED = 5.0
@@ -23,7 +23,7 @@ MIN_EXPECTED = 5.0
 
 
 def check_edges(edges: np.ndarray) -> np.ndarray:
-    """Edges (B+1,) in GeV as float64.
+    """Edges (B+1,) [GeV] as float64.
 
     Raises:
         DataError: fewer than two, not finite, not rising, not positive, or above sqrt(s).
@@ -35,10 +35,10 @@ def check_edges(edges: np.ndarray) -> np.ndarray:
             f"shape {edges.shape}; give one edge more than there are bins"
         )
     if not (np.diff(edges) > 0).all():
-        place = int(np.argmin(np.diff(edges) > 0))
+        bad = int(np.argmin(np.diff(edges) > 0))
         raise DataError(
-            f"edges of bins must rise strictly, got {edges[place]:g} before "
-            f"{edges[place + 1]:g} GeV (entry {place + 1}); sort them and drop repeated ones"
+            f"edges of bins must rise strictly, got {edges[bad]:g} before "
+            f"{edges[bad + 1]:g} GeV (entry {bad + 1}); sort them and drop repeated ones"
         )
     if edges[0] <= 0 or edges[-1] > SQRT_S:
         raise DataError(
@@ -50,7 +50,7 @@ def check_edges(edges: np.ndarray) -> np.ndarray:
 
 
 def check_counts(counts: np.ndarray, *, expectations: bool = False) -> np.ndarray:
-    """Counts as float64; expected ones, if so said, need not be whole.
+    """Counts of any shape as float64; with ``expectations`` they need not be whole.
 
     Raises:
         DataError: a count is negative, not finite, or not a whole number.
@@ -60,17 +60,17 @@ def check_counts(counts: np.ndarray, *, expectations: bool = False) -> np.ndarra
     if not expectations:
         wrong |= counts != np.floor(counts)
     if wrong.any():
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        bad = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise DataError(
             "counts must be whole numbers >= 0; weighted events are not supported because the "
             "Poisson likelihood holds for counts alone; got "
-            f"{counts[place]:g} in bin {', '.join(map(str, place))}; count events without weights"
+            f"{counts[bad]:g} in bin {', '.join(map(str, bad))}; count events without weights"
         )
     return counts
 
 
 def check_bins(chosen: np.ndarray, n_bins: int, what: str) -> np.ndarray:
-    """A mask of bins (B,) bool with at least one bin chosen.
+    """A mask of bins (B,) with at least one bin chosen.
 
     Raises:
         DataError: not boolean, of another length, or nothing is chosen.
@@ -87,7 +87,11 @@ def check_bins(chosen: np.ndarray, n_bins: int, what: str) -> np.ndarray:
 
 
 def check_parameters(parameters: tuple[int, ...], alpha: float) -> None:
-    """Raises ConfigError unless ``parameters`` rise within 3-5 and alpha is a probability."""
+    """Refuse numbers of parameters that do not rise within 3 to 5, or alpha outside (0, 1).
+
+    Raises:
+        ConfigError: either is refused.
+    """
     rising = list(parameters) == sorted(set(parameters)) and len(parameters) > 0
     if not rising or not set(parameters) <= set(N_PARAMETERS) or not 0 < alpha < 1:
         raise ConfigError(
@@ -97,9 +101,9 @@ def check_parameters(parameters: tuple[int, ...], alpha: float) -> None:
 
 
 def columns(edges: np.ndarray, n_parameters: int) -> np.ndarray:
-    """(B, P) g_k at the centre of each bin.
+    """(B, P) values of g_k at the centre of each bin, for edges (B+1,) [GeV].
 
-    The centre stands for the mean over the bin. For bins of one width the difference,
+    The centre replaces the mean over the bin. For bins of one width the difference,
     f'' width^2 / 24 (below 0.1% for 50 GeV), is smooth in the mass and the fit absorbs it.
     """
     x = 0.5 * (edges[1:] + edges[:-1]) / SQRT_S
@@ -120,23 +124,23 @@ def deviance(counts: np.ndarray, expected: np.ndarray) -> np.ndarray:
 def merged_deviance(counts: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Deviance after merging neighbouring bins until each expects >= 5 events, and their number.
 
-    A bin that expects 0.01 events adds 0.02 to the deviance, not the 1 that chi2 counts on.
-    What is left over behind the last full group joins it.
+    A bin that expects 0.01 events adds 0.02 to the deviance, not the 1 that chi2 assumes.
+    Bins behind the last full group join it.
 
     Args:
         counts: (T, B) events.
         expected: (T, B) expected events.
 
     Returns:
-        deviance: (T,).
-        n_merged: (T,) merged bins, at least one.
+        deviance: (T,) deviances.
+        n_merged: (T,) numbers of merged bins, at least one.
     """
     n_toys, n_bins = counts.shape
     group = np.empty((n_bins, n_toys), dtype=np.int64)
     current = np.zeros(n_toys, dtype=np.int64)
     filled = np.zeros(n_toys)
-    for place, add in enumerate(expected.T):
-        group[place] = current
+    for number, add in enumerate(expected.T):
+        group[number] = current
         filled += add
         full = filled >= MIN_EXPECTED
         current += full
@@ -158,15 +162,15 @@ def f_test(
 
     F = (D_1 - D_2) / (n_2 - n_1) / (D_2' / ndf_2'), D the deviance of a fit, against the F
     distribution with n_2 - n_1 and ndf_2' degrees of freedom. D_2' and ndf_2' are of merged bins
-    (see ``merged_deviance``): with empty bins the usual D_2 / ndf_2 is far below one and every
-    further parameter looks needed (at 3000 events from 2.8 to 10.7 TeV, in 16% of spectra that
-    need none, at alpha = 5%; with merged bins in 4%). Where too few events are left for
+    (see ``merged_deviance``): with empty bins the usual D_2 / ndf_2 is far below one and further
+    parameters are taken too often (at 3000 events from 2.8 to 10.7 TeV, in 16% of spectra that
+    need none, at alpha = 5%; with merged bins in 4%). If too few events are left for
     ndf_2' >= 1, D_1 - D_2 alone is compared with chi2, as by Wilks' theorem.
 
     Args:
         counts: (T, B) events in the bins of the fit.
         smaller, larger: (T, B) expected events of the two fits.
-        n_smaller, n_larger: their numbers of parameters.
+        n_smaller, n_larger: numbers of parameters of the two fits.
     """
     more = n_larger - n_smaller
     gain = np.maximum(deviance(counts, smaller) - deviance(counts, larger), 0.0)
@@ -181,7 +185,7 @@ def f_test(
 def fit_error(
     expected: np.ndarray, edges: np.ndarray, used: np.ndarray, n_parameters: int
 ) -> np.ndarray:
-    """Standard deviation of a fitted di-jet function in each bin, from its values alone.
+    """(B,) standard deviation [events] of a fitted di-jet function, from its values alone.
 
     The functions are f = exp(sum_k theta_k g_k(x)) with g = 1, ln(1-x), ln x, ln^2 x, ln^3 x and
     x = m / 13 TeV, so the Fisher information of a Poisson likelihood is
@@ -189,12 +193,12 @@ def fit_error(
 
     Args:
         expected: (B,) events of the fit; bins without a positive number have no error.
-        edges: (B + 1,) bins [GeV], below 13 TeV.
-        used: (B,) bool, bins that were fitted.
-        n_parameters: how many of the g_k the function has, 1 to 5.
+        edges: (B + 1,) edges of the bins [GeV], below 13 TeV.
+        used: (B,) True for bins that were fitted.
+        n_parameters: number of the g_k in the function, 1 to 5.
 
     Returns:
-        (B,) events; NaN where ``expected`` is not positive.
+        (B,) errors in events; NaN where ``expected`` is not positive.
     """
     design = columns(edges, n_parameters)
     value = np.where(np.nan_to_num(expected) > 0, expected, np.nan)

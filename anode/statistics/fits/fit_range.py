@@ -1,4 +1,4 @@
-"""From which mass on is the spectrum smooth: where does the turn-on of the trigger end?"""
+"""Fit range of a mass spectrum: the smooth part, from the end of the trigger turn-on."""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from anode.statistics.fits.dijet_fit import (
 from anode.statistics.fits.dijet_function import N_PARAMETERS
 
 ALPHA = 0.05
-"""Least goodness of fit from the start of the fit range."""
+"""Smallest p-value of the fit from the start of the fit range."""
 _REFUSED = 0.01
-"""p-value below which a later start, or the bins next to the start, speak against it."""
+"""p-value of a later start, or of the bins next to the start, below which a start is refused."""
 _NEXT = 2
 _LATER = 4
 _N_STARTS = 20
@@ -29,12 +29,12 @@ class Start(NamedTuple):
     """The fit of all bins from one edge on.
 
     Attributes:
-        low: the edge [GeV].
-        n_parameters: of the di-jet function that the F-test chose.
-        p_value: goodness of that fit; NaN where too few bins are left to tell.
-        next_bins: smallest p-value of the first one and two bins: how much the deviance falls,
-            with as many parameters as possible, when they are left out. Small where the start
-            still lies in the turn-on; a signal further up does not change it.
+        low: first edge of the fit [GeV].
+        n_parameters: number of parameters of the di-jet function that the F-test chose.
+        p_value: goodness of that fit; NaN if too few bins are left to tell.
+        next_bins: smallest p-value of the first one and two bins, from the fall of the deviance,
+            with as many parameters as possible, when they are left out. Small if the start lies
+            in the turn-on; a signal at higher mass does not change it.
     """
 
     low: float
@@ -44,14 +44,14 @@ class Start(NamedTuple):
 
 
 class FitRange(NamedTuple):
-    """Where the smooth part of a spectrum begins.
+    """The smooth part of a spectrum.
 
     Attributes:
         start: index of its first bin.
-        starts: what was tried, in rising mass.
+        starts: starts that were tried, in rising mass.
         left_out: window that had to be left out for any start to fit, [low, high) in GeV, or
             None. A signal this strong is visible without any selection.
-        fit: of the bins from ``start`` on, without ``left_out``.
+        fit: fit of the bins from ``start`` on, without ``left_out``.
     """
 
     start: int
@@ -61,7 +61,7 @@ class FitRange(NamedTuple):
 
 
 def peak(spectrum: Spectrum) -> int:
-    """First bin behind the maximum of the spectrum, smoothed over four bins."""
+    """Index of the first bin behind the maximum of the spectrum, smoothed over four bins."""
     kernel = np.ones(min(_PEAK_BINS, len(spectrum.counts)))
     smooth = np.convolve(spectrum.counts, kernel, "same")
     return int(smooth.argmax())
@@ -70,20 +70,19 @@ def peak(spectrum: Spectrum) -> int:
 def find_fit_range(spectrum: Spectrum, *, width: float, first: int | None = None) -> FitRange:
     """The first edge behind the maximum from which a di-jet function describes the spectrum.
 
-    An edge is taken if the fit from it to the last bin has p >= 0.05, neither of the next two
-    bins speaks against it (p >= 0.01, see ``Start.next_bins``), and none of the next four edges
-    is a start with p < 0.01: a start that fits where later ones do not is luck. A turn-on ends
-    within a window's width of the maximum. If no edge there will do, a strong signal is the likely
-    reason, and a start above it would hide it: the window without which the rest fits best is
-    left out and all is tried again.
+    An edge is taken if the fit from it to the last bin has p >= 0.05, the next two bins have
+    p >= 0.01 (see ``Start.next_bins``), and so have the fits from the next four edges: a start
+    that fits by chance is refused. A turn-on ends within a window's width of the maximum. If no
+    edge there is good enough, a strong signal is the likely reason, and a start above it would
+    hide it: the window without which the rest fits best is left out and all is tried again.
 
     Args:
-        spectrum: of all events.
-        width: of the window that may be left out [GeV].
-        first: index of the start, if it is known; then nothing is asked of it.
+        spectrum: counts of all events.
+        width: width of the window that may be left out [GeV].
+        first: index of the start, if it is known; then it is taken without a test.
 
     Raises:
-        DataError: no start is good enough, or the spectrum cannot be fitted at all.
+        DataError: no start is good enough, or the spectrum cannot be fitted.
     """
     top = peak(spectrum)
     everything = np.ones(len(spectrum.counts), dtype=bool)
@@ -104,31 +103,31 @@ def find_fit_range(spectrum: Spectrum, *, width: float, first: int | None = None
             f"GeV, best p = {best.p_value:.2g} from {best.low:g} GeV with {best.n_parameters} "
             "parameters; look at the spectrum, and give fit_low to go on regardless"
         )
-    found = fits.get(chosen)
-    if found is None:
-        found = choose_fit(spectrum, np.arange(len(everything)) >= chosen)
-    return FitRange(chosen, tuple(starts), left_out, found.fit)
+    chosen_fit = fits.get(chosen)
+    if chosen_fit is None:
+        chosen_fit = choose_fit(spectrum, np.arange(len(everything)) >= chosen)
+    return FitRange(chosen, tuple(starts), left_out, chosen_fit.fit)
 
 
 def _try_starts(
     spectrum: Spectrum, usable: np.ndarray, top: int
 ) -> tuple[list[Start], dict[int, ChosenFit]]:
-    """Fits from every edge behind the maximum on that data can determine."""
-    place = np.arange(len(usable))
+    """Fits from every edge behind the maximum, while enough bins hold events."""
+    index = np.arange(len(usable))
     fits: dict[int, ChosenFit] = {}
     for first in range(top, min(top + _N_STARTS, len(usable))):
-        used = usable & (place >= first)
+        used = usable & (index >= first)
         if first > top and (spectrum.counts[used] > 0).sum() <= N_PARAMETERS[0]:
             break
         fits[first] = choose_fit(spectrum, used)
     starts = [
         Start(
             float(spectrum.edges[first]),
-            found.fit.n_parameters,
-            found.fit.p_value,
+            chosen.fit.n_parameters,
+            chosen.fit.p_value,
             _next_bins(fits, first, usable),
         )
-        for first, found in fits.items()
+        for first, chosen in fits.items()
     ]
     return starts, fits
 
@@ -147,28 +146,28 @@ def _next_bins(fits: dict[int, ChosenFit], first: int, usable: np.ndarray) -> fl
 
 
 def _first_good(starts: list[Start], top: int, n_tried: int) -> int | None:
-    for place, start in enumerate(starts[:n_tried]):
-        later = [other.p_value for other in starts[place + 1 : place + 1 + _LATER]]
+    for number, start in enumerate(starts[:n_tried]):
+        later = [other.p_value for other in starts[number + 1 : number + 1 + _LATER]]
         refused = start.next_bins < _REFUSED or any(p < _REFUSED for p in later)
         if start.p_value >= ALPHA and not refused:
-            return top + place
+            return top + number
     return None
 
 
 def _worst_window(spectrum: Spectrum, top: int, width: float) -> tuple[float, float]:
-    """The window without which the spectrum, half a width behind its maximum on, fits best."""
+    """The window without which the spectrum, from half a width behind its maximum, fits best."""
     edges = spectrum.edges
     first = int(np.searchsorted(edges, edges[top] + width / 2))
     used = np.arange(len(spectrum.counts)) >= first
-    found: dict[float, float] = {}
+    deviances: dict[float, float] = {}
     for low in edges[first:-1]:
         outside = used & ((edges[1:] <= low) | (edges[:-1] >= low + width))
         if (spectrum.counts[used & ~outside]).sum() < 1 or (
             (spectrum.counts[outside] > 0).sum() <= N_PARAMETERS[-1]
         ):
             break
-        found[float(low)] = fit_spectrum(spectrum, outside, N_PARAMETERS[-1]).deviance
-    if not found:
+        deviances[float(low)] = fit_spectrum(spectrum, outside, N_PARAMETERS[-1]).deviance
+    if not deviances:
         return float(edges[first]), float(edges[first] + width)
-    low = min(found, key=lambda place: found[place])
+    low = min(deviances, key=lambda edge: deviances[edge])
     return low, low + width

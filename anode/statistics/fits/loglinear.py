@@ -1,8 +1,8 @@
-"""Which parameters of a log-linear function have the highest Poisson likelihood?
+"""Poisson likelihood fits of log-linear functions, for many data sets at once.
 
 Expected events mu_i = exp(offset_i + sum_k theta_k g_k(i)). The logarithm of the Poisson
 likelihood, sum_i [n_i ln mu_i - mu_i], is concave in theta: there is one maximum, and Newton's
-method (for this link the same as Fisher's scoring) finds it for many data sets at once.
+method (here the same as Fisher's scoring) finds it for many data sets at once.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ _CONVERGED = 1e-16  # gradient . step: squared distance to the maximum in standa
 
 
 def exponential(log: np.ndarray) -> np.ndarray:
-    """exp that stays finite, for functions that a minimiser may try on its way."""
+    """exp of any shape, clipped to stay finite for functions that a minimiser tries."""
     return np.asarray(np.exp(np.clip(log, -_MAX_LOG, _MAX_LOG)))
 
 
@@ -29,8 +29,8 @@ def orthonormal(columns: np.ndarray, weight: np.ndarray) -> np.ndarray:
     converges. The transform is triangular: its leading block serves the leading columns.
 
     Args:
-        columns: (B, P) in the bins of the fit only.
-        weight: (B,) positive.
+        columns: (B, P) functions in the bins of the fit only.
+        weight: (B,) positive weights.
     """
     r = np.linalg.qr(np.sqrt(weight)[:, None] * columns, mode="r")
     return np.asarray(linalg.solve_triangular(r, np.eye(len(r))))
@@ -58,14 +58,14 @@ def maximise(
     of order 2, Sun and Tran-Dinh 1703.04599].
 
     Args:
-        counts: (T, B) events; more than P bins of each row hold some, else the maximum may lie
-            at infinity.
+        counts: (T, B) events; more than P bins of each row must hold some, else the maximum may
+            lie at infinity.
         basis: (B, P) functions g_k, roughly orthonormal.
         offset: (B,) fixed part of ln mu.
-        start: (T, P).
+        start: (T, P) first parameters.
 
     Returns:
-        Parameters; NaN for a row that has not converged.
+        (T, P) parameters; NaN for a row that has not converged.
     """
     theta = start.copy()
     going = np.arange(len(counts))
@@ -88,7 +88,7 @@ def fitted_counts(counts: np.ndarray, columns: np.ndarray, offset: np.ndarray) -
     """(B,) expected events of one data set (B,) at the highest likelihood, from any columns.
 
     Raises:
-        DataError: the maximum is not found, which needs columns that depend on each other.
+        DataError: the fit does not converge, as for columns that depend on each other.
     """
     weight = counts + 0.5
     basis = columns @ orthonormal(columns, weight)

@@ -1,4 +1,4 @@
-"""Which mass, width and number of events has the resonance in a mass spectrum?
+"""Mass, width and number of events of a resonance in a mass spectrum.
 
 Di-jet function plus a Gaussian, fitted to all bins at once by the binned Poisson likelihood:
 
@@ -20,12 +20,12 @@ from anode.statistics.fits.dijet_function import check_bins, columns, deviance
 from anode.statistics.fits.loglinear import exponential
 
 WIDTHS = (0.015, 0.08)
-"""Narrowest and widest Gaussian, as fractions of its mass: from the resolution of two jets to a
-resonance as wide as a window."""
+"""Smallest and largest standard deviation of the Gaussian over its mass: the resolution of two
+jets, and a resonance as wide as a window."""
 
 _N_STARTS = 5
 _SMALLEST = 1e-3
-"""Least total expectation of a bin, as a fraction of its background."""
+"""Smallest total expectation of a bin, as a fraction of its background."""
 _NOTHING = 1e-50
 
 
@@ -33,14 +33,14 @@ class Resonance(NamedTuple):
     """A Gaussian on top of a di-jet function.
 
     Attributes:
-        mass, mass_error: of its centre [GeV].
-        width, width_error: its standard deviation [GeV]; error 0 where the width is at a bound.
-        n_signal, n_signal_error: its area in events, over all masses; negative for a deficit.
-        n_parameters: of the di-jet function.
+        mass, mass_error: mass of the centre [GeV].
+        width, width_error: standard deviation [GeV]; error 0 if the width is at a bound.
+        n_signal, n_signal_error: area in events, over all masses; negative for a deficit.
+        n_parameters: number of parameters of the di-jet function.
         p_value, z: local significance of n_signal, see :func:`fit_resonance`.
         expected: (B,) events in every bin, background and signal.
         signal: (B,) events of the Gaussian in every bin.
-        valid: the fit converged with an accurate covariance, and the mass is not at a bound.
+        valid: True if the fit converged with an accurate covariance, the mass not at a bound.
     """
 
     mass: float
@@ -80,9 +80,9 @@ def fit_resonance(
 
     Args:
         spectrum: counts and edges, B bins.
-        used: (B,) bool, bins of the fit: the window and both its sides.
+        used: (B,) True for bins of the fit: the window and both its sides.
         low, high: bounds of the mass [GeV].
-        n_parameters: of the di-jet function, 3, 4 or 5.
+        n_parameters: number of parameters of the di-jet function, 3, 4 or 5.
         widths: bounds of width / mass.
 
     Raises:
@@ -140,7 +140,7 @@ class _Shape:
 
 
 def _starts(low: float, high: float, widths: tuple[float, float]) -> Iterator[tuple[float, float]]:
-    """Masses and widths to start from: likelihoods of a peak have several maxima."""
+    """First values of mass and width / mass; several, as the likelihood has several maxima."""
     ratio = float(np.sqrt(widths[0] * widths[1]))
     for mass in low + (high - low) * (np.arange(_N_STARTS) + 0.5) / _N_STARTS:
         yield float(mass), ratio
@@ -169,9 +169,10 @@ def _minimise(
 
 
 def _settle(minuit: Minuit) -> bool:
-    """Fix what is at a bound, where it has no error, and find the covariance of the rest.
+    """Fix parameters at a bound, where they have no error, and compute the covariance of the rest.
 
-    Returns whether the mass is inside its bounds.
+    Returns:
+        True if the mass is inside its bounds.
     """
     for name in ("mass", "ratio"):
         low, high = minuit.limits[name]

@@ -1,4 +1,4 @@
-"""Calibration: uniform p-values of background, and fitted against injected signal."""
+"""Calibration of a search: uniform p-values of background, fitted against injected signal."""
 
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ class Uniformity(NamedTuple):
     """p-values of pseudo-experiments without signal, against the uniform distribution.
 
     Attributes:
-        n: pseudo-experiments.
-        fraction_below: share of p-values of at most 0.05 and 0.01 ("0.05", "0.01").
-        error: error of each share, half of Wilson's one-sigma interval.
-        ks_statistic, ks_p_value: Kolmogorov-Smirnov.
+        n: number of pseudo-experiments.
+        fraction_below: fraction of p-values of at most 0.05 and 0.01 ("0.05", "0.01").
+        error: error of each fraction, half of Wilson's one-sigma interval.
+        ks_statistic, ks_p_value: Kolmogorov-Smirnov test.
     """
 
     n: int
@@ -29,21 +29,21 @@ class Uniformity(NamedTuple):
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether no excess of small p-values is seen: each share is at most two errors above its
+        """True without an excess of small p-values: each fraction is at most two errors above its
         level, and the KS p-value is above 0.01. About one calibrated search in twenty fails."""
         small = (self.fraction_below[k] <= float(k) + 2 * self.error[k] for k in self.error)
         return all(small) and self.ks_p_value > 0.01
 
 
 def uniformity(p_values: np.ndarray) -> Uniformity:
-    """How p-values of pseudo-experiments without signal are distributed.
+    """Test of the p-values of pseudo-experiments without signal against the uniform distribution.
 
     p-values P(>= n) of a small count take few values and are conservative: P(p <= a) <= a. Their
-    shares below a level stay valid, while KS finds them not uniform; it needs randomised ones,
-    P(> n) + U P(= n) with U uniform, which are uniform for a count that is Poisson.
+    fractions below a level stay valid, but the KS test needs randomised ones, P(> n) + U P(= n)
+    with U uniform, which are uniform for Poisson counts.
 
     Args:
-        p_values: (N,) one a pseudo-experiment; they must be independent.
+        p_values: (N,) p-values of independent pseudo-experiments.
 
     Raises:
         DataError: fewer than two, or one is not within [0, 1].
@@ -76,18 +76,18 @@ def uniformity(p_values: np.ndarray) -> Uniformity:
 
 
 class InjectionResponse(NamedTuple):
-    """What a search makes of K amounts of injected signal, (K,) each.
+    """Fitted signal and significance of a search for K amounts of injected signal, (K,) each.
 
     Attributes:
-        injected: events, rising.
-        n: pseudo-experiments.
+        injected: injected events, rising.
+        n: number of pseudo-experiments.
         z, z_low, z_high: median significance and its central 68% band.
         bias, bias_error: mean of fitted - injected [events].
         pull_mean, pull_mean_error: mean of (fitted - injected) / error, the error on the side of
             the truth; 0 of an unbiased fit.
         pull_std, pull_std_error: standard deviation of the pulls; 1 where errors are right.
-        coverage, coverage_error: share of intervals [fitted - error_low, fitted + error_high] that
-            hold the truth; 0.68 where errors are right.
+        coverage, coverage_error: fraction of intervals [fitted - error_low, fitted + error_high]
+            that contain the true value; 0.68 where errors are right.
     """
 
     injected: np.ndarray
@@ -117,8 +117,9 @@ def injection_response(
     The error of a standard deviation, s / sqrt(2 (n - 1)), is that of normal pulls.
 
     Args:
-        injected: (N,) events put in that pass the cut, at least two pseudo-experiments an amount.
-        fitted: (N,) events found.
+        injected: (N,) injected events that pass the cut; two pseudo-experiments or more for each
+            amount.
+        fitted: (N,) fitted signal events.
         error_low, error_high: (N,) lengths of the 68% interval below and above ``fitted``.
         z: (N,) significance.
 

@@ -1,7 +1,7 @@
-"""Tests of mass sculpting: the mass spectrum before and after a cut, and score against mass.
+"""Mass sculpting by a cut, and dependence of the score on the mass.
 
-A mass spectrum that a cut has sculpted has bumps and dips that no smooth function describes. Look
-at background alone, or at a template: in data a signal changes the shape too.
+A mass spectrum that a cut has sculpted has bumps and dips that no smooth function describes. The
+tests need background alone, or a template: in data a signal changes the shape too.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ class MassSculpting(NamedTuple):
             bins; lowest and highest rate, neighbours merged until five events are expected.
         jensen_shannon: distance of the two normalised spectra, within [0, sqrt(ln 2) = 0.83]; 0
             if no event passes.
-        expected_jensen_shannon: its mean without sculpting; it is positive for finite counts.
-        largest_jensen_shannon: 95% of distances without sculpting are smaller.
-        jensen_shannon_p_value: share of distances without sculpting that are as large, (1 + those
-            seen) / (1 + toys).
+        expected_jensen_shannon: mean distance without sculpting, positive for finite counts.
+        largest_jensen_shannon: 95% quantile of the distance without sculpting.
+        jensen_shannon_p_value: fraction of distances without sculpting that are as large,
+            (1 + n_larger) / (1 + n_toys).
     """
 
     rate: PassRate
@@ -40,16 +40,16 @@ class MassSculpting(NamedTuple):
 
 
 class Independence(NamedTuple):
-    """Whether the score of events in a window knows their mass.
+    """Tests of independence of score and mass in a window.
 
     Attributes:
-        n_events: events in the window.
+        n_events: number of events in the window.
         pearson: linear correlation of score and mass.
-        pearson_error: 1/sqrt(n - 1), its standard deviation if they are independent.
-        pearson_p_value: two-sided.
-        rates: pass rate over the window of the cuts that keep the given shares ("0.1", ...) of its
-            events. A correlation near 0 does not prove independence: the pass rate may still
-            vary, such as with (m - centre)^2; these tests see it.
+        pearson_error: standard deviation 1/sqrt(n - 1) of it for independent variables.
+        pearson_p_value: two-sided p-value of it.
+        rates: pass rates over the window of the cuts that keep the given fractions ("0.1", ...)
+            of its events. They also see a dependence without linear correlation, such as on
+            (m - centre)^2.
     """
 
     n_events: int
@@ -70,11 +70,11 @@ def mass_sculpting(
     """Compare the mass spectrum before a cut with that after it.
 
     Args:
-        mass: (N,) [GeV]; events outside the bins do not count.
-        passed: (N,) bool.
-        edges: (B + 1,) [GeV].
+        mass: (N,) masses [GeV]; events outside the bins do not count.
+        passed: (N,) True for events that pass the cut.
+        edges: (B + 1,) edges of the bins [GeV].
         seed: seed of the toys.
-        n_toys: spectra drawn without sculpting.
+        n_toys: number of spectra drawn without sculpting.
 
     Raises:
         DataError: shapes differ, a mass is NaN, or no event lies in the bins.
@@ -91,14 +91,14 @@ def mass_sculpting_of_counts(
     seed: int,
     n_toys: int = N_TOYS,
 ) -> MassSculpting:
-    """As ``mass_sculpting``, of spectra counted already.
+    """As ``mass_sculpting``, from counts of events.
 
     Args:
-        before: (B,) events.
-        after: (B,) those of them that pass.
-        edges: (B + 1,) [GeV].
+        before: (B,) events before the cut.
+        after: (B,) events after it.
+        edges: (B + 1,) edges of the bins [GeV].
         seed: seed of the toys.
-        n_toys: spectra drawn without sculpting.
+        n_toys: number of spectra drawn without sculpting.
 
     Raises:
         DataError: counts are not whole, shapes differ, more events pass than there are, or none
@@ -116,14 +116,14 @@ def independence(
     efficiencies: Sequence[float] = (0.1, 0.01),
     n_bins: int = 10,
 ) -> Independence:
-    """Is the score independent of the mass within a window?
+    """Test whether the score is independent of the mass within a window.
 
     Args:
-        mass: (N,) [GeV]; events outside the window do not count.
-        score: (N,).
-        window: [low, high) [GeV].
-        efficiencies: shares of the window's events that the cuts keep.
-        n_bins: bins of equal width, for the pass rates.
+        mass: (N,) masses [GeV]; events outside the window do not count.
+        score: (N,) scores.
+        window: bounds [low, high) [GeV].
+        efficiencies: fractions of the window's events that the cuts keep.
+        n_bins: number of bins of equal width, for the pass rates.
 
     Raises:
         DataError: shapes differ, a value is not finite, or the window has fewer than three events
@@ -157,15 +157,15 @@ def independence(
         1 / np.sqrt(len(mass) - 1),
         float(correlation.pvalue),
         {
-            f"{share:g}": pass_rate(mass, score > np.quantile(score, 1 - share), edges)
-            for share in efficiencies
+            f"{kept:g}": pass_rate(mass, score > np.quantile(score, 1 - kept), edges)
+            for kept in efficiencies
         },
     )
 
 
 def _sculpting(rate: PassRate, seed: int, n_toys: int) -> MassSculpting:
-    """Toys take the events that pass from all events, each as likely as any other: multivariate
-    hypergeometric, exactly what a cut does that does not know the mass."""
+    """Toys draw the events that pass from all events with equal probability (multivariate
+    hypergeometric), as a cut that is independent of the mass does."""
     if n_toys < 1:
         raise ConfigError(f"the expected distance needs a toy at least, got n_toys={n_toys}")
     before, after = rate.n_total, rate.n_passed
@@ -175,11 +175,11 @@ def _sculpting(rate: PassRate, seed: int, n_toys: int) -> MassSculpting:
         return MassSculpting(rate, 0.0, 0.0, 0.0, 1.0)
     rng = stream(seed, "sculpting")
     toys = rng.multivariate_hypergeometric(before, after.sum(), n_toys, method="marginals")
-    found, *distances = jensenshannon(before[None], np.vstack([after, toys]), axis=1)
+    observed, *distances = jensenshannon(before[None], np.vstack([after, toys]), axis=1)
     return MassSculpting(
         rate,
-        float(found),
+        float(observed),
         float(np.mean(distances)),
         float(np.quantile(distances, 0.95)),
-        float((1 + np.sum(np.array(distances) >= found)) / (1 + n_toys)),
+        float((1 + np.sum(np.array(distances) >= observed)) / (1 + n_toys)),
     )

@@ -1,7 +1,6 @@
-"""Proposal of a scan: the fit range and the windows that a mass spectrum allows.
+"""Proposal of a scan, its fit range and windows, from the inclusive masses alone.
 
-From the inclusive masses alone, before any density is fitted. What is proposed is where to look,
-not what is there.
+It is made before any density is fitted, and looks for no signal.
 """
 
 from math import floor
@@ -19,21 +18,21 @@ BIN_WIDTH = 50.0
 MIN_EVENTS = 1000
 MIN_SIDEBAND_BINS = 4
 MIN_BIN_EVENTS = 5
-"""Fewest events of a bin that counts as one a sideband has."""
+"""Fewest events of a bin that counts towards a sideband."""
 _LISTED = 0.1
 """Windows with fewer than this fraction of ``min_events`` are not listed."""
 
 
 class ProposedWindow(NamedTuple):
-    """One window and what speaks for or against it.
+    """One window, with its events and whether it is usable.
 
     Attributes:
-        low, high: [low, high) in GeV.
-        n_events: inside.
-        n_below, n_above: bins of the fit range below and above.
-        bins_below, bins_above: fit bins with at least 5 events there.
-        usable: a density can be fitted inside, and the spectrum outside on both sides.
-        reason: why not, in words; empty if usable.
+        low, high: bounds [low, high) [GeV].
+        n_events: events inside.
+        n_below, n_above: events of the fit range below and above.
+        bins_below, bins_above: fit bins below and above with at least 5 events.
+        usable: True if a density can be fitted inside and the spectrum on both sides.
+        reason: reason, in words, if it is not usable; else empty.
     """
 
     low: float
@@ -53,8 +52,8 @@ class Proposal(NamedTuple):
     Attributes:
         fit_low, fit_high: range of the spectrum fits [GeV], to the end of the last event's bin.
         start, stop: first edge of the first and last edge of the last usable window [GeV].
-        windows: every window between the bounds asked for, usable or not.
-        fits: p-value of the inclusive spectrum against the start of the fit.
+        windows: all windows between the bounds asked for, usable or not.
+        fits: fits of the inclusive spectrum from each start that was tried.
         turn_on: maximum of the spectrum [GeV]; below it the trigger shapes the spectrum.
         left_out: window in which the inclusive spectrum fits no smooth function, or None.
         spectrum: all events in bins of the fit.
@@ -94,16 +93,16 @@ def propose(
 
     Args:
         mass: (N,) masses of all events [GeV].
-        width, step: width and distance of the windows [GeV], whole multiples of ``bin_width``.
+        width, step: width and distance of windows [GeV], whole multiples of ``bin_width``.
         start, stop: bounds of the windows [GeV]; by default from the maximum of the spectrum to
-            where a tenth of ``min_events`` is left in a window.
-        bin_width: width of a bin of the spectrum [GeV].
-        fit_low: start of the fit, if not to be found, see ``anode.statistics.fits.fit_range``.
-        min_events: fewest events inside from which a density can be learned.
+            the last window with a tenth of ``min_events``.
+        bin_width: width of the bins of the spectrum [GeV].
+        fit_low: start of the fit [GeV]; by default that of ``find_fit_range``.
+        min_events: fewest events inside for the fit of a density.
         min_sideband_bins: fewest fit bins with at least 5 events on either side.
 
     Raises:
-        ConfigError: a length is not a positive multiple of the bins, or nothing is in the range.
+        ConfigError: a length is not a positive multiple of the bins, or no event is in the range.
         DataError: the masses are too few or all equal, no start of the fit is good enough, or no
             window is usable.
     """
@@ -115,15 +114,15 @@ def propose(
     edges = spectrum.edges
     _check_range(edges, start, stop, fit_low)
     first = None if fit_low is None else int(np.searchsorted(edges, fit_low))
-    found = find_fit_range(spectrum, width=width, first=first)
+    fit_range = find_fit_range(spectrum, width=width, first=first)
     turn_on = float(edges[peak(spectrum)])
-    in_fit = spectrum.counts * (np.arange(len(edges) - 1) >= found.start)
+    in_fit = spectrum.counts * (np.arange(len(edges) - 1) >= fit_range.start)
     begin = step * floor(turn_on / step) if start is None else float(start)
     end = float(edges[-1]) if stop is None else stop
     windows: list[ProposedWindow] = []
     while (window_low := begin + len(windows) * step) + width <= end:
         window = _window(
-            window_low, window_low + width, spectrum, in_fit, float(edges[found.start]),
+            window_low, window_low + width, spectrum, in_fit, float(edges[fit_range.start]),
             min_events, min_sideband_bins,
         )  # fmt: skip
         if stop is None and window.n_events < _LISTED * min_events:
@@ -133,16 +132,16 @@ def propose(
     if not usable:
         raise DataError(_nothing_usable(windows, begin, end, width))
     return Proposal(
-        fit_low=float(edges[found.start]),
+        fit_low=float(edges[fit_range.start]),
         fit_high=float(edges[-1]),
         start=usable[0].low,
         stop=usable[-1].high,
         windows=tuple(windows),
-        fits=found.starts,
+        fits=fit_range.starts,
         turn_on=turn_on,
-        left_out=found.left_out,
+        left_out=fit_range.left_out,
         spectrum=spectrum,
-        fit=found.fit,
+        fit=fit_range.fit,
     )
 
 

@@ -13,13 +13,13 @@ class Spectra(NamedTuple):
 
     Attributes:
         edges: (B+1,) edges of the fit's bins [GeV].
-        low, high: (W,) edges of the windows [GeV].
-        strip: (W,) width beside each window that is left out of the fit [GeV].
-        efficiency: (C,) nominal shares of background, 1 first.
+        low, high: (W,) bounds of the windows [GeV].
+        strip: (W,) width beside each window in which bins are left out of the fit [GeV].
+        efficiency: (C,) nominal background efficiencies, 1 first.
         counts: (W, C, B) events that pass.
         n_inside: (W, C) events of the window that pass, in bins or below them.
-        used: (W, B) bins of each window's fit.
-        inside: (W, B) bins of each window.
+        used: (W, B) True for bins of each window's fit.
+        inside: (W, B) True for bins of each window.
     """
 
     edges: np.ndarray
@@ -34,13 +34,13 @@ class Spectra(NamedTuple):
 
 
 class WindowCuts(NamedTuple):
-    """What one window's model gives.
+    """Cuts of one window's model, and the events that pass.
 
     Attributes:
-        low, high: edges of the window [GeV].
-        strip: width beside it that is left out of the fit [GeV].
-        thresholds: (E,) scores of the cuts; infinite where the template was too small to fix one.
-        efficiency, efficiency_error: (E,) fraction of the template that passes; NaN there.
+        low, high: bounds of the window [GeV].
+        strip: width beside the window in which bins are left out of the fit [GeV].
+        thresholds: (E,) scores of the cuts; infinite if the template was too small to fix one.
+        efficiency, efficiency_error: (E,) fraction of the template that passes, or NaN.
         mass: (S,) masses of all data events that pass the loosest cut [GeV].
         level: (S,) number of cuts that each passes, 1 to E.
     """
@@ -66,7 +66,7 @@ def count(
     Args:
         mass: (N,) masses of all data events [GeV].
         windows: W windows.
-        efficiencies: (E,) nominal fractions of background.
+        efficiencies: (E,) nominal background efficiencies.
         edges: (B+1,) edges of the bins [GeV]; windows begin and end on edges, or below the first.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cuts on the score that given fractions of background pass."""
+"""Cuts on the score at given background efficiencies."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ class Cut(NamedTuple):
     """An event passes if its score is above ``threshold``.
 
     Attributes:
-        nominal: share of background that was asked for.
-        threshold: the score.
-        efficiency: share of the template that passes, never above the nominal one; below it if
+        nominal: background efficiency that was asked for.
+        threshold: smallest score, itself excluded.
+        efficiency: fraction of the template that passes, never above the nominal one; below it if
             scores are equal.
-        error: its binomial error, at least that of one event.
+        error: binomial error of ``efficiency``, at least that of one event.
     """
 
     nominal: float
@@ -27,18 +27,18 @@ class Cut(NamedTuple):
 
 
 def n_passing(n_events: int, efficiency: float) -> int:
-    """How many of a template's events a cut may keep."""
+    """Number of a template's events that a cut may keep."""
     return math.floor(efficiency * n_events + 1e-9)  # 0.29 * 100 is a little less than 29
 
 
 def fix_cuts(template: np.ndarray, efficiencies: Sequence[float]) -> list[Cut]:
-    """Cuts that keep the given shares of a template of background.
+    """Cuts that keep the given fractions of a template of background.
 
-    Those that fewer than five events of the template would pass cannot be fixed and are left out.
+    Cuts that fewer than five events of the template would pass are left out.
 
     Args:
-        template: (n,) scores of background none of which is counted.
-        efficiencies: fractions of background, in (0, 1).
+        template: (n,) scores of background events that are not counted as data.
+        efficiencies: nominal background efficiencies in (0, 1).
     """
     ordered = np.sort(template)
     n = len(ordered)

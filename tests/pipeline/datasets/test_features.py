@@ -349,7 +349,7 @@ def test_an_interrupted_command_goes_on(raw_file, made, tmp_path, monkeypatch):
 
 
 def test_other_packages_on_a_worker_are_refused(raw_file, tmp_path):
-    block = blocks.Block(raw_file, 0, 5, DEFAULT, tmp_path / "b.h5", {"fastjet": "0"})
+    block = blocks.BlockJob(raw_file, 0, 5, DEFAULT, tmp_path / "b.h5", {"fastjet": "0"})
     with pytest.raises(ConfigError, match="every worker must have the packages"):
         blocks.process_block(block)
 

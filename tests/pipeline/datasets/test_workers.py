@@ -190,8 +190,8 @@ def test_a_killed_worker_costs_its_block_alone(tmp_path):
         after = make_features(
             data, tmp_path / "after.h5", layout="anode", cluster=cluster_config, n_jobs=1
         )
-    assert after["output_sha256"] == alone["output_sha256"]
-    assert io.sha256_file(tmp_path / "after.h5") == alone["output_sha256"]
+    assert after.output_sha256 == alone.output_sha256
+    assert io.sha256_file(tmp_path / "after.h5") == alone.output_sha256
 
 
 def test_a_lost_scheduler_is_reported(tmp_path):
@@ -244,5 +244,5 @@ def test_two_processes_give_the_same_bytes(tmp_path):
     data = replace(config_of(raw, tmp_path), cache=str(tmp_path / "cache"))
     alone = make_features(data, tmp_path / "one.h5", layout="lhco", cluster=LOCAL, n_jobs=1)
     two = make_features(data, tmp_path / "two.h5", layout="lhco", cluster=LOCAL, n_jobs=2)
-    assert alone["output_sha256"] == two["output_sha256"]
+    assert alone.output_sha256 == two.output_sha256
     assert open_data(data, seed=1, n_jobs=1).n_skipped == 0

@@ -22,6 +22,7 @@ from anode.pipeline.search.config import parse_search
 from anode.pipeline.search.search import find
 from anode.pipeline.search.search_directory import SearchDirectory
 from anode.reporting.search.report_tables import events_table
+from anode.statistics.scan.top_events import TopEvents
 from helpers.settings import REPOSITORY
 from helpers.sources import WRITERS, write_csv
 
@@ -151,16 +152,16 @@ def test_a_search_on_a_table_names_its_top_events_with_all_their_features(tmp_pa
     found = parse_search(composed("search", *asked, *scan, f"run_dir={tmp_path / 'search'}"))
     assert find(found)
     directory = SearchDirectory(tmp_path / "search")
-    top = io.read_json(directory.top_events)
+    top = TopEvents.from_json(io.read_json(directory.top_events), directory.top_events)
     known = columns(6000)
-    for event in top["overall"]:
-        (row,) = np.flatnonzero(known["id"] == event["event_id"])
-        assert event["mass"] == known["m_jj"][row]
+    for event in top.overall:
+        (row,) = np.flatnonzero(known["id"] == event.event_id)
+        assert event.mass == known["m_jj"][row]
         features = {"alpha": known["alpha"][row], "other": known["beta"][row]}
-        assert event["features"] == features
-    shown = events_table(top["overall"], top["units"])
+        assert event.features == features
+    shown = events_table(top.overall, top.units)
     assert list(shown.header[-2:]) == ["alpha", "other"]
-    assert shown.rows[0][-1] == f"{top['overall'][0]['features']['other']:.4g}"
+    assert shown.rows[0][-1] == f"{top.overall[0].features['other']:.4g}"
 
 
 def test_a_table_is_explored_with_all_its_features(tmp_path):

@@ -86,8 +86,10 @@ def execute(monkeypatch, tmp_path):
     return run
 
 
-def execute_notebook(path: Path, cwd: Path) -> list[Any]:
+def execute_notebook(path: Path, cwd: Path, parameters: str = "") -> list[Any]:
+    """Run a notebook, with what replaces its parameters."""
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source += f"\n{parameters}"
     resources = {"metadata": {"path": str(cwd)}}
     nbclient.NotebookClient(
         notebook, timeout=600, startup_timeout=300, resources=resources
@@ -140,6 +142,39 @@ def test_it_shows_a_run_without_labels(unlabelled, execute, tmp_path):
     text = shown(cells)
     assert "no truth labels: no ROC/SIC" in text
     assert "no comparison in" in text
+
+
+@pytest.mark.slow
+def test_without_a_run_it_makes_a_short_one_and_shows_it_beside_what_is_committed(
+    monkeypatch, tmp_path
+):
+    for name in ("ANODE_RUN_DIR", "ANODE_COMPARISON_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    short = tmp_path / "short"
+    parameters = [f"SHORT_RUN = {[*QUICK, 'store=null']}", f"SHORT_RUN_DIR = Path({str(short)!r})"]
+    parameters += [f"RUN_DIR = Path({str(tmp_path / 'none')!r})"]
+    cells = execute_notebook(NOTEBOOK, NOTEBOOK.parent, "\n".join(parameters))
+    check_execution(cells)
+    text = shown(cells)
+    assert f"{io.read_json(short / 'metrics.json')['auc']:.3f} ±" in text
+    committed = io.read_json(REPOSITORY / "results/reference/anode/full/comparison.json")
+    assert all(f"| {name} | {group['n_runs']} |" in text for name, group in committed.items())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_named_and_missing_is_an_error_that_says_so(execute, tmp_path):
+    with pytest.raises(nbclient.exceptions.CellExecutionError, match="ANODE_RUN_DIR must name"):
+        execute(tmp_path / "none", tmp_path, REPOSITORY)
+
+
+@pytest.mark.slow
+def test_the_family_is_shown_from_what_is_committed(monkeypatch, tmp_path):
+    monkeypatch.delenv("ANODE_FAMILY_DIR", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    cells = execute_notebook(NOTEBOOK.with_name("family.ipynb"), REPOSITORY)
+    check_execution(cells, n_figures=7)
 
 
 def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
