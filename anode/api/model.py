@@ -31,7 +31,8 @@ class Model:
 
     A setting that is left out has the value of ``configs/``, as for the commands; ``settings``
     shows them all. A model is fitted in memory: copies and pickles carry the fit along, and
-    ``save`` writes an ordinary run directory.
+    ``save`` writes an ordinary run directory. Progress is a bar on a terminal, elsewhere lines of
+    the logger ``anode``, which ``logging.basicConfig(level="INFO")`` shows.
 
     Args:
         method: a file of ``configs/method``; for this base class alone.
