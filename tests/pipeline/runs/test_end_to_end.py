@@ -354,7 +354,7 @@ def test_a_sweep_by_joblib_over_choices_is_grouped_by_them(tmp_path):
     done = script("run", "--multirun", *quick, *choices, *options, f"run_dir={sweep}")
     assert done.returncode == 0, done.stderr
     names = [path.name for path in sweep.iterdir() if path.is_dir()]
-    assert [sum(f"density={name}," in n for n in names) for name in ("made_mog", "maf")] == [1, 1]
+    assert sorted(names) == ["density=made_mog", "density=maf"]
     done = script("compare", f"runs=[{sweep}/*]", f"output={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr
     groups = set(io.read_json(tmp_path / "out" / "comparison.json"))
