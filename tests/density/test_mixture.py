@@ -187,7 +187,7 @@ def test_too_few_hidden_units_are_refused():
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("depth", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_maf_upon_a_mixture_has_the_change_of_variables_and_right_gradients(depth, training):
     density = on_mixture(depth)
     size = (3, 1)

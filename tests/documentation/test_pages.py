@@ -234,9 +234,10 @@ def test_the_installation_page_lists_every_extra() -> None:
 def test_the_hosted_workflow_calls_make_targets_that_exist() -> None:
     workflow = yaml.safe_load((REPOSITORY / ".github/workflows/ci.yml").read_text())
     steps = workflow["jobs"]["test"]["steps"]
-    called = [step["run"].split()[1:] for step in steps if "run" in step]
-    targets = {target for words in called for target in words}
-    assert targets == {"lint", "test", "docs", "wheel"}
+    called = [step["run"].split() for step in steps if "run" in step]
+    targets = {target for words in called if words[0] == "make" for target in words[1:]}
+    assert targets == {"lint", "test", "docs"}
+    assert [".ci/wheel"] in called
     assert targets <= make_targets()
 
 

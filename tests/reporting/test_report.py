@@ -211,6 +211,7 @@ def test_what_is_no_search_is_refused_with_the_command_that_makes_one(tmp_path, 
         write_report(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_verdict_and_makes_the_same_page_again(bump, capsys):
     before = (bump / "report.html").read_bytes()
     with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):

@@ -216,12 +216,7 @@ def _density(values: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _formula(text: str) -> str:
-    """Densities as symbols.
-
-    Example:
-        >>> _formula("log p_bg(x|m)")
-        'log $p_\\mathrm{bg}(x|m)$'
-    """
+    """Densities as symbols."""
     return re.sub(r"p_(\w+)\(x\|m\)", r"$p_\\mathrm{\1}(x|m)$", text).replace(" - ", " − ")
 
 

@@ -328,7 +328,7 @@ def test_the_command_writes_a_card_of_a_broken_file(tmp_path):
     assert content["path"] == "broken.h5"
 
 
-@pytest.mark.parametrize("reader", ["lhco_raw", "blackbox"])
+@pytest.mark.parametrize("reader", ["lhco_raw", pytest.param("blackbox", marks=pytest.mark.slow)])
 def test_raw_particles_are_described_by_their_features(tmp_path, reader, monkeypatch):
     pytest.importorskip("fastjet")
     rows = raw_rows(40)

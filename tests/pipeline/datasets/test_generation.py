@@ -399,6 +399,7 @@ def generated(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_resumed_run_with_two_workers_gives_the_same_bytes(generated, tmp_path):
     """As after a kill: one chunk finished, another half written, the rest missing."""
     for folder in sorted((generated / "events.partial").iterdir()):

@@ -163,6 +163,7 @@ def worker_of(address: str) -> Iterator[subprocess.Popen]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_block_alone(tmp_path):
     raw = write_frame(tmp_path / "raw.h5", raw_rows(40))
     data = config_of(raw, tmp_path)

@@ -130,7 +130,14 @@ def test_the_same_command_gives_the_same_metrics_whatever_the_number_of_jobs(fin
     assert comparable(tmp_path / "again") == comparable(finished)
 
 
-@pytest.mark.parametrize("after", ["background/state.pt", "data_fold1/state.pt", "scores.h5"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "background/state.pt",
+        pytest.param("data_fold1/state.pt", marks=pytest.mark.slow),
+        pytest.param("scores.h5", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_ends_with_the_same_metrics(finished, tmp_path, after):
     run_dir = tmp_path / "killed"
     command = [sys.executable, str(REPOSITORY / "scripts/run.py"), *QUICK, f"run_dir={run_dir}"]
@@ -339,6 +346,7 @@ def test_a_multirun_gives_one_folder_a_seed_and_compare_joins_them(tmp_path):
     assert (tmp_path / "out" / "comparison.png").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_by_joblib_over_choices_is_grouped_by_them(tmp_path):
     """With processes of their own in those of joblib."""
     sweep = tmp_path / "sweep"
@@ -363,6 +371,7 @@ def test_a_sweep_by_joblib_over_choices_is_grouped_by_them(tmp_path):
     assert set(group_runs(find_runs([f"{sweep}/*"]), ["density.name"])) == groups
 
 
+@pytest.mark.slow
 def test_submitit_spreads_a_sweep(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     sweep = tmp_path / "sweep"

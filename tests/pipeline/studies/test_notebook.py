@@ -177,6 +177,7 @@ def test_the_family_is_shown_from_what_is_committed(monkeypatch, tmp_path):
     check_execution(cells, n_figures=7)
 
 
+@pytest.mark.slow
 def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
     monkeypatch.setattr(compare, "make", lambda study, n_jobs: [])
     for name, points, figures in (
