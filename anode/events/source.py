@@ -139,8 +139,9 @@ class Source(ABC):
         Raises:
             ConfigError: there can be none.
         """
-        raise ConfigError(f"{self.name} has no files: data.extra and data.extra_background "
-                          "must be empty")  # fmt: skip
+        raise ConfigError(
+            f"data.extra and data.extra_background must be empty: {self.name} has no files"
+        )
 
     def numbering(self, events: EventTable) -> tuple[int, np.ndarray]:
         """Lines of a list that has one for each event of the input, and the line of each event.
