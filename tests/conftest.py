@@ -1,11 +1,16 @@
 """What tests share: small flows, quick recipes, and a run of the whole chain on the toy."""
 
+import hypothesis
 import pytest
 import torch
 
 from anode.density.ensemble import EnsembleConfig
 
 torch.set_num_threads(1)
+
+# The same examples each time, and no test that fails on a busy machine.
+hypothesis.settings.register_profile("anode", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("anode")
 
 
 @pytest.fixture

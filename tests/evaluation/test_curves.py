@@ -195,7 +195,7 @@ small_samples = st.lists(
 ).filter(lambda events: len({is_signal for _, is_signal in events}) == 2)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(small_samples, st.randoms(use_true_random=False))
 def test_order_of_events_and_monotone_maps_of_the_score_change_nothing(
     events: list[tuple[int, bool]], random: Random
@@ -211,7 +211,7 @@ def test_order_of_events_and_monotone_maps_of_the_score_change_nothing(
     assert summary([(np.exp(score / 7) - 3, flag) for score, flag in events]) == expected
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(small_samples)
 def test_reversing_the_score_reflects_the_auc(events: list[tuple[int, bool]]) -> None:
     score, label = np.array(events, dtype=float).T

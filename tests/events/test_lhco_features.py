@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -122,7 +122,6 @@ def test_jet_1_is_the_lighter_jet_in_every_feature() -> None:
     assert_allclose(got["delta_r"] ** 2, got["delta_eta"] ** 2 + got["delta_phi"] ** 2)
 
 
-@settings(deadline=None)
 @given(phi=st.tuples(st.floats(-3.14, 3.14), st.floats(-3.14, 3.14)), turn=st.floats(-7, 7))
 def test_delta_phi_does_not_know_where_phi_starts(phi: tuple[float, float], turn: float) -> None:
     def opening(a: float, b: float) -> float:

@@ -114,7 +114,7 @@ def test_the_density_in_physical_units_integrates_to_one() -> None:
     assert total == pytest.approx(1 - missing.item(), abs=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=40, unique=True),
     scale=st.sampled_from([1e-3, 1.0, 1e3]),
@@ -132,7 +132,7 @@ def test_any_sample_survives_the_round_trip_in_order(values: list[float], scale:
     assert np.abs(back - x).max() <= 1e-9 * np.ptp(x) + 1e-12 * np.abs(x).max()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(z=st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3))
 def test_the_inverse_stays_in_the_fitted_range(z: list[float]) -> None:
     preprocessing = Preprocessing.fit(sample(200)[:, :3])

@@ -102,7 +102,7 @@ def test_signal_counts_are_those_of_the_signal_region() -> None:
 # --- injection ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(n_signal=st.integers(0, 100), seed=st.integers(0, 1000))
 def test_injection_loses_no_event_and_keeps_all_background(n_signal: int, seed: int) -> None:
     events = toy_events()

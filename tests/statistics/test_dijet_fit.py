@@ -177,7 +177,7 @@ def test_fewer_bins_with_events_than_parameters_leave_those_functions_out() -> N
     assert np.isfinite(many.n_expected[0])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 9))
 def test_expected_events_scale_with_the_counts(seed: int, factor: int) -> None:
     """mu solves sum (n - mu) g = 0, homogeneous in (n, mu); errors grow with the root."""
@@ -190,7 +190,7 @@ def test_expected_events_scale_with_the_counts(seed: int, factor: int) -> None:
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_the_fit_conserves_events_and_ignores_the_window(seed: int) -> None:
     """The constant among the g_k makes the sum of mu over the fitted bins that of n."""

@@ -100,7 +100,7 @@ def test_asymptotic_limits_are_those_of_pyhf_from_the_workspace(n, expected, err
     assert found.expected == pytest.approx(by_pyhf(expected)[1], rel=1e-3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.floats(SMALL, 1e6), st.floats(0, 1e4))
 @example(0, 25.0, 1e-180)
 def test_asymptotic_limits_rise_with_the_count_and_exceed_those_of_a_gaussian(n, expected, error):
@@ -179,7 +179,7 @@ def test_strength_covers():
     assert held / n_toys == pytest.approx(0.683, abs=0.04)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6), st.floats(0, 1e6), st.floats(0, 1e4))
 def test_strength_is_finite_and_ordered(n, expected, error):
     found = signal_strength(n, expected, error)

@@ -58,7 +58,7 @@ def test_a_bump_is_found_with_its_rates():
     assert np.nanmin(result.rate.rate) == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(arrays(np.int64, 6, elements=st.integers(0, 40)), st.integers(0, 2**32))
 def test_counts_and_events_agree_with_each_other_and_with_scipy(before, seed):
     before[2] += 1

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from anode.errors import ConfigError, DataError
@@ -117,7 +117,6 @@ def test_a_cut_that_was_not_fixed_predicts_nothing():
     assert test.threshold is test.template is None
 
 
-@settings(deadline=None)
 @given(
     template=st.lists(st.integers(0, 30), min_size=20, max_size=300),
     nominal=st.floats(0.25, 0.99),
