@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
     """Events of ours and the ones they are compared with, features as columns of both.
 
     Attributes:
-        name: "signal_region" or "full_range"; names the figure.
+        name: region, "signal_region" or "full_range"; names the figure.
         title: title that says which events these are.
         features: names of the compared features.
         generated: our events.

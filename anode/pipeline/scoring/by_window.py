@@ -72,8 +72,8 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
     Args:
         path: directory of the scan.
         data: settings of the file, the group ``data``.
-        output: the HDF5 file to write; beside what a run writes it has ``window_low``,
-            ``window_high`` and ``passed`` for each event.
+        output: HDF5 file to write; beside what a run writes it has ``window_low``, ``window_high``
+            and ``passed`` for each event.
         n_jobs: number of processes.
         threads: number of threads of each process.
 

@@ -65,8 +65,9 @@ class TemplateConfig:
     """Background on which the cuts are fixed.
 
     Attributes:
-        source: "sampled" from p_bg at masses of the window; "sidebands", their events within a
-            window's width of the window; "auto", sampled where the method has p_bg.
+        source: source of the background: "sampled" from p_bg at masses of the window; "sidebands",
+            their events within a window's width of the window; "auto", sampled where the method
+            has p_bg.
         n_events: number of events sampled in each window.
     """
 

@@ -17,7 +17,7 @@ class WindowTemplate(Record):
     """Background that fixed the cuts of a window.
 
     Attributes:
-        source: "sampled" from p_bg, or "sidebands".
+        source: source of the background, "sampled" from p_bg or "sidebands".
         n_events: number of events.
         efficiency, efficiency_error: fraction that passes each cut that could be fixed, the
             loosest first, and its error.

@@ -19,7 +19,7 @@ def card(
 
     Args:
         description: description of the data set.
-        origin: where the data come from, name -> value.
+        origin: origin of the data, name -> value.
         figures: files to show.
         markdown: markdown rather than aligned text for a screen.
     """

@@ -31,8 +31,8 @@ class Overlay(NamedTuple):
     Attributes:
         name: feature name as in ``EventTable.names``.
         edges: (B + 1,) edges of bins, in the feature's unit; events outside are not drawn.
-        generated: "background" or "signal" -> (N,) values of our events.
-        reference: the same for the events compared with; empty if there are none.
+        generated: values (N,) of our events, by "background" or "signal".
+        reference: values of the events compared with, likewise; empty if there are none.
         log: logarithmic axis of event fractions.
     """
 

@@ -25,7 +25,7 @@ class SearchWarning(NamedTuple):
 
     Attributes:
         kind: name of the warning, the same for every search.
-        text: a sentence with the numbers that raised it.
+        text: sentence with the numbers that raised it.
     """
 
     kind: str
