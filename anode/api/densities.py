@@ -35,7 +35,7 @@ class FittedDensity:
     What ``fit`` returns, and ``Model.background``.
 
     Args:
-        density: with its preprocessing.
+        density: density with its preprocessing.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -83,10 +83,11 @@ class DensityFit(NamedTuple):
     """A density, and how it came to be.
 
     Attributes:
-        density: averaged over the last or best epochs, as ``ensemble`` says.
+        density: density averaged over the last or best epochs, as ``ensemble`` says.
         train_loss: (epochs,) mean -log p of the training events while weights moved, in the space
             of the preprocessing.
-        validation_loss: (epochs,) the same of the validation events after each epoch.
+        validation_loss: (epochs,) mean -log p of the validation events after each epoch, in the
+            same space.
     """
 
     density: FittedDensity
@@ -101,12 +102,13 @@ def make_density(
     m)``, ``sample(m, generator)``, ``latent(x, m)`` and ``loss(x, m)`` on tensors.
 
     Args:
-        name: a file of ``configs/density``, such as ``"made_mog"`` (autoregressive mixture of
-            Gaussians) or ``"maf"`` (masked autoregressive flow, Papamakarios et al. 1705.07057).
-        n_features: D, of x.
-        n_context: C, of m.
-        seed: of the initial weights.
-        **settings: of the density, such as ``hidden_features``; others as in its file.
+        name: name of a file of ``configs/density``, such as ``"made_mog"`` (autoregressive mixture
+            of Gaussians) or ``"maf"`` (masked autoregressive flow, Papamakarios et al.
+            1705.07057).
+        n_features: number D of features x.
+        n_context: number C of context values m.
+        seed: seed of the initial weights.
+        **settings: settings of the density, such as ``hidden_features``; others as in its file.
 
     Raises:
         ConfigError: a name or setting is unknown, or has an impossible value.
@@ -144,21 +146,21 @@ def fit(
     standardised. A setting that is left out has the value of ``configs/``.
 
     Args:
-        density: of ``make_density``, with one context value; starts from the weights it has, and
-            is left with those of the last epoch.
+        density: density of ``make_density``, with one context value; starts from the weights it
+            has, and is left with those of the last epoch.
         x: (N, D) features.
         m: (N,) masses [GeV].
         validation: share of the events, drawn at random, whose likelihood is watched only.
-        epochs: passes over the training events.
-        batch_size: events a step.
-        learning_rate: of Adam; the peak where the schedule is a cycle.
+        epochs: number of passes over the training events.
+        batch_size: number of events a step.
+        learning_rate: learning rate of Adam; the peak where the schedule is a cycle.
         trainer: further settings of ``configs/trainer``.
-        ensemble: how many last epochs are averaged, or ``{"size": 10, "mode": "best"}``.
-        logit: as ``Model``.
-        preprocessing: as ``Model``.
-        seed: of the order of events and the validation share.
-        threads: for the time of the fit.
-        device: "cpu", "cuda" or "auto".
+        ensemble: number of last epochs that are averaged, or ``{"size": 10, "mode": "best"}``.
+        logit: flag as in ``Model``.
+        preprocessing: settings as in ``Model``.
+        seed: seed of the order of events and the validation share.
+        threads: number of threads for the time of the fit.
+        device: device "cpu", "cuda" or "auto".
 
     Raises:
         ConfigError: a setting is unknown or impossible, or the density has several context values.

@@ -21,7 +21,7 @@ class Events:
 
     Args:
         features: (N, D) numbers of any unit; an array or a pandas DataFrame.
-        mass: (N,) the resonant variable m_jj [GeV], above 0.
+        mass: (N,) values of the resonant variable m_jj [GeV], above 0.
         names: D names of the features, in column order; default those of a DataFrame's columns,
             else ``x1, x2, ...``.
         label: (N,) 1 signal and 0 background, where the truth is known. No fit sees it: it serves
@@ -94,9 +94,9 @@ class Events:
         with a width of 80 GeV on a falling background, and four Gaussian features.
 
         Args:
-            n_background: events between 3000 and 4200 GeV.
-            n_signal: events likewise.
-            seed: of the random numbers.
+            n_background: number of background events between 3000 and 4200 GeV.
+            n_signal: number of signal events, likewise.
+            seed: seed of the random numbers.
 
         Example:
             >>> Events.toy(900, 100)
@@ -116,12 +116,12 @@ class Events:
         """Events of a file, as ``data=NAME data.path=FILE`` of the commands reads it.
 
         Args:
-            path: of the file or folder.
-            data: a file of ``configs/data``, such as ``"lhco_features"``; ``"table"`` reads CSV,
-                Parquet, HDF5 datasets and ``.npz``.
-            features: names; default those of the table, of other formats those of
+            path: path of the file or folder.
+            data: name of a file of ``configs/data``, such as ``"lhco_features"``; ``"table"``
+                reads CSV, Parquet, HDF5 datasets and ``.npz``.
+            features: names of features; default those of the table, of other formats those of
                 ``configs/common.yaml``.
-            **keys: below ``data``: ``columns={"mass": "m_jj", "features": {"a": "a"}}`` and
+            **keys: keys below ``data``: ``columns={"mass": "m_jj", "features": {"a": "a"}}`` and
                 ``mass_unit="TeV"`` of a table, ``n_background=1000``.
 
         Raises:
@@ -143,9 +143,9 @@ class Events:
         3.5 TeV, from Pythia 8.
 
         Args:
-            n_background: the first so many; None for all.
-            n_signal: likewise.
-            features: names; default masses and subjettiness of both jets.
+            n_background: number of background events, the first ones; None for all.
+            n_signal: number of signal events, likewise.
+            features: names of features; default masses and subjettiness of both jets.
 
         Raises:
             ConfigError: a feature is unknown.

@@ -19,8 +19,8 @@ class Gaussian:
     """p(x|m) = N(x; a + b m, C), fitted by least squares.
 
     Args:
-        features: (N, D) of order 1, N >= 1.
-        mass: (N,) of order 1.
+        features: (N, D) features of order 1, N >= 1.
+        mass: (N,) masses of order 1.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -56,11 +56,11 @@ class GaussianAnode:
     fits of its fold, any other by the average.
 
     Args:
-        events: with at least two inside the window and two outside.
-        inside: (N,) which are inside.
-        window: (low, high).
-        folds: at most; not more than there are events on one side.
-        seed: of the folds.
+        events: events, at least two inside the window and two outside.
+        inside: (N,) True for events inside the window.
+        window: bounds (low, high) [GeV].
+        folds: largest number of folds; not more than there are events on one side.
+        seed: seed of the folds.
     """
 
     def __init__(

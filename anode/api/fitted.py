@@ -32,10 +32,10 @@ class FittedRun:
     """A run in a folder, which scores events in memory.
 
     Args:
-        config: of the run.
-        folder: its directory; a private one lives as long as this.
-        prepared: the events it was fitted on, before any distortion; None to read them again when
-            they are needed.
+        config: configuration of the run.
+        folder: directory of the run; a private one lives as long as this.
+        prepared: events it was fitted on, before any distortion; None to read them again when they
+            are needed.
     """
 
     def __init__(
@@ -78,8 +78,8 @@ class FittedRun:
         """Scores of events (N,), which need not have ids of their own.
 
         Args:
-            events: with the features of the run; ids are replaced.
-            any_mass: also those outside the signal region, all at its centre.
+            events: events with the features of the run; ids are replaced.
+            any_mass: True to score those outside the signal region too, all at its centre.
         """
         with lent_process():
             return _Scoring(self.config, self.method, self._known).of(events, any_mass=any_mass)
@@ -98,9 +98,9 @@ def fit_run(config: RunConfig, data: EventTable, simulation: EventTable | None) 
     """Fit a method to events in memory, in a private folder.
 
     Args:
-        config: what to fit and how; ``run_dir`` is replaced.
-        data: the data sample; its labels, if any, reach no fit.
-        simulation: labelled events that are not in it, for methods that use truth.
+        config: configuration of the method and its fit; ``run_dir`` is replaced.
+        data: data sample; its labels, if any, reach no fit.
+        simulation: labelled events that are not in the data sample, for methods that use truth.
 
     Raises:
         DataError: a region has no events, or simulation is missing, unlabelled, given to a method

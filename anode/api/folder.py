@@ -11,7 +11,7 @@ class PrivateFolder:
     """A folder for what a fit keeps; a copy or pickle of the object carries the files along.
 
     Attributes:
-        path: of the folder; another one after unpickling.
+        path: path of the folder; another one after unpickling.
 
     Example:
         >>> import copy

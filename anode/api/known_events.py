@@ -1,4 +1,4 @@
-"""Which events has a fit seen? Told from their mass and features, to the last digit."""
+"""Events that a fit has seen, told from their mass and features, to the last digit."""
 
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ class Recognised(NamedTuple):
     """Events as a fit knows them.
 
     Attributes:
-        event_id: (N,) that of the fitted event of equal content; for others one of their own, made
+        event_id: (N,) ids of the fitted events of equal content; for others one of their own, made
             of the content, below 0.
-        known: (N,) whether there is such an event.
+        known: (N,) True where there is such an event.
     """
 
     event_id: NDArray[np.int64]
@@ -29,7 +29,7 @@ class KnownEvents:
     first given gets the first one's id, the second the second one's, and so on.
 
     Args:
-        events: those of a fit.
+        events: events of a fit.
     """
 
     def __init__(self, events: EventTable) -> None:

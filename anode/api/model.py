@@ -35,29 +35,33 @@ class Model:
     the logger ``anode``, which ``logging.basicConfig(level="INFO")`` shows.
 
     Args:
-        method: a file of ``configs/method``; for this base class alone.
+        method: name of a file of ``configs/method``; for this base class alone.
         signal: signal region [low, high) in m_jj [GeV].
-        sidebands: one or more [low, high) [GeV], None for no limit; default all masses beside the
-            signal region.
+        sidebands: one or more intervals [low, high) [GeV], None for no limit; default all masses
+            beside the signal region.
         features: names of the features to use; default all that the events have.
-        folds: every event of the signal region is scored by fits that have not seen its fold.
-        seed: of everything random; a seed gives the same numbers on the same machine.
+        folds: number of folds; every event of the signal region is scored by fits that have not
+            seen its fold.
+        seed: root seed of everything random; a seed gives the same numbers on the same machine.
         density: p(x|m): a name such as ``"maf"``, or ``{"name": "maf", "n_transforms": 4}``.
-        trainer: how it is fitted; the same.
-        epochs: ``trainer.epochs``.
-        batch_size: ``trainer.batch_size``.
-        learning_rate: ``trainer.learning_rate``.
-        ensemble: how many epochs are averaged, or ``{"size": 10, "mode": "best", "seeds": 2}``.
-        logit: whether features are stretched by a logit after they are scaled to their range:
-            right for hard edges, such as those of masses and ratios; False for features with
-            tails on both sides, such as Gaussian ones, where the logit works, but less well.
-        preprocessing: ``{"logit": ..., "standardise": ...}``.
-        split: ``"kfold"``, ``"holdout"`` (a test share is scored, by one fit), or a mapping.
-        classifier: ``"hgb"``, ``"mlp"`` or a mapping, for methods that are classifiers.
-        evaluation: ``{"n_bootstrap": ..., "n_closure": ...}``, of the metrics of ``save``.
-        n_jobs: processes; above 1 a script needs ``if __name__ == "__main__":``.
-        threads: of each process; the caller's own are as before when a call returns.
-        device: "cpu", "cuda" or "auto", for fits of densities and networks.
+        trainer: settings of its fit, likewise.
+        epochs: number of epochs, ``trainer.epochs``.
+        batch_size: number of events a step, ``trainer.batch_size``.
+        learning_rate: learning rate, ``trainer.learning_rate``.
+        ensemble: number of epochs averaged, or ``{"size": 10, "mode": "best", "seeds": 2}``.
+        logit: True to stretch features by a logit after they are scaled to their range: right for
+            hard edges, such as those of masses and ratios; False for features with tails on both
+            sides, such as Gaussian ones, where the logit works, but less well.
+        preprocessing: settings ``{"logit": ..., "standardise": ...}``.
+        split: kind of split: ``"kfold"``, ``"holdout"`` (a test share is scored, by one fit), or a
+            mapping.
+        classifier: settings of the classifier: ``"hgb"``, ``"mlp"`` or a mapping, for methods that
+            are classifiers.
+        evaluation: settings ``{"n_bootstrap": ..., "n_closure": ...}`` of the metrics of ``save``.
+        n_jobs: number of processes; above 1 a script needs ``if __name__ == "__main__":``.
+        threads: number of threads of each process; the caller's own are as before when a call
+            returns.
+        device: device "cpu", "cuda" or "auto", for fits of densities and networks.
         store: folder of finished sideband densities, shared by fits of equal content; None for
             none.
         **own: settings of the method, see its class; ``method_density`` and ``method_trainer`` are
@@ -65,7 +69,7 @@ class Model:
 
     Attributes:
         method: name of the method, as ``method=`` of the commands.
-        given: the settings that were given, by keyword.
+        given: settings that were given, by keyword.
 
     Raises:
         ConfigError: a setting is unknown or has an impossible value; the message names the key,
@@ -152,10 +156,10 @@ class Model:
         """The model of a run directory that a command or ``save`` has made.
 
         Args:
-            path: of the run.
-            fitted: the events it was fitted on, if the file they were read from is not where it
-                was; they tell which events its folds have seen.
-            n_jobs: processes.
+            path: path of the run.
+            fitted: events it was fitted on, if the file they were read from is not where it was;
+                they tell which events its folds have seen.
+            n_jobs: number of processes.
 
         Returns:
             A model of the class of its method.
@@ -189,8 +193,8 @@ class Model:
 
         Args:
             events: N events, in any order, with the features of the fit and perhaps others.
-            any_mass: score events outside the signal region too, all events at the mass of its
-                centre, as a search does to predict a count from the sidebands. Events of the
+            any_mass: True to score events outside the signal region too, all events at the mass of
+                its centre, as a search does to predict a count from the sidebands. Events of the
                 sidebands are then scored by a p_bg fitted to them, unless the model has
                 ``split={"sideband_folds": 2}``.
 
@@ -209,8 +213,8 @@ class Model:
         metrics.
 
         Args:
-            path: of a folder that is new or empty.
-            figures: whether to draw figures, too.
+            path: path of a folder that is new or empty.
+            figures: True to draw figures, too.
 
         Raises:
             RunDirectoryError: something is there, or the model is not fitted.

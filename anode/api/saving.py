@@ -134,9 +134,9 @@ def data_settings(
     """Keys below ``data`` with which a command reads such a file.
 
     Args:
-        path: of the file.
-        names: of its features.
-        labelled: whether it has labels, which the data sample may be judged by.
+        path: path of the file.
+        names: names of its features.
+        labelled: True if it has labels, which the data sample may be judged by.
         extra: further files of this kind, of labelled events.
     """
     return {

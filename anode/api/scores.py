@@ -13,20 +13,21 @@ class EventScores:
     """What a fitted model says of N events, in their order; higher scores are more anomalous.
 
     Attributes:
-        event_id: (N,) as the events have it.
-        mass: (N,) [GeV].
-        score: (N,) such as ``log p_data(x|m) - log p_bg(x|m)``; NaN where ``scored`` is False.
-        scored: (N,) whether an event has a score: those of the signal region, and in
+        event_id: (N,) ids, as the events have them.
+        mass: (N,) masses [GeV].
+        score: (N,) scores, such as ``log p_data(x|m) - log p_bg(x|m)``; NaN where ``scored`` is
+            False.
+        scored: (N,) True where an event has a score: those of the signal region, and in
             ``split="holdout"`` of the fitted events those of the test share.
-        seen: (N,) whether an event is one of those the model was fitted on; such an event is
-            scored by the fits that have not seen it, all others by the average over folds.
-        clipped: (N,) events beyond the range of features that densities were fitted in; they are
-            moved to its edge.
+        seen: (N,) True for events that the model was fitted on; such an event is scored by the
+            fits that have not seen it, all others by the average over folds.
+        clipped: (N,) True for events beyond the range of features that densities were fitted in;
+            they are moved to its edge.
         parts: name -> (N,) terms of the score: ``log_p_data`` and ``log_p_background`` of ANODE,
             ``log_p_signal`` and ``log_p_background`` of R-ANODE, ``score_MEMBER`` of a
             combination; none of a classifier or forest.
-        meaning: what the score is, in words.
-        extra: what the method says beside scores of the ``seen`` events, such as the
+        meaning: definition of the score, in words.
+        extra: numbers of the method beside scores of the ``seen`` events, such as the
             ``signal_fraction`` of R-ANODE with its error; empty where there is none.
     """
 

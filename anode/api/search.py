@@ -46,19 +46,20 @@ def search(
 
     Args:
         events: N events; labels are not looked at.
-        method: a model, whose settings are taken, fitted or not, but for its regions; one of its
+        method: model, whose settings are taken, fitted or not, but for its regions; one of its
             classes; or a name, as ``method=`` of the commands.
         start: lower edge of the first window [GeV].
-        stop: no window ends above [GeV].
-        width: of a window [GeV]; a multiple of ``spectrum["bin_width"]``, as are start and step.
-        step: from window to window [GeV].
+        stop: largest upper edge of a window [GeV].
+        width: width of a window [GeV]; a multiple of ``spectrum["bin_width"]``, as are start and
+            step.
+        step: distance from window to window [GeV].
         sideband: width of the sidebands on either side [GeV].
-        min_events: in a window, for it to be searched.
-        efficiencies: of background at the cuts, descending.
+        min_events: number of events in a window for it to be searched.
+        efficiencies: fractions of background at the cuts, descending.
         template: background on which cuts are fixed: ``{"source": ..., "n_events": ...}``.
-        spectrum: of the fit outside a window: ``{"low": ..., "high": ..., "bin_width": ...}``.
-        n_toys: of the whole scan, at least 100.
-        extras: whether to set limits, fit a resonance and run pyBumpHunter.
+        spectrum: fit outside a window: ``{"low": ..., "high": ..., "bin_width": ...}``.
+        n_toys: number of toys of the whole scan, at least 100.
+        extras: True to set limits, fit a resonance and run pyBumpHunter.
         save: folder to keep, with ``search.json``, the fits, and the report; an interrupted
             search goes on there. None: nothing is kept.
         **settings: further keywords of ``Model``, such as ``seed`` and ``n_jobs`` (windows side by

@@ -69,11 +69,11 @@ def content_of(
     """The nested configuration of ``configs/NAME.yaml``, with settings in place of its own.
 
     Args:
-        name: "run" or "search".
-        method: the choice of ``configs/method``.
+        name: name of the file of ``configs/``, "run" or "search".
+        method: choice of ``configs/method``.
         given: keywords, of ``KEYS`` or of the method.
         own: further keys by their path, such as ``{"scan.width": 400}``.
-        data: the choice of ``configs/data``; None where events are in memory.
+        data: choice of ``configs/data``; None where events are in memory.
 
     Raises:
         ConfigError: a keyword, key or choice is unknown; the message suggests the nearest one.

@@ -40,7 +40,7 @@ def command_help(name: str, overrides: Sequence[str] = ()) -> str:
     """What a command does, examples, its groups and its keys.
 
     Args:
-        name: of the command.
+        name: name of the command.
         overrides: choices of groups, such as "method=cathode", whose keys are to be shown.
 
     Raises:

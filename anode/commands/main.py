@@ -1,4 +1,4 @@
-"""What the words after ``anode`` mean."""
+"""Entry point of ``anode``: what the words after it mean."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``anode ARGUMENTS``.
 
     Args:
-        arguments: after ``anode``; None for those of this process.
+        arguments: words after ``anode``; None for those of this process.
 
     Returns:
         Exit status: 0, 1 for a fault of ours, 2 for a user's error, 130 interrupted.

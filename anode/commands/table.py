@@ -7,10 +7,10 @@ class Command(NamedTuple):
     """One command; modules are imported when it runs.
 
     Attributes:
-        summary: what it does, in one sentence.
+        summary: description in one sentence.
         config: file of ``configs/`` that it starts from.
-        parse: "module:function" from Hydra's configuration to a checked one.
-        function: "module:function" of that.
+        parse: function, as "module:function", from Hydra's configuration to a checked one.
+        function: function, as "module:function", of the checked configuration.
         examples: command lines, the simplest first.
     """
 

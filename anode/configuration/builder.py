@@ -53,7 +53,7 @@ def build(
     Args:
         cls: dataclass with type hints.
         content: mapping of its keys.
-        path: of the content in the whole configuration, for errors.
+        path: path of the content in the whole configuration, for errors.
         choices: base class -> which of its subclasses a content is for.
 
     Raises:

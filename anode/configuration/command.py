@@ -1,4 +1,4 @@
-"""What a command says while it works: our own messages, on stderr, or nothing."""
+"""Messages of a command while it works: our own, on stderr, or nothing."""
 
 import contextlib
 import io

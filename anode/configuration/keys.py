@@ -32,12 +32,12 @@ class Key(NamedTuple):
     """One key of a command.
 
     Attributes:
-        path: dotted, as it is given on the command line.
-        default: as it stands in the file, in one line of YAML; "" for a heading, whose comment is
-            of all keys below it.
-        comment: what the key means, in one line; "" if no file says it.
+        path: dotted path, as it is given on the command line.
+        default: value in the file, in one line of YAML; "" for a heading, whose comment is of all
+            keys below it.
+        comment: meaning of the key, in one line; "" if no file says it.
         choices: values it may have, if the comment lists them.
-        file: which file of ``configs/`` sets the default, without the ending.
+        file: file of ``configs/`` that sets the default, without the ending.
     """
 
     path: str
@@ -63,9 +63,9 @@ class Group(NamedTuple):
     """A group of files, one of which is chosen by ``name=choice``.
 
     Attributes:
-        name: "density", or "density@method.density" where it serves another place.
-        default: the file chosen; None if none is, "???" if one must be.
-        choices: all of them.
+        name: name such as "density", or "density@method.density" where it serves another place.
+        default: file chosen; None if none is, "???" if one must be.
+        choices: files of the group, all of them.
     """
 
     name: str

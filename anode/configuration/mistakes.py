@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a command, in one line, and what may have been meant."""
+"""Mistakes in the arguments of a command, in one line, and what may have been meant."""
 
 import difflib
 import re
@@ -21,10 +21,10 @@ def explain(
     """Why Hydra cannot compose a configuration, in one line.
 
     Args:
-        error: what Hydra or OmegaConf says.
+        error: error of Hydra or OmegaConf.
         config: file of ``configs/`` that the command starts from.
         overrides: arguments of the command.
-        multirun: whether several values of a key are several jobs.
+        multirun: True if several values of a key are several jobs.
     """
     return next(_mistakes(config, overrides, multirun), None) or in_one_line(error)
 

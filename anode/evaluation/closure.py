@@ -93,8 +93,8 @@ def closure(
         generated: (N, D) features of events of the model, physical units.
         reference: (M, D) features of background events.
         names: D feature names.
-        n_bins: bins per feature; ties (a peak at zero) may leave fewer.
-        n_bins_pair: bins per axis in the two-dimensional comparison.
+        n_bins: number of bins per feature; ties (a peak at zero) may leave fewer.
+        n_bins_pair: number of bins per axis in the two-dimensional comparison.
 
     Raises:
         DataError: a shape differs, a value is not finite, a sample has fewer than 10 events.

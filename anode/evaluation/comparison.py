@@ -41,10 +41,10 @@ class FinishedRun:
     """What a comparison needs of one run.
 
     Attributes:
-        path: its folder.
+        path: folder of the run.
         settings: configuration key, with dots, -> its value as text.
-        metrics: its numbers.
-        curve: its SIC curve; None without truth labels.
+        metrics: numbers of the run.
+        curve: SIC curve; None without truth labels.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Interval(NamedTuple):
 
     Attributes:
         median, low, high: quantiles 50%, 16% and 84%, interpolated between the runs.
-        n: runs that have the quantity.
+        n: number of runs that have the quantity.
     """
 
     median: float
@@ -73,7 +73,7 @@ class Difference(NamedTuple):
     Attributes:
         mean: mean of this group less the other.
         error: standard error of the mean.
-        n: common seeds.
+        n: number of common seeds.
     """
 
     mean: float
@@ -106,7 +106,7 @@ class Group(Record):
         variant: name that is the same at every point.
         method: anomaly-detection method; None if the runs have several.
         uses_truth: True if truth labels entered the scores.
-        n_runs: runs of the group.
+        n_runs: number of runs of the group.
         quantities: dotted name of a number of ``metrics.json`` -> its values.
     """
 
@@ -214,8 +214,8 @@ class Comparison:
         """The comparison in the content of a JSON file; an old one will do.
 
         Args:
-            content: what ``anode.io.read_json`` gives.
-            file: its path, for errors.
+            content: content as ``anode.io.read_json`` gives it.
+            file: path of the file, for errors.
 
         Raises:
             DataError: a key is missing or of the wrong kind.

@@ -30,7 +30,7 @@ class SicCurve(NamedTuple):
     Attributes:
         fpr: (P,) false positive rate, strictly rising from at or just above ``fpr_floor``.
         tpr: (P,) true positive rate of the loosest cut with this FPR.
-        sic: (P,) TPR / sqrt(FPR).
+        sic: (P,) significance improvement TPR / sqrt(FPR).
         sic_error: (P,) binomial error at a fixed cut.
         sic_low, sic_high: (P,) 68% bootstrap band of SIC at this fixed FPR. Times sqrt(FPR) it
             is the band of the TPR, rising in FPR like the TPR itself.
@@ -53,9 +53,9 @@ class Performance(NamedTuple):
             bootstrap error, and the FPR of that cut; None where even no cut leaves 25 events.
         sic_at_fpr: FPR -> (SIC, bootstrap error), or None below the floor.
         fpr_floor: 25 / n_background, the lowest FPR at which SIC is quoted.
-        n_signal, n_background: test events.
-        roc: the thinned ROC curve, floor or not.
-        sic: the thinned SIC curve.
+        n_signal, n_background: numbers of test events.
+        roc: thinned ROC curve, floor or not.
+        sic: thinned SIC curve.
     """
 
     auc: float
@@ -92,12 +92,12 @@ def performance(
     bootstrap resamples test events of both classes; it knows nothing of the training variance.
 
     Args:
-        score: (N,) finite, higher means more signal-like.
-        label: (N,) 1 for signal, 0 for background.
+        score: (N,) finite scores; higher means more signal-like.
+        label: (N,) class, 1 for signal, 0 for background.
         rng: randomness of the bootstrap only; the central values do not depend on it.
         at_fpr: false positive rates in (0, 1] at which SIC is quoted.
-        n_bootstrap: resamples, at least 2.
-        max_points: most points of the stored curves; central values use every cut.
+        n_bootstrap: number of resamples, at least 2.
+        max_points: largest number of points of the stored curves; central values use every cut.
 
     Raises:
         DataError: shapes differ, a score is not finite, a label is not 0/1, a class is absent.

@@ -1,4 +1,4 @@
-"""Test of a flat pass rate: does a cut on the score carve a bump into the mass spectrum?"""
+"""Test of a flat pass rate: whether a cut on the score carves a bump into the mass spectrum."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ def sculpting(
 
     Args:
         mass: (N,) masses of background events in the signal region [GeV].
-        score: (N,).
-        window: the signal region [GeV], divided into ten bins.
+        score: (N,) scores.
+        window: bounds of the signal region [GeV], divided into ten bins.
 
     Returns:
         For cuts that keep 10% and 1% of background ("1e-1", "1e-2") the test against one rate for

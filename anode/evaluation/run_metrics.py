@@ -25,23 +25,23 @@ class RunMetrics(Record):
         sic_at_fpr, sic_at_fpr_error: false positive rate ("1e-2") -> significance improvement
             there and its error; None below the floor.
         fpr_floor: lowest false positive rate at which 25 test background events pass.
-        n_test_signal, n_test_background: labelled events that the numbers above are of.
-        n_data_sr, n_data_sb: events of the data sample in signal region and sidebands.
-        n_injected_sr: true signal events among those of the signal region.
-        s_over_b, s_over_sqrt_b: S/B and S/sqrt(B) in the signal region.
-        n_dropped: events of the files that could not be used.
-        n_clipped: scored events whose features were clipped to the fitted range.
-        n_scored_data: events of the data sample that were scored.
+        n_test_signal, n_test_background: numbers of labelled events behind the numbers above.
+        n_data_sr, n_data_sb: numbers of events of the data sample in signal region and sidebands.
+        n_injected_sr: number of true signal events among those of the signal region.
+        s_over_b, s_over_sqrt_b: ratios S/B and S/sqrt(B) in the signal region.
+        n_dropped: number of events of the files that could not be used.
+        n_clipped: number of scored events whose features were clipped to the fitted range.
+        n_scored_data: number of events of the data sample that were scored.
         closure: feature -> Kolmogorov-Smirnov distance of events drawn from p_bg to background in
             the signal region; None for a method without p_bg.
         sculpting: background efficiency ("1e-1", "1e-2") -> test of a pass rate that is the same
             at every mass of the signal region.
-        selection: "all", "1e-2" (the 1% that score highest) or "signal" -> feature -> where these
-            data events lie.
+        selection: spread of each feature of data events: "all", "1e-2" (the 1% that score highest)
+            or "signal" -> feature -> quantiles.
         uses_truth: True if truth labels entered the scores: a ceiling, not a search.
         signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region, of
             methods that fit one.
-        signal_fraction_by_fold: what the fits of each fold learned of it.
+        signal_fraction_by_fold: fraction of signal from the fits of each fold.
         likelihood_gain: mean of log p_data - log p_bg over data events that no fit has seen.
         other: further numbers of a method, by name.
         true_signal_fraction: true fraction of signal in the signal region.

@@ -14,12 +14,12 @@ class DataConfig:
     Attributes:
         reader: name of the format, a row of ``events.formats.FORMATS``.
         path: file or folder; null for "bundled" and "toy".
-        extra_background: a further file of background events for the test alone, or null.
-        n_background: use the first so many background events only; null for all.
-        n_signal: the same for signal events.
-        extra: further files, in the layout of ``path``, of labelled events that are never in the
-            data sample: they serve the test, and methods that use truth.
-        has_extra: whether ``extra`` may name any.
+        extra_background: path of a further file of background events for the test alone, or null.
+        n_background: number of background events to use, the first ones; null for all.
+        n_signal: number of signal events to use, likewise.
+        extra: paths of further files, in the layout of ``path``, of labelled events that are never
+            in the data sample: they serve the test, and methods that use truth.
+        has_extra: True if ``extra`` may name any.
     """
 
     has_extra: ClassVar[bool] = True

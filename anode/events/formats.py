@@ -22,9 +22,11 @@ class Format(NamedTuple):
     """One choice of ``data.reader``.
 
     Attributes:
-        open: (configuration, root seed of the run) -> its events; reads no value yet.
+        open: function of (configuration, root seed of the run) that gives its events; reads no
+            value yet.
         config: dataclass of the keys below ``data``.
-        makes_events: ``data.n_background`` and ``n_signal`` are made rather than a limit.
+        makes_events: True if ``data.n_background`` and ``n_signal`` are numbers of events made
+            rather than a limit.
     """
 
     open: Callable[[Any, int], Source]
@@ -45,7 +47,7 @@ def open_source(data: DataConfig, *, seed: int) -> Source:
     """The events that a configuration names, limited as it says.
 
     Args:
-        data: of one of ``FORMATS``.
+        data: settings of one of ``FORMATS``.
         seed: root seed of the run, for events that are made.
 
     Raises:

@@ -62,9 +62,9 @@ class Source(ABC):
         """Events in the order of the input.
 
         Args:
-            features: D names.
-            rows: the part to read.
-            id_offset: added to event ids; give further files disjoint ranges.
+            features: D names of features.
+            rows: range of rows to read.
+            id_offset: number added to event ids; give further files disjoint ranges.
 
         Raises:
             ConfigError: a feature is unknown.
@@ -111,8 +111,8 @@ class Source(ABC):
         """Refuse what cannot be read, before work starts.
 
         Args:
-            features: that will be asked for.
-            sidebands: whether events outside the signal region are needed.
+            features: names that will be asked for.
+            sidebands: True if events outside the signal region are needed.
 
         Raises:
             ConfigError, DataError: as ``read``; values are not looked at.
@@ -147,7 +147,7 @@ class Source(ABC):
         """Lines of a list that has one for each event of the input, and the line of each event.
 
         Args:
-            events: (N,) all that can be read.
+            events: (N,) events, all that can be read.
 
         Returns:
             Number of lines, and (N,) which line is whose.
@@ -159,7 +159,7 @@ class Source(ABC):
         where events are made anew each time.
 
         Args:
-            event_id: (K,) ascending, each once.
+            event_id: (K,) ids, ascending, each once.
 
         Raises:
             DataError: one of them is not in the input.
@@ -231,7 +231,8 @@ class FileSource(Source):
         """The events of a configuration, as ``events.formats.FORMATS`` wants it.
 
         Args:
-            data: the group ``data``, of the dataclass that stands beside this format there.
+            data: settings of the group ``data``, of the dataclass beside this format in
+                ``FORMATS``.
             seed: root seed of the run, for events that are made.
         """
         return cls(Path(str(data.path)))

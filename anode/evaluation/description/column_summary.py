@@ -15,7 +15,7 @@ class ColumnSummary(NamedTuple):
 
     Attributes:
         name: name of the column.
-        unit: "GeV", "TeV", or "" for a pure number or where the file does not say.
+        unit: unit "GeV", "TeV", or "" for a pure number or where the file does not say.
         n: number of values.
         n_missing: number of NaN among them.
         n_infinite: number of infinities among them.

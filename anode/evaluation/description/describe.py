@@ -65,7 +65,7 @@ class RegionCounts(NamedTuple):
     """Events of one region.
 
     Attributes:
-        region: one of ``REGIONS``, or "all".
+        region: name, one of ``REGIONS``, or "all".
         window: bounds [GeV] in words.
         n: number of events.
         share: fraction of all described events.

@@ -23,9 +23,9 @@ class GeneratedSample(Record):
     """Events of one process.
 
     Attributes:
-        label: 1 for signal, 0 for background.
-        n_events: events in the file.
-        n_generated: events generated for them.
+        label: class, 1 for signal, 0 for background.
+        n_events: number of events in the file.
+        n_generated: number of events generated for them.
         trigger_efficiency: fraction of the generated events that the trigger accepts.
         mjj_shares: fraction of the events between neighbouring ``mjj_share_edges_gev``.
         settings: lines for Pythia.
@@ -60,18 +60,18 @@ class GeneratedData(Record):
     """The content of ``card.json`` beside a generated file.
 
     Attributes:
-        file: its name.
-        sha256: its hash.
-        bytes: its size.
-        format_version: version of its layout.
+        file: name of the file.
+        sha256: hash of the file.
+        bytes: size of the file [bytes].
+        format_version: version of the file's layout.
         seed: root seed of the events.
-        chunk_size: events generated in one piece.
+        chunk_size: number of events generated in one piece.
         trigger_pt: transverse momentum that the leading jet needs [GeV].
         mantissa_bits: precision of the stored numbers.
         packages: name -> version, of those that determine the events.
         mjj_share_edges_gev: edges for the fractions by di-jet mass [GeV].
-        samples: "background" and "signal".
-        comparison: "signal_region" or "full_range" -> sample -> distances to the reference.
+        samples: samples "background" and "signal".
+        comparison: distances to the reference, by "signal_region" or "full_range", then by sample.
     """
 
     file: str

@@ -75,7 +75,7 @@ class FeatureComparison:
 
     Attributes:
         name: name of the feature.
-        unit: "GeV" or "".
+        unit: unit "GeV" or "".
         all_events: distance of signal region and sidebands; None if one is empty.
         background: distance for background events alone; None without truth.
         correlation: correlation with m_jj within the sidebands, of background if the truth is

@@ -1,4 +1,4 @@
-"""How do we read the answer to a black box: which of its events are signal?"""
+"""Key of a black box: which of its events are signal."""
 
 from pathlib import Path
 

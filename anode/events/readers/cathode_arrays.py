@@ -32,7 +32,7 @@ class CathodeArrays(FileSource):
 
     Attributes:
         location: folder or file.
-        inner_test: what ``innerdata_test.npy`` is.
+        inner_test: content of ``innerdata_test.npy``.
     """
 
     inner_test: Literal["auto", "data", "extra"] = "auto"

@@ -19,13 +19,13 @@ class Block(NamedTuple):
     """N rows of a file.
 
     Attributes:
-        source: the file.
-        first_row: place of the first row in it.
+        source: name of the file.
+        first_row: place of the first row in the file.
         stored: name -> (N,) values as they stand there, label and event_id apart; empty where
             events do not come from a file.
         violations: broken rules, with at least one bad row each.
-        event_id: (N,) as stored, or None where a row number stands for it.
-        events: those rows that break no rule.
+        event_id: (N,) ids as stored, or None where a row number stands for it.
+        events: rows that break no rule.
         units: name -> unit of a stored column; "" or none where the file does not say.
     """
 

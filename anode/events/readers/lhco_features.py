@@ -1,4 +1,4 @@
-"""How do we read LHC Olympics feature files, and the events bundled with this project?"""
+"""Reader of LHC Olympics feature files, and of the events bundled with this project."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -41,11 +41,11 @@ def read_lhco_features(
     beside the result. Layout: https://zenodo.org/records/4536377 and PyTables' ``frame``.
 
     Args:
-        path: the file.
+        path: path of the file.
         features: names from ``feature_definitions.FEATURES``.
         id_offset: event_id is the row number plus this; give further files disjoint ranges. In
             a file that ``anode features`` made it is the row of the raw event.
-        block_rows: rows read at a time.
+        block_rows: number of rows read at a time.
         rows: first row and the one behind the last, to read a part; None for all.
 
     Returns:
@@ -86,11 +86,11 @@ def read_bundled(
     and, where the truth is known, ``label``.
 
     Args:
-        path: the file; None for the bundled one.
-        features: as ``read_lhco_features``.
-        id_offset: added to the ids of the file; give further files disjoint ranges.
-        block_rows: as ``read_lhco_features``.
-        rows: as ``read_lhco_features``.
+        path: path of the file; None for the bundled one.
+        features: names as for ``read_lhco_features``.
+        id_offset: number added to the ids of the file; give further files disjoint ranges.
+        block_rows: number of rows read at a time, as for ``read_lhco_features``.
+        rows: range of rows, as for ``read_lhco_features``.
 
     Raises:
         ConfigError: a feature is unknown.
@@ -160,7 +160,7 @@ class StoredRows(NamedTuple):
     """Rows of a file as they stand there.
 
     Attributes:
-        first_row: place of the first in the file.
+        first_row: place of the first row in the file.
         columns: name -> (N,) values.
     """
 

@@ -1,4 +1,4 @@
-"""How do we read files of raw particles, block by block, and which events are unusable?
+"""Reader of raw particles, block by block, and the rows that are no usable events.
 
 A row is an event: 700 x (pT [GeV], eta, phi), zero padded, in any order, and in the labelled
 files a last column, 1 signal and 0 background: 2101 or 2100 columns, float32 or float64. The
@@ -40,8 +40,8 @@ class RawLayout(NamedTuple):
     """What a raw file holds.
 
     Attributes:
-        n_events: rows.
-        labelled: whether there is a label column.
+        n_events: number of rows.
+        labelled: True if there is a label column.
         places: dataset name and the columns of the event that it holds, in its order; None where
             they are all, in order.
     """
@@ -56,8 +56,8 @@ class RawBlock(NamedTuple):
 
     Attributes:
         row: (N,) int64 row of each event in the file.
-        objects: the particles of the N events.
-        label: (N,) int8, or None.
+        objects: particles of the N events.
+        label: (N,) int8 truth, 1 signal and 0 background, or None.
         skipped: reason -> rows of the file that are no events.
     """
 

@@ -29,11 +29,11 @@ class FeaturesOf(DerivedSource):
     """Features that stand for a file of raw particles, or a black box, whose labels stay unread.
 
     Attributes:
-        inner: the features.
-        data: what was asked for.
-        manifest: of features that were made of raw particles; None for a file of features.
-        n_jobs: processes that cluster a further file.
-        is_blind: whether labels must not be read.
+        inner: source of the features.
+        data: settings of the source, the group ``data``.
+        manifest: record of features made of raw particles; None for a file of features.
+        n_jobs: number of processes that cluster a further file.
+        is_blind: True if labels must not be read.
     """
 
     data: RawDataConfig
@@ -97,10 +97,10 @@ def open_data(data: DataConfig, *, seed: int, n_jobs: int, any_fault: bool = Fal
     """The events of a configuration as features; raw particles are clustered, once.
 
     Args:
-        data: of any reader.
+        data: settings of any reader, the group ``data``.
         seed: root seed of the run, for events that are made.
-        n_jobs: processes that cluster.
-        any_fault: accept a raw file however many of its events are unusable.
+        n_jobs: number of processes that cluster.
+        any_fault: True to accept a raw file however many of its events are unusable.
 
     Raises:
         ConfigError: as ``open_source``.

@@ -53,11 +53,11 @@ class Comparison(NamedTuple):
     """Events of ours and the ones they are compared with, features as columns of both.
 
     Attributes:
-        name: "signal_region" or "full_range"; names the figure.
-        title: says which events these are.
-        features: names compared.
+        name: region, "signal_region" or "full_range"; names the figure.
+        title: title that says which events these are.
+        features: names of the compared features.
         generated: our events.
-        reference: the others, or None.
+        reference: other events, or None.
     """
 
     name: str
@@ -85,8 +85,8 @@ def write_card(path: Path, samples: list[ProcessSample], *, reference: str | Non
     there is no reference.
 
     Args:
-        path: the file, as ``write_bundled`` wrote it.
-        samples: what it was made of.
+        path: file, as ``write_bundled`` wrote it.
+        samples: samples that the file was made of.
         reference: folder with ``*features.h5`` (R&D features file) and ``sr_v2_*.npy`` (signal
             region of version 2 in the CATHODE layout), or None.
     """

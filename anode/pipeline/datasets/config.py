@@ -1,4 +1,4 @@
-"""Which keys does each choice of ``data=`` have?"""
+"""Keys of each choice of ``data=``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class RawDataConfig(FileConfig):
     """A file of raw particles.
 
     Attributes:
-        jets: how they become jets.
-        block_rows: events read, clustered and saved at a time.
+        jets: settings of the jet clustering.
+        block_rows: number of events read, clustered and saved at a time.
         max_skipped: share of events that may have no features before the file is refused.
         cache: folder where ``anode run`` and its like keep the features.
     """
@@ -43,7 +43,7 @@ class BlackboxConfig(RawDataConfig):
     """Raw particles or features whose labels, if any, are not read.
 
     Attributes:
-        key: file of a number for every event, 0 for background, for the evaluation alone; or
+        key: file with a number for every event, 0 for background, for the evaluation alone; or
             null.
     """
 

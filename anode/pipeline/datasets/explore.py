@@ -1,4 +1,4 @@
-"""From a source of events to its data card: numbers, a page, and figures."""
+"""Exploration of a source of events: its data card, as numbers, a page, and figures."""
 
 import dataclasses
 import logging
@@ -41,11 +41,11 @@ class ExploreConfig:
 
     Attributes:
         output: folder for the card.
-        features: names; null for all that the file has.
-        seed: of the random samples.
-        sample_size: events drawn at most.
-        n_jobs: processes that cluster raw particles.
-        data: where the events come from; of a file all are described.
+        features: names of features; null for all that the file has.
+        seed: seed of the random samples.
+        sample_size: largest number of events drawn.
+        n_jobs: number of processes that cluster raw particles.
+        data: source of the events; of a file all are described.
         regions: signal region and sidebands.
     """
 

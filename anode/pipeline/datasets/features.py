@@ -1,4 +1,4 @@
-"""From a file of raw particles, of any size, to a file of features.
+"""Conversion of a file of raw particles, of any size, to a file of features.
 
 Rows are cut into blocks, blocks are tasks of ``workers.py``, and each is saved when it is done in
 the folder ``<output>.partial``. An interrupted command goes on behind the blocks that are there;

@@ -17,9 +17,9 @@ class RawFile(Record):
     """The raw file.
 
     Attributes:
-        file: its name.
-        bytes: its size.
-        sha256: its hash.
+        file: name of the file.
+        bytes: size of the file [bytes].
+        sha256: hash of the file.
     """
 
     file: str
@@ -39,13 +39,13 @@ class FeaturesManifest(Record):
         skipped_rows: reason -> rows of the first of them.
         columns: columns of the output.
         j1: meaning of the first jet.
-        input: the raw file.
+        input: raw file.
         output_sha256: hash of the output.
         settings: settings of the jets.
-        block_rows: events in a block.
+        block_rows: number of events in a block.
         max_skipped: fraction of events that may have no features.
-        n_jobs: processes.
-        cluster: machines that they ran on.
+        n_jobs: number of processes.
+        cluster: machines that the processes ran on.
         seconds: step -> wall time [s].
         seconds_in_blocks: stage -> time summed over blocks [s].
         peak_memory_mb: largest resident memory of a process [MB].

@@ -43,7 +43,7 @@ class ClusterConfig:
     """Keys of ``configs/cluster.yaml``.
 
     Attributes:
-        kind: one of ``KINDS``.
+        kind: kind of workers, one of ``KINDS``.
         address: address of a running scheduler, whose workers are then used; null starts our own.
         memory: memory of a batch job, such as "4GB".
         walltime: longest time of a Slurm job, such as "01:00:00".

@@ -1,4 +1,4 @@
-"""What exactly was asked for? Hydra's configuration, checked and turned into frozen dataclasses.
+"""Configuration of a run: Hydra's, checked and turned into frozen dataclasses.
 
 The YAML files in ``configs/`` are the one place where values stand; the dataclasses beside the
 code they configure have no defaults, so a key missing here or unknown there is an error with its

@@ -1,4 +1,4 @@
-"""From scores to ``metrics.json``, ``curves.h5`` and figures, if wanted: how good is this run?"""
+"""Evaluation of a run's scores: ``metrics.json``, ``curves.h5`` and, if wanted, figures."""
 
 from pathlib import Path
 

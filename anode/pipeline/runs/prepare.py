@@ -1,4 +1,4 @@
-"""From a configuration to events in their roles: data sample, extra test events, regions."""
+"""Events of a configuration in their roles: data sample, extra test events, regions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ class Prepared(NamedTuple):
     """Events in their roles.
 
     Attributes:
-        data: the data sample, labelled where the truth is known; fits see it without labels.
+        data: data sample, labelled where the truth is known; fits see it without labels.
         extra: labelled events outside the data sample, for the test alone; None without any.
         regions: signal region and sidebands.
-        files: what was asked for.
-        source: what they were read from.
+        files: paths that were asked for.
+        source: source that they were read from.
     """
 
     data: EventTable
@@ -70,8 +70,8 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     """Read, cap, inject and check the events a configuration asks for.
 
     Args:
-        config: the run's.
-        check_sidebands: whether missing sidebands are an error; scoring, and methods that fit in
+        config: configuration of the run.
+        check_sidebands: True if missing sidebands are an error; scoring, and methods that fit in
             the signal region alone, need none.
 
     Raises:
@@ -112,10 +112,10 @@ def prepare_tables(
     """The same of events in memory.
 
     Args:
-        config: the run's; what it says of files and injections is left out.
-        data: the data sample; its labels, if any, serve the evaluation.
-        extra: labelled events that are not in it; None for none.
-        check_sidebands: as ``prepare``.
+        config: configuration of the run; what it says of files and injections is left out.
+        data: data sample; its labels, if any, serve the evaluation.
+        extra: labelled events that are not in the data sample; None for none.
+        check_sidebands: flag as in ``prepare``.
 
     Raises:
         DataError: a region has no events, or an event of ``extra`` is one of ``data``.

@@ -1,4 +1,4 @@
-"""What does ``scores.h5`` hold, and which scores are refused?"""
+"""Content of ``scores.h5``, and which scores are refused."""
 
 from collections.abc import Sequence
 from pathlib import Path

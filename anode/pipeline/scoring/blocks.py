@@ -1,4 +1,4 @@
-"""How does a finished fit score a file of any size?
+"""Scoring of a file of any size by a finished fit, in blocks.
 
 Blocks of rows are read, scored and written one after the other, a few at a time in each process:
 memory holds some blocks, whatever the size of the file.
@@ -58,9 +58,9 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
     The events must be new to every fold; their p_data is the average over folds.
 
     Args:
-        config: of the run, with ``data`` replaced by the file's.
-        directory: the run.
-        output: the HDF5 file to write.
+        config: configuration of the run, with ``data`` replaced by the file's.
+        directory: directory of the run.
+        output: HDF5 file to write.
 
     Raises:
         DataError: the file is one the run was fitted on, no event of it lies in the signal
@@ -101,14 +101,14 @@ def write_blocks(
     """Score blocks, a few at a time, and write them one after the other.
 
     Args:
-        output: the HDF5 file.
-        function: scores a block.
-        blocks: of events.
-        config: names the file, and the threads of each process.
-        attributes: of the output.
-        n_events: in all blocks.
-        n_jobs: processes.
-        where: in mass events must lie to be scored.
+        output: HDF5 file to write.
+        function: function that scores a block.
+        blocks: blocks of events.
+        config: configuration that names the file, and the threads of each process.
+        attributes: attributes of the output.
+        n_events: number of events in all blocks.
+        n_jobs: number of processes.
+        where: range of masses, in words, that events must lie in to be scored.
 
     Raises:
         DataError: none lies there, or too many lie outside the fitted range of features.

@@ -39,7 +39,7 @@ class ScanWindow(NamedTuple):
 
     Attributes:
         directory: folder of the run.
-        window: window in mass [GeV].
+        window: mass window [GeV].
         config: configuration of the run, to score events that are new to it.
         thresholds: background efficiency -> score, the loosest cut first; an event passes whose
             score is larger.
@@ -70,12 +70,12 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
     an event's id picks (``split.extra``), and at the window's centre, as ``window.search_scores``.
 
     Args:
-        path: the directory of the scan.
-        data: the file.
-        output: the HDF5 file to write; beside what a run writes it has ``window_low``,
-            ``window_high`` and ``passed`` for each event.
-        n_jobs: processes.
-        threads: threads of each process.
+        path: directory of the scan.
+        data: settings of the file, the group ``data``.
+        output: HDF5 file to write; beside what a run writes it has ``window_low``, ``window_high``
+            and ``passed`` for each event.
+        n_jobs: number of processes.
+        threads: number of threads of each process.
 
     Raises:
         RunDirectoryError: the scan is not finished, or its windows do not belong together.
@@ -116,9 +116,9 @@ def load_windows(path: Path, summary: SearchResult, *, threads: int) -> list[Sca
     """The windows of a scan, the lowest first.
 
     Args:
-        path: the directory of the scan.
-        summary: its result.
-        threads: threads of each process.
+        path: directory of the scan.
+        summary: result of the scan.
+        threads: number of threads of each process.
 
     Raises:
         RunDirectoryError: a window of the summary is missing, is another than its run's signal
@@ -148,8 +148,8 @@ def assign(mass: np.ndarray, windows: list[Window]) -> np.ndarray:
     nearest, the lower of two; -1 if none does.
 
     Args:
-        mass: (N,) [GeV].
-        windows: the lowest first.
+        mass: (N,) masses [GeV].
+        windows: windows, the lowest first.
     """
     distance = np.stack(
         [

@@ -1,4 +1,4 @@
-"""How does a finished fit score other events, or the same events with another epoch ensemble?"""
+"""Scores of other events by a finished fit, or of the same by another epoch ensemble."""
 
 import dataclasses
 from dataclasses import dataclass

@@ -45,11 +45,11 @@ class CalibrateConfig:
     Attributes:
         runs: folder of the searches, RUNS/signal=N/seed=K.
         output: folder of the result.
-        n_experiments: searches of each injection, seeds 1 to n.
-        injections: signal events put into a sample, at any mass.
-        window: [low, high) [GeV], which the injected signal is looked for in.
+        n_experiments: number of searches of each injection, seeds 1 to n.
+        injections: numbers of signal events put into a sample, at any mass.
+        window: bounds [low, high) of the window that the injected signal is looked for in [GeV].
         overrides: settings that differ from ``configs/search.yaml``.
-        n_jobs: processes, a search each.
+        n_jobs: number of processes, a search each.
     """
 
     runs: str

@@ -1,4 +1,4 @@
-"""From finished windows to ``search.json``: spectra, tests, the largest excess, its global p."""
+"""``search.json`` from finished windows: spectra, tests, the largest excess, its global p."""
 
 import dataclasses
 from pathlib import Path

@@ -30,9 +30,9 @@ class ScanConfig:
 
     Attributes:
         start, stop, width, step: range, width and distance of the windows [GeV].
-        sideband: width of the sidebands on either side; None is no limit.
-        min_events: events that a window needs for a density to be fitted there.
-        window: the number of one window to be made alone; None makes all, and the result.
+        sideband: width of the sidebands on either side [GeV]; None is no limit.
+        min_events: number of events that a window needs for a density to be fitted there.
+        window: number of one window to be made alone; None makes all, and the result.
     """
 
     start: float
@@ -65,9 +65,10 @@ class TemplateConfig:
     """Background on which the cuts are fixed.
 
     Attributes:
-        source: "sampled" from p_bg at masses of the window; "sidebands", their events within a
-            window's width of the window; "auto", sampled where the method has p_bg.
-        n_events: sampled in each window.
+        source: source of the background: "sampled" from p_bg at masses of the window; "sidebands",
+            their events within a window's width of the window; "auto", sampled where the method
+            has p_bg.
+        n_events: number of events sampled in each window.
     """
 
     source: str
@@ -88,13 +89,14 @@ class SearchConfig:
 
     Attributes:
         run: configuration of each window's run, but for its regions and folder.
-        scan: windows.
+        scan: windows of the scan.
         efficiencies: fractions of background at the cuts, descending.
         template: background on which the cuts are fixed.
-        spectrum: the fit outside the window.
-        n_toys: toys of the whole scan.
-        extras: also upper limits, a fitted resonance and pyBumpHunter, which decide nothing.
-        propose: only say which windows the spectrum allows.
+        spectrum: settings of the fit outside the window.
+        n_toys: number of toys of the whole scan.
+        extras: True for upper limits, a fitted resonance and pyBumpHunter too, which decide
+            nothing.
+        propose: True to say only which windows the spectrum allows.
     """
 
     run: RunConfig

@@ -27,8 +27,8 @@ class TestedWindows(NamedTuple):
     """Windows at cuts that compete for the largest excess.
 
     Attributes:
-        places: number of the window and of the cut of each.
-        cells: what their toys need.
+        places: numbers of the window and of the cut of each.
+        cells: tests of the scan that the toys repeat.
         name: name of their random stream.
     """
 

@@ -58,8 +58,8 @@ class ReportConfig:
         run_dir: folder of a finished search.
         output: folder of the report, with ``search.json`` and ``top_events.json`` beside it;
             None for the folder of the search.
-        calibrated: a ``calibration.json`` of the same method, whose findings are warned of; None
-            for the one in the folder of the search, if there is one.
+        calibrated: ``calibration.json`` of the same method, whose findings are warned of; None for
+            the one in the folder of the search, if there is one.
     """
 
     run_dir: str

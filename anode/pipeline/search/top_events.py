@@ -1,4 +1,4 @@
-"""Which events look most like a signal, and what are their jets like?"""
+"""Events that look most like a signal, and their jets."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -16,11 +16,11 @@ class WindowScores(NamedTuple):
     """Events that pass the loosest cut of one window's model, as in its ``selected.h5``.
 
     Attributes:
-        low, high: the window [GeV].
-        event_id: (N,) each once.
-        mass: (N,) [GeV], inside the window and outside.
-        score: (N,).
-        thresholds: background efficiency -> score that it needs; at least one.
+        low, high: edges of the window [GeV].
+        event_id: (N,) ids, each once.
+        mass: (N,) masses, inside the window and outside [GeV].
+        score: (N,) scores.
+        thresholds: background efficiency -> score that its cut asks for; at least one.
     """
 
     low: float
@@ -35,9 +35,9 @@ class Ranked(NamedTuple):
     """Events with the rarest scores, rarest first.
 
     Attributes:
-        event_id, mass, score: (n,).
+        event_id, mass, score: (n,) ids, masses [GeV] and scores.
         log10_efficiency: (n,) log10 of the background efficiency of a cut at the score.
-        low, high: (n,) the window that gave the score [GeV].
+        low, high: (n,) edges of the window that gave the score [GeV].
     """
 
     event_id: np.ndarray
@@ -59,11 +59,11 @@ def top_events(
     """The rarest events of the scan and of its best window.
 
     Args:
-        windows: all of the scan.
+        windows: scores of all windows of the scan.
         best: bounds of the best window [GeV]; None without any.
-        data: where the events come from.
-        n: events in each list.
-        n_jobs: processes that cluster raw particles, if that has not been done.
+        data: settings of the events' source, the group ``data``.
+        n: number of events in each list.
+        n_jobs: number of processes that cluster raw particles, if that has not been done.
 
     Returns:
         Lists of events, each once, with the features that the data have; none for the toy.
@@ -96,8 +96,8 @@ def rarest(windows: Sequence[WindowScores], n: int) -> Ranked:
     numbers, the background efficiencies of cuts at them are.
 
     Args:
-        windows: with different centres.
-        n: events at most.
+        windows: scores of windows with different centres.
+        n: largest number of events.
     """
     centers = np.array([(window.low + window.high) / 2 for window in windows])
     found = [Ranked(np.empty(0, dtype=np.int64), *[np.empty(0)] * 5)]  # of no window
@@ -127,8 +127,8 @@ def log10_efficiency(score: np.ndarray, thresholds: Mapping[float, float]) -> np
     logarithm of a likelihood ratio.
 
     Args:
-        score: (N,).
-        thresholds: background efficiency -> score that it needs.
+        score: (N,) scores.
+        thresholds: background efficiency -> score that its cut asks for.
 
     Raises:
         DataError: there is none, or tighter cuts do not need higher scores.

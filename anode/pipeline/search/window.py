@@ -47,7 +47,7 @@ class TemplateScores(NamedTuple):
 
     Attributes:
         score: (n,) scores.
-        source: "sampled" or "sidebands".
+        source: source of the background, "sampled" or "sidebands".
     """
 
     score: np.ndarray

@@ -17,8 +17,8 @@ class WindowTemplate(Record):
     """Background that fixed the cuts of a window.
 
     Attributes:
-        source: "sampled" from p_bg, or "sidebands".
-        n_events: events.
+        source: source of the background, "sampled" from p_bg or "sidebands".
+        n_events: number of events.
         efficiency, efficiency_error: fraction that passes each cut that could be fixed, the
             loosest first, and its error.
     """
@@ -34,7 +34,7 @@ class WindowIndependence(Record):
     """Whether the score knows the mass within a window.
 
     Attributes:
-        n_events: events of the window.
+        n_events: number of events of the window.
         pearson, pearson_error, pearson_p_value: linear correlation of score and mass.
         rates: fraction of events that a cut keeps ("0.1") -> test of a flat pass rate.
     """
@@ -67,7 +67,7 @@ class WindowFile(MassWindow):
         thresholds: background efficiency, as text -> score of its cut, the loosest first; those
             that the template could not fix are left out.
         template: background that fixed them.
-        n_total: events of the window.
+        n_total: number of events of the window.
         independence: score against mass in the window; None where all events have one score.
     """
 

@@ -175,11 +175,11 @@ def write_comparison(
 
     Args:
         groups: runs by the name of their group.
-        output: folder.
-        figures: names out of ``FIGURES``.
-        places: point and variant of each group, where they are of a study.
+        output: folder of the comparison.
+        figures: names of figures, out of ``FIGURES``.
+        places: point and variant of each group, for groups of a study.
         published: numbers of others to be drawn in "scan" and "robustness".
-        labels: what variants and points are called in figures.
+        labels: names of variants and points in figures.
     """
     comparison = Comparison.of(groups, places)
     curves = {

@@ -1,5 +1,4 @@
-"""Which command makes every number we quote? All studies, the search and its calibrations, one
-after the other."""
+"""Reproduction of every number we quote: all studies, the search and its calibrations in turn."""
 
 import dataclasses
 import logging

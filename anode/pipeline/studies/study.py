@@ -37,15 +37,15 @@ class Study:
     Attributes:
         runs: folder of the runs, RUNS/<point>/<variant>/seed=N.
         output: folder of tables and figures.
-        seeds: one data sample each.
+        seeds: seeds of the data samples, one each.
         common: overrides of every run.
         points: name -> overrides, each with all variants; none is one point without a name, and
             without a folder.
         variants: name -> overrides.
-        ensembles: "variant mode size": that variant's fits, averaged otherwise.
-        figures: names of what is drawn.
-        published: which published numbers are drawn beside ours, or null.
-        labels: variant or point -> what figures call it; others by their name.
+        ensembles: other averages of a variant's fits, each "variant mode size".
+        figures: names of the figures to draw.
+        published: name of the published numbers drawn beside ours, or null.
+        labels: variant or point -> label in figures; others by their name.
     """
 
     runs: str
@@ -85,11 +85,11 @@ class StudyRun(NamedTuple):
     """One run of a study.
 
     Attributes:
-        point, variant, seed: its place; an ensemble is a variant of its own.
-        run_dir: where it lives.
-        overrides: of ``configs/run.yaml``.
+        point, variant, seed: place in the study; an ensemble is a variant of its own.
+        run_dir: folder of the run.
+        overrides: overrides of ``configs/run.yaml``.
         source: run whose fits are averaged otherwise; None for a run with fits of its own.
-        ensemble: (mode, size) of that.
+        ensemble: mode and size of that average.
     """
 
     point: str

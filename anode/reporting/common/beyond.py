@@ -12,9 +12,9 @@ def mark_events_beyond(axes: Axes, samples: Sequence[np.ndarray], edges: np.ndar
     """Arrows over the corners of the frame with the events below the first and above the last bin.
 
     Args:
-        axes: of the histogram.
-        samples: (N,) values each, all that is drawn there.
-        edges: (B + 1,) bins, in the unit of the values.
+        axes: axes of the histogram.
+        samples: (N,) values of each sample, all that is drawn there.
+        edges: (B + 1,) edges of bins, in the unit of the values.
     """
     below = sum(int(np.sum(np.asarray(sample) < edges[0])) for sample in samples)
     above = sum(int(np.sum(np.asarray(sample) > edges[-1])) for sample in samples)
@@ -36,9 +36,9 @@ def mark_points_beyond(axes: Axes, x: np.ndarray, y: np.ndarray, color: str) -> 
     """Triangles at the upper and lower edge of the frame where points lie beyond it.
 
     Args:
-        axes: whose vertical range is final.
+        axes: axes whose vertical range is final.
         x, y: (N,) points; those that are not finite are left out.
-        color: of the points.
+        color: color of the points.
     """
     low, high = axes.get_ylim()
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)

@@ -12,8 +12,9 @@ def with_error(value: float | None, error: float | None, *, digits: int = 2) -> 
     """Value and error, the error to two significant digits and the value to the same place.
 
     Args:
-        value: None or not finite is shown as "-".
-        error: None or not finite: the value alone, to three significant digits.
+        value: number; None or not finite is shown as "-".
+        error: error of the value; if None or not finite, the value alone, to three significant
+            digits.
         digits: significant digits of the error.
 
     Example:

@@ -1,4 +1,4 @@
-"""What do all SIC and ROC figures share: names of the axes, two panels, the random score?"""
+"""Axes of all SIC and ROC figures: their names, two panels, the random score."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""What do all our figures have in common: look, labels, and how they reach the disk?"""
+"""Style of all our figures: look, labels, and how they reach the disk."""
 
 import contextlib
 import itertools
@@ -94,8 +94,8 @@ class Look(NamedTuple):
     """How one group of runs is shown in every figure.
 
     Attributes:
-        label: its name, with an asterisk where truth labels were used.
-        color: of its lines and points.
+        label: name, with an asterisk where truth labels were used.
+        color: color of its lines and points.
         line: linestyle; dashed for users of truth labels.
     """
 
@@ -154,7 +154,7 @@ def annotate(axes: Axes, lines: list[str], x: float, y: float) -> None:
     """Small grey text, one line each, growing from a corner of the axes.
 
     Args:
-        axes: where to write.
+        axes: axes to write on.
         lines: text, empty lines are dropped.
         x, y: position as fractions of the axes; the nearest corner of the text is put there.
     """
@@ -186,8 +186,8 @@ def save_figure(figure: Figure, path: Path | str, *, close: bool = True) -> tupl
     Dates and versions are left out of the files, so a result committed twice does not change.
 
     Args:
-        figure: what to write.
-        path: without suffix.
+        figure: figure to write.
+        path: file without suffix.
         close: drop the figure's content afterwards, which frees its memory.
 
     Returns:

@@ -14,7 +14,7 @@ def result_table(metrics: RunMetrics, *, markdown: bool = False) -> str:
 
     Args:
         metrics: numbers of the run; those that are None are shown as "-".
-        markdown: a markdown table rather than aligned text.
+        markdown: True for a markdown table rather than aligned text.
     """
     rows = [
         ("method", metrics.method),
@@ -47,7 +47,7 @@ def comparison_table(groups: Mapping[str, Sequence[RunMetrics]], *, markdown: bo
 
     Args:
         groups: name -> numbers of its runs.
-        markdown: a markdown table rather than aligned text.
+        markdown: True for a markdown table rather than aligned text.
     """
     runs = [metrics for members in groups.values() for metrics in members]
     columns = _columns(runs)

@@ -1,4 +1,4 @@
-"""What should a person know of a data set before using it, on one page?"""
+"""Card of a data set: what a person should know before using it, on one page."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,8 +18,8 @@ def card(
     """The data card.
 
     Args:
-        description: what was found.
-        origin: what to say of where the data come from, name -> value.
+        description: description of the data set.
+        origin: origin of the data, name -> value.
         figures: files to show.
         markdown: markdown rather than aligned text for a screen.
     """

@@ -1,4 +1,4 @@
-"""What does one look at before fitting: the spectrum, and features against the mass?
+"""Figures to look at before fitting: the spectrum, and features against the mass.
 
 Where the truth is known, dependence on the mass is drawn for background events, as that is what
 has to be interpolated, and signal is drawn beside.
@@ -46,8 +46,8 @@ def spectrum_figure(
     """Events by m_jj, the signal region shaded, sidebands as bars on top.
 
     Args:
-        counts: "all" and, with truth, "background" and "signal" -> (B,) events.
-        edges: (B + 1,) of equal width [GeV].
+        counts: (B,) events of "all" and, with truth, of "background" and "signal".
+        edges: (B + 1,) edges of bins of equal width [GeV].
         regions: signal region and sidebands.
     """
     filled = np.flatnonzero(counts["all"])
@@ -96,7 +96,7 @@ def regions_figure(
     Args:
         inside: events of the signal region.
         outside: events of the sidebands.
-        features: the D features in the order of the samples' columns.
+        features: D features in the order of the samples' columns.
     """
     if not (len(inside.mass) and len(outside.mass)):
         return notice_figure("no events in the signal region, or none in the sidebands")
@@ -150,7 +150,7 @@ def profiles_figure(
     Args:
         inside: events of the signal region.
         outside: events of the sidebands.
-        features: the D features in the order of the samples' columns.
+        features: D features in the order of the samples' columns.
         regions: signal region and sidebands.
     """
     samples = [inside.background(), outside.background()]

@@ -1,4 +1,4 @@
-"""Do generated events look like the reference ones, feature by feature?"""
+"""Overlays of generated events and the reference, feature by feature."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -30,9 +30,9 @@ class Overlay(NamedTuple):
 
     Attributes:
         name: feature name as in ``EventTable.names``.
-        edges: (B + 1,) bins, in the feature's unit; events outside are not drawn.
-        generated: "background" or "signal" -> (N,) values of our events.
-        reference: the same for the events compared with; empty if there are none.
+        edges: (B + 1,) edges of bins, in the feature's unit; events outside are not drawn.
+        generated: values (N,) of our events, by "background" or "signal".
+        reference: values of the events compared with, likewise; empty if there are none.
         log: logarithmic axis of event fractions.
     """
 
@@ -49,9 +49,9 @@ def overlay_figure(overlays: Sequence[Overlay], *, title: str, reference_name: s
     Error bars are the statistical errors of the reference, bands in the ratio those of ours.
 
     Args:
-        overlays: one to six features.
-        title: which events are shown.
-        reference_name: what the points are, for the legend.
+        overlays: distributions of one to six features.
+        title: name of the events shown.
+        reference_name: name of the points, for the legend.
 
     Raises:
         DataError: nothing to draw, or a sample that is neither background nor signal.

@@ -1,4 +1,4 @@
-"""Can a run be trusted: did the fits converge, is the mass sculpted?"""
+"""Checks of a run, drawn: whether the fits converge, and whether a cut sculpts the mass."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -65,13 +65,15 @@ def mass_figure(
     that sculpts no bump has a flat one.
 
     Args:
-        mass: (N,) [GeV] of the scored data events.
-        score: (N,) finite.
-        signal_region: (low, high) [GeV].
-        fractions: of scored events that pass; those keeping less than one event are left out.
+        mass: (N,) masses of the scored data events [GeV].
+        score: (N,) finite scores.
+        signal_region: bounds (low, high) [GeV].
+        fractions: fractions of scored events that pass; those keeping less than one event are left
+            out.
         label: (N,) truth of the scored events, or None.
-        unscored_mass: (K,) [GeV] of data events without a score (sidebands): before cuts only.
-        edges: (B + 1,) mass bins [GeV]; chosen from the masses if None.
+        unscored_mass: (K,) masses of data events without a score (sidebands) [GeV]: before cuts
+            only.
+        edges: (B + 1,) edges of mass bins [GeV]; chosen from the masses if None.
 
     Raises:
         DataError: shapes differ or there is no event.

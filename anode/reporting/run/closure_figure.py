@@ -1,4 +1,4 @@
-"""Does the background model agree with the background, feature by feature and pair by pair?"""
+"""Background model against background, feature by feature and pair by pair."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,7 @@ def closure_figure(result: Closure, generated: np.ndarray, reference: np.ndarray
     most.
 
     Args:
-        result: of ``anode.evaluation.closure.closure`` for the same events.
+        result: result of ``anode.evaluation.closure.closure`` for the same events.
         generated: (N, D) events of the model.
         reference: (M, D) events to be described.
 

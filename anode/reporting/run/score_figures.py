@@ -1,4 +1,4 @@
-"""What does one look at to judge a run: ROC, SIC, scores, mass spectrum, losses, closure?
+"""Figures to judge a run by: ROC, SIC, scores, mass spectrum, losses, closure.
 
 Every function takes arrays or result tuples and returns a matplotlib ``Figure``. Mass spectrum and
 losses are in ``check_figures``, closure in ``closure_figure``.
@@ -123,9 +123,9 @@ def score_figure(
     Args:
         data_score: (N,) scores of the data sample.
         test_score: (M,) scores of the test events, or None.
-        test_label: (M,) their truth, or None.
+        test_label: (M,) truth of the test events, or None.
         score_label: text of the horizontal axis; densities as in ``p_data(x|m)`` become symbols.
-        n_bins: bins; the outermost also hold what lies beyond them.
+        n_bins: number of bins; the outermost also hold what lies beyond them.
     """
     samples = {"data": np.asarray(data_score, dtype=float)}
     if test_score is not None and test_label is not None:

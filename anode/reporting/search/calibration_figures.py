@@ -1,4 +1,4 @@
-"""Are the p-values of a search uniform without signal, and does it find what was injected?"""
+"""Calibration of a search, drawn: p-values without signal, and signal found of that injected."""
 
 import numpy as np
 import scipy
@@ -34,8 +34,8 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
     The bands are where binomial counts of uniform p-values lie with 68% and 95% probability.
 
     Args:
-        p_values: (N,) in [0, 1], independent.
-        n_bins: bins of the histogram.
+        p_values: (N,) independent p-values in [0, 1].
+        n_bins: number of bins of the histogram.
         what: name of the p-value.
 
     Raises:
@@ -97,10 +97,10 @@ def injection_figure(
 
     Args:
         injected: (N,) signal events in the window that pass the cut.
-        z: (N,) significance.
+        z: (N,) significances.
         n_signal: (N,) fitted signal events.
-        n_signal_error: (N,) their errors.
-        cut: its name, for the title.
+        n_signal_error: (N,) errors of ``n_signal`` [events].
+        cut: name of the cut, for the title.
     """
     if not len(injected):
         return notice_figure("no injections")

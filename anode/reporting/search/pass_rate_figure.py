@@ -1,4 +1,4 @@
-"""What has a cut on the score done to the shape of the mass spectrum?"""
+"""Pass rate of a cut on the score against mass: what it has done to the shape of the spectrum."""
 
 from collections.abc import Sequence
 
@@ -43,11 +43,11 @@ def pass_rate_figure(
     Clopper-Pearson.
 
     Args:
-        edges: (B + 1,) bins [GeV].
+        edges: (B + 1,) edges of bins [GeV].
         inclusive: (B,) events before any cut.
         passing: background efficiency of each cut, and the (B,) events that pass it.
-        window: (low, high) [GeV], shaded.
-        notes: a text for each cut, added to its legend entry; none by default.
+        window: bounds (low, high) [GeV], shaded.
+        notes: text for each cut, added to its legend entry; none by default.
     """
     if not passing or not np.sum(inclusive) > 0:
         return notice_figure("no cut was applied")

@@ -1,4 +1,4 @@
-"""Where does the trigger's turn-on end, and which windows can be scanned?"""
+"""Proposal of a scan, drawn: the end of the trigger's turn-on, and the windows to scan."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def proposal_figure(proposal: Proposal) -> Figure:
     """The spectrum with its fit, the p-value of the fit against its start, and every window.
 
     Args:
-        proposal: of ``anode.statistics.scan.propose_windows.propose``.
+        proposal: result of ``anode.statistics.scan.propose_windows.propose``.
     """
     rows = max(1.6, 0.5 + _ROW * len(proposal.windows))
     with style():

@@ -45,11 +45,11 @@ class Section(NamedTuple):
     """A part of the report: text, then figures, then tables.
 
     Attributes:
-        title: its heading.
+        title: heading.
         text: paragraphs.
-        tables: in their order.
+        tables: tables in their order.
         figures: names of files in ``figures/``.
-        appendix: whether it starts on a new page.
+        appendix: True if it starts on a new page.
     """
 
     title: str
@@ -82,11 +82,11 @@ def make_report(
     """Put the content of a search into words and tables.
 
     Args:
-        search: what it has found.
-        raised: its warnings.
+        search: result of the search.
+        raised: warnings about the search.
         figures: names of the figures there are, a subset of ``CAPTIONS``.
-        top_events: its highest-scoring events, if they are known.
-        manifest: how it was made, if it is known.
+        top_events: highest-scoring events of the search, if they are known.
+        manifest: record of how the search was made, if it is known.
 
     Raises:
         DataError: an event is twice in a table.
@@ -118,8 +118,8 @@ def as_html(report: Report, figure_folder: Path) -> str:
     """One page without any other file: figures are embedded, nothing is fetched.
 
     Args:
-        report: what it says.
-        figure_folder: where its figures lie as PNG.
+        report: content of the page.
+        figure_folder: folder of the figures, as PNG.
     """
     names = [name for section in report.sections for name in section.figures]
     images = {
@@ -135,7 +135,7 @@ def as_markdown(report: Report, figure_folder: str = "figures") -> str:
     """The same in Markdown; figures are linked relative to the file.
 
     Args:
-        report: what it says.
+        report: content of the page.
         figure_folder: relative path of the figures.
     """
     page = _environment(html=False).get_template("report.md.j2")

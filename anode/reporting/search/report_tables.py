@@ -39,11 +39,11 @@ class Table(NamedTuple):
     """ScanTests as text.
 
     Attributes:
-        header: a name a column.
-        rows: as many cells each.
+        header: name of each column.
+        rows: cells of each row, as many as ``header``.
         marked: places of rows to stand out.
-        caption: what the rows are; may be empty.
-        words: whether the cells are text rather than numbers.
+        caption: description of the rows; may be empty.
+        words: True if the cells are text rather than numbers.
     """
 
     header: Sequence[str]

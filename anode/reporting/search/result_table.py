@@ -17,7 +17,7 @@ def search_table(search: SearchResult) -> str:
     """The largest excess with and without a cut, and the scan, a quantity a line.
 
     Args:
-        search: what it has found.
+        search: result of the search.
     """
     tested = sum(row.tested for row in search.windows if row.efficiency < 1)
     rows = [

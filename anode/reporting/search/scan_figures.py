@@ -1,4 +1,4 @@
-"""What does one look at to judge a search: p-values, limits, spectra, sculpting, calibration?
+"""Figures to judge a search by: p-values, limits, spectra, sculpting, calibration.
 
 Every function takes arrays and returns a matplotlib ``Figure``. Spectra are drawn in
 ``spectrum_figures.py``, calibration in ``calibration_figures.py``, and imported from here too.
@@ -36,10 +36,10 @@ class ScanLine(NamedTuple):
     """Local p-values of all windows at one efficiency.
 
     Attributes:
-        efficiency: of background; 1 is no cut.
-        center: (W,) of the windows [GeV], rising.
-        p_local: (W,); NaN where there is none.
-        tested: (W,) bool, whether the window competes for the largest excess.
+        efficiency: fraction of background that passes; 1 is no cut.
+        center: (W,) centres of the windows [GeV], rising.
+        p_local: (W,) p-values; NaN where there is none.
+        tested: (W,) True for windows that compete for the largest excess.
     """
 
     efficiency: float
@@ -52,13 +52,14 @@ class LimitLine(NamedTuple):
     """Upper limits on signal events that pass one cut.
 
     Attributes:
-        efficiency: of background; 1 is no cut.
-        center: (W,) of the windows [GeV], rising.
-        observed: (W,) events.
-        expected: (W, 5) events, at -2, -1, 0, 1, 2 standard deviations.
-        error: (W,) of the expected background over its Poisson error sqrt(b), which the expected
-            limit follows.
-        n_parameters: (W,) of the di-jet function that gave the background; 0 for the template.
+        efficiency: fraction of background that passes; 1 is no cut.
+        center: (W,) centres of the windows [GeV], rising.
+        observed: (W,) observed limits [events].
+        expected: (W, 5) expected limits at -2, -1, 0, 1, 2 standard deviations [events].
+        error: (W,) errors of the expected background over its Poisson error sqrt(b), which the
+            expected limit follows.
+        n_parameters: (W,) numbers of parameters of the di-jet function that gave the background; 0
+            for the template.
     """
 
     efficiency: float
@@ -77,7 +78,7 @@ def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Fi
     of one, two, three standard deviations.
 
     Args:
-        lines: an efficiency each.
+        lines: p-values at each efficiency.
         levels: global standard deviations -> local significance that they need.
     """
     finite = [p for line in lines for p in line.p_local[np.isfinite(line.p_local)]]

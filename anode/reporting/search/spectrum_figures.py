@@ -1,4 +1,4 @@
-"""Where does a selected mass spectrum leave its fit?"""
+"""Selected mass spectra with their fits, and where they leave them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -33,14 +33,15 @@ class CutSpectrum(NamedTuple):
     """The mass spectrum after one cut, and the fit that predicts the window.
 
     Attributes:
-        efficiency: of background; 1 is no cut.
-        edges: (B + 1,) bins [GeV].
+        efficiency: fraction of background that passes; 1 is no cut.
+        edges: (B + 1,) edges of bins [GeV].
         counts: (B,) events.
-        expected: (B,) of the fit, in the window too; NaN where there is none.
-        expected_error: (B,) of the fit; NaN where it is not known.
-        used: (B,) bool, bins that were fitted.
-        window: (low, high) [GeV].
-        n_observed, n_expected, n_expected_error, z_local: in the window.
+        expected: (B,) events of the fit, in the window too; NaN where there is none.
+        expected_error: (B,) errors of the fit [events]; NaN where unknown.
+        used: (B,) True for bins that were fitted.
+        window: bounds (low, high) [GeV].
+        n_observed, n_expected, n_expected_error, z_local: events, expected background and its
+            error, and local significance in the window.
     """
 
     efficiency: float
@@ -60,8 +61,9 @@ def best_window_figure(selected: CutSpectrum, inclusive: CutSpectrum | None = No
     """Spectrum of the best window at its efficiency with its fit, and the residuals below.
 
     Args:
-        selected: the spectrum.
-        inclusive: without a cut, drawn beside it for its shape; None where it is the same.
+        selected: spectrum after the cut.
+        inclusive: spectrum without a cut, drawn beside it for its shape; None where it is the
+            same.
     """
     low, high = _shown([selected])
     with style():

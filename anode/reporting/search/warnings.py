@@ -24,8 +24,8 @@ class SearchWarning(NamedTuple):
     """One objection.
 
     Attributes:
-        kind: its name, the same for every search.
-        text: a sentence with the numbers that raised it.
+        kind: name of the warning, the same for every search.
+        text: sentence with the numbers that raised it.
     """
 
     kind: str
@@ -40,7 +40,7 @@ def warnings(search: SearchResult, calibration: Calibration | None = None) -> li
     overlap k-fold count as n / k independent ones.
 
     Args:
-        search: what the search has found.
+        search: result of the search.
         calibration: calibration of its method; None where there is none.
     """
     found: list[SearchWarning] = []

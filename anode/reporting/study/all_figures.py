@@ -1,4 +1,4 @@
-"""Which figures does a comparison draw, and under which file names?"""
+"""Table of the figures that a comparison draws, with their file names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -34,11 +34,11 @@ def study_figures(
     """Name of the file, without suffix, and figure; of curves there is one for each point.
 
     Args:
-        names: out of ``FIGURES``.
-        groups: as in ``comparison.json``.
+        names: names out of ``FIGURES``.
+        groups: groups of runs, as in ``comparison.json``.
         curves: name of the group -> curves of its runs.
         published: numbers of others, marked in "scan" and "robustness".
-        labels: what variants and points are called.
+        labels: names of variants and points in figures.
     """
     for point in dict.fromkeys(group.point for group in groups):
         members = [group for group in groups if group.point == point]

@@ -1,4 +1,4 @@
-"""Do groups of runs differ by more than their seeds do: SIC and ROC curves with bands?"""
+"""SIC and ROC curves of groups of runs, with bands: whether they differ by more than seeds do."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -76,7 +76,7 @@ def roc_comparison_figure(
     Drawn, as SIC is, where at least 25 test background events pass in every run.
 
     Args:
-        groups, shown, s_over_b, s_over_sqrt_b: as for ``comparison_figure``.
+        groups, shown, s_over_b, s_over_sqrt_b: arguments as for ``comparison_figure``.
     """
     drawn = _drawn(groups)
     if not drawn:

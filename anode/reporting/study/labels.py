@@ -21,8 +21,8 @@ def label_of(name: str, labels: Mapping[str, str] | None = None) -> str:
     """What a variant or a point of a study is called in a figure.
 
     Args:
-        name: as in the study; another average of a variant's epochs is VARIANT-MODE-SIZE, and a
-            group of runs without a study may be KEY=VALUE.
+        name: name as in the study; another average of a variant's epochs is VARIANT-MODE-SIZE, and
+            a group of runs without a study may be KEY=VALUE.
         labels: name -> label, of the study; before the names of methods, and after both the name
             stands for itself.
 

@@ -1,4 +1,4 @@
-"""What does each method cost, how does it bear disturbance, and is its signal fraction right?
+"""Figures of methods: cost, robustness against disturbance, fitted signal fraction.
 
 Every function takes the groups of a ``Comparison`` and returns a matplotlib
 ``Figure``. Points are medians over seeds, bars central 68% intervals.
@@ -32,8 +32,8 @@ def cost_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None = N
     """Max SIC against the CPU seconds of training and scoring, a point a method.
 
     Args:
-        groups: a group a method; those without CPU seconds or SIC are left out.
-        labels: what variants and points are called; here and below those of the study.
+        groups: one group a method; those without CPU seconds or SIC are left out.
+        labels: names of variants and points in figures; here and below those of the study.
     """
     drawn: list[tuple[Group, Interval, Interval]] = []
     for group in groups:
@@ -70,7 +70,7 @@ def fraction_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None
     A pull is (fitted - true) / error; unbiased fits with honest errors have mean 0 and spread 1.
 
     Args:
-        groups: those whose runs have fitted a signal fraction are drawn.
+        groups: groups of runs; those that have fitted a signal fraction are drawn.
     """
     fits = {name: _fractions(members) for name, members in variants_of(groups).items()}
     fits = {name: rows for name, rows in fits.items() if len(rows)}
@@ -126,7 +126,7 @@ def robustness_figure(
     """Max SIC and SIC at FPR 1e-3 of every method at each point of a study, side by side.
 
     Args:
-        groups: a group a method and point.
+        groups: one group a method and point.
         published: numbers to mark at the points they have.
     """
     if not any(group.by_seed("max_sic") for group in groups):

@@ -1,4 +1,4 @@
-"""How is one method a point with bars, the same mark and colour in every figure of a study?"""
+"""Point with bars of a method: the same mark and colour in every figure of a study."""
 
 import re
 from collections.abc import Mapping, Sequence

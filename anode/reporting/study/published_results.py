@@ -1,4 +1,4 @@
-"""What have others found on the LHC Olympics events, to be drawn beside what we find on ours?
+"""Published results on the LHC Olympics events, to be drawn beside ours.
 
 Their sample is another one than the bundled events, so these are marks for orientation and no
 target: a figure that shows them says so.

@@ -1,4 +1,4 @@
-"""Where in the space of features do the events lie that each method selects?"""
+"""Spread of the events that each method selects, in the space of features."""
 
 from collections.abc import Mapping, Sequence
 
@@ -26,9 +26,9 @@ def selection_figure(
     that of all data, and the hatched one that of true signal, where there is any.
 
     Args:
-        groups: a group a method; numbers are medians over its seeds.
-        labels: what variants and points are called, of the study.
-        columns: panels side by side.
+        groups: one group a method; numbers are medians over its seeds.
+        labels: names of variants and points in figures, of the study.
+        columns: number of panels side by side.
     """
     features = list(
         dict.fromkeys(

@@ -1,4 +1,4 @@
-"""How little signal does each method find?"""
+"""SIC and significance of each method against signal strength: how little signal it finds."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -34,9 +34,9 @@ def scan_figure(
     are medians over seeds, bands central 68% intervals.
 
     Args:
-        groups: a group a method and point; points without signal are left out.
+        groups: one group a method and point; points without signal are left out.
         published: numbers to mark in the first panel.
-        labels: what variants are called, of the study.
+        labels: names of variants in figures, of the study.
     """
     scanned = [group for group in groups if _s_over_b(group) > 0]
     if not scanned:

@@ -79,7 +79,7 @@ class InjectionResponse(NamedTuple):
     """Fitted signal and significance of a search for K amounts of injected signal, (K,) each.
 
     Attributes:
-        injected: injected events, rising.
+        injected: number of injected events, rising.
         n: number of pseudo-experiments.
         z, z_low, z_high: median significance and its central 68% band.
         bias, bias_error: mean of fitted - injected [events].
@@ -121,7 +121,7 @@ def injection_response(
             amount.
         fitted: (N,) fitted signal events.
         error_low, error_high: (N,) lengths of the 68% interval below and above ``fitted``.
-        z: (N,) significance.
+        z: (N,) significances.
 
     Raises:
         DataError: shapes differ, there is nothing, a value is not finite, an error is negative or

@@ -16,8 +16,8 @@ class InjectionSummary(Record):
     numbers, an entry for each amount of injected signal.
 
     Attributes:
-        injected: signal events put into the sample, rising.
-        n: searches.
+        injected: number of signal events put into the sample, rising.
+        n: number of searches.
         z, z_low, z_high: median local Z and its central 68% band.
         bias, bias_error: mean of fitted - true signal events that pass.
         pull_mean, pull_mean_error, pull_std, pull_std_error: mean and standard deviation of
@@ -56,12 +56,12 @@ class Calibration(Record):
 
     Attributes:
         overrides: settings of the searches.
-        n_experiments: searches of each amount of injected signal.
-        injections: signal events put into the samples.
+        n_experiments: number of searches of each amount of injected signal.
+        injections: numbers of signal events put into the samples.
         p_global: uniformity of the global p-values, one a search without signal, key ``global``;
             None with fewer than two.
         p_local: efficiency ("0.1") -> uniformity of the local p-values, key ``local``.
-        injection: efficiency -> what became of injected signal; None without any.
+        injection: efficiency -> response to injected signal, by amount; None without any.
         window: edges of the window that signal was looked for in [GeV].
     """
 

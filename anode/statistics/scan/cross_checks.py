@@ -1,5 +1,4 @@
-"""Independent looks at the largest excess: a fitted resonance, pyBumpHunter, shapes that cuts
-change."""
+"""Checks of the largest excess: a fitted resonance, pyBumpHunter, shapes that cuts change."""
 
 import logging
 
@@ -25,7 +24,7 @@ def resonance_at(spectra: Spectra, best: LargestExcess) -> FittedResonance | Non
 
     Args:
         spectra: mass spectra of the scan.
-        best: the largest excess.
+        best: largest excess.
 
     Returns:
         None if no di-jet function describes the spectrum beside the window, the fit fails or its
@@ -68,10 +67,10 @@ def second_opinion(
 
     Args:
         spectra: mass spectra of the scan.
-        expected: (W, C, B) background.
-        best: the largest excess, or None.
+        expected: (W, C, B) background events.
+        best: largest excess, or None.
         seed: root seed.
-        n_toys: toys of pyBumpHunter.
+        n_toys: number of toys of pyBumpHunter.
     """
     if best is None:
         return {}
@@ -126,9 +125,9 @@ def smooth_p_value(before: np.ndarray, after: np.ndarray, edges: np.ndarray) -> 
     test and fails that of one rate; a bump fails both.
 
     Args:
-        before: (B,) events.
-        after: (B,) those of them that pass.
-        edges: (B+1,) [GeV].
+        before: (B,) events before the cut.
+        after: (B,) events of these that pass.
+        edges: (B+1,) edges of the bins [GeV].
     """
     some = before > 0
     log_mass = np.log((edges[1:] + edges[:-1]) / 2)[some]

@@ -58,7 +58,7 @@ class GlobalP(NamedTuple):
 
     Attributes:
         p_global, p_global_error: probability, and its error from the number of toys.
-        z_global, z_global_error: the same as one-sided standard deviations.
+        z_global, z_global_error: global p-value and its error as one-sided standard deviations.
         source: method, "toys" or "extrapolated".
         n_toys: number of toys of the whole scan.
     """
@@ -77,7 +77,7 @@ def correlation_roots(bins: np.ndarray, passing: Sequence[np.ndarray], n_bins: i
     Args:
         bins: (N,) bin of each event, -1 for none.
         passing: rows of the events that each of the K tests counts.
-        n_bins: B.
+        n_bins: number B of bins.
     """
     n_tests = len(passing)
     rows = np.concatenate([np.asarray(index) for index in passing])

@@ -28,11 +28,11 @@ class ProposedWindow(NamedTuple):
 
     Attributes:
         low, high: bounds [low, high) [GeV].
-        n_events: events inside.
-        n_below, n_above: events of the fit range below and above.
-        bins_below, bins_above: fit bins below and above with at least 5 events.
+        n_events: number of events inside.
+        n_below, n_above: numbers of events of the fit range below and above.
+        bins_below, bins_above: numbers of fit bins below and above with at least 5 events.
         usable: True if a density can be fitted inside and the spectrum on both sides.
-        reason: reason, in words, if it is not usable; else empty.
+        reason: reason, in words, why it is not usable; else empty.
     """
 
     low: float
@@ -56,7 +56,7 @@ class Proposal(NamedTuple):
         fits: fits of the inclusive spectrum from each start that was tried.
         turn_on: maximum of the spectrum [GeV]; below it the trigger shapes the spectrum.
         left_out: window in which the inclusive spectrum fits no smooth function, or None.
-        spectrum: all events in bins of the fit.
+        spectrum: spectrum of all events, in bins of the fit.
         fit: inclusive di-jet fit of the proposed range.
     """
 

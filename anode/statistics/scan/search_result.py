@@ -20,7 +20,7 @@ class SpectrumConfig:
         high: end of the fit [GeV]; None above the last event.
         bin_width: width of a bin [GeV]; window edges fall on bin edges.
         alpha: level of the F-test that chooses 3, 4 or 5 parameters.
-        min_bins: bins needed on either side of the window.
+        min_bins: number of bins needed on either side of the window.
     """
 
     low: float | None
@@ -43,8 +43,8 @@ class Conclusion(Record):
     """Settings with which finished windows are put together; they may change without a new fit.
 
     Attributes:
-        spectrum: the fit outside a window.
-        n_toys: toys of the whole scan.
+        spectrum: settings of the fit outside a window.
+        n_toys: number of toys of the whole scan.
         extras: True if limits are set, a resonance is fitted and pyBumpHunter run; they decide
             nothing.
     """
@@ -59,7 +59,7 @@ class ScanRange(Record):
     """Windows [start + i step, start + i step + width) up to ``stop``.
 
     Attributes:
-        start, stop, width, step: [GeV].
+        start, stop, width, step: range, width and distance of the windows [GeV].
     """
 
     start: float
@@ -73,8 +73,8 @@ class ScanToys(Record):
     """Toys of the whole scan without signal, and what they say.
 
     Attributes:
-        n_toys: toys.
-        n_tests: windows at cuts that compete for the largest excess.
+        n_toys: number of toys.
+        n_tests: number of windows at cuts that compete for the largest excess.
         levels: global significance in standard deviations (1, 2, 3) -> local Z that it needs.
     """
 
@@ -110,8 +110,8 @@ class CutNotFixed(CutWindow):
 
     Attributes:
         low, high: edges of the window [GeV].
-        efficiency: nominal fraction of background.
-        n_template: events of the template.
+        efficiency: nominal fraction of background that passes the cut.
+        n_template: number of events of the template.
     """
 
     n_template: int
@@ -141,7 +141,7 @@ class SculptingTest(CutWindow):
 
     Attributes:
         low, high: edges of the window [GeV].
-        efficiency: nominal fraction of background.
+        efficiency: nominal fraction of background that passes the cut.
         chi2, ndf, p_value: test of one pass rate at all masses.
         smooth_p_value: test of a pass rate that is smooth in the mass: a slope passes, a bump
             fails.
@@ -164,7 +164,7 @@ class SkippedWindow(MassWindow):
 
     Attributes:
         low, high: edges of the window [GeV].
-        reason: why it is not.
+        reason: reason why it is not searched.
     """
 
     reason: str
@@ -176,27 +176,28 @@ class SearchResult(Record):
 
     Attributes:
         method: name of the method, as ``method=`` has it.
-        title: its name in figures.
+        title: name of the method in figures.
         seed: root seed.
-        data: the events that were searched.
-        n_events: events searched, at all masses.
-        n_dropped: events of the file that could not be used.
+        data: description of the events that were searched.
+        n_events: number of events searched, at all masses.
+        n_dropped: number of events of the file that could not be used.
         scan: range, width and distance of the windows.
         fit_range: first and last mass of the fitted spectra [GeV].
         bin_width: width of a bin of the fitted spectra [GeV].
         efficiencies: nominal fractions of background at the cuts, descending.
         template_source: source of the background that fixes the cuts, "sampled" or "sidebands".
         sideband_folds: fits of which each left out one fold of the sidebands.
-        windows: every window at every cut that something predicts.
-        best: the largest excess of all windows at cuts; None if none could be tested.
-        best_inclusive: the largest excess without a cut; None if none could be tested.
-        resonance: a Gaussian fitted at ``best``; None where that failed or was not asked for.
+        windows: tests of every window at every cut that something predicts.
+        best: largest excess of all windows at cuts; None if none could be tested.
+        best_inclusive: largest excess without a cut; None if none could be tested.
+        resonance: resonance, a Gaussian fitted at ``best``; None where that failed or was not
+            asked for.
         toys: toys of the whole scan, key ``global``.
-        bump_hunter: pyBumpHunter on the spectrum of ``best`` without ("inclusive") and with its
-            cut ("selected").
+        bump_hunter: results of pyBumpHunter on the spectrum of ``best`` without ("inclusive") and
+            with its cut ("selected").
         cuts_not_fixed: cuts that no event passes.
-        independence: a test of score against mass in each window.
-        sculpting: a test of each cut.
+        independence: test of score against mass in each window.
+        sculpting: test of the mass spectrum for each window and cut.
         skipped: windows with too few events.
         conclusion: settings of the tests and toys; None in files that do not say.
         seconds, cpu_seconds: time of the search, and CPU time of all its processes [s].

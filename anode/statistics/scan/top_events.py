@@ -10,12 +10,12 @@ class TopEvent(Record):
     """One event.
 
     Attributes:
-        event_id: its number in the data.
+        event_id: number of the event in the data.
         mass: di-jet mass [GeV].
         score: anomaly score, by the window whose centre is nearest.
         window: edges of that window [GeV].
         log10_efficiency: log10 of the background efficiency of a cut at the score.
-        features: name -> value; empty for the toy.
+        features: feature -> value; empty for the toy.
     """
 
     event_id: int

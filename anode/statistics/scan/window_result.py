@@ -13,7 +13,7 @@ class MassWindow(Record):
     """A window [low, high) in the di-jet mass.
 
     Attributes:
-        low, high: edges [GeV].
+        low, high: edges of the window [GeV].
     """
 
     low: float
@@ -45,10 +45,11 @@ class FitQuality(Record):
     """The di-jet function fitted to the spectrum outside a window.
 
     Attributes:
-        n_parameters: parameters of the function that the F-test chose, 3 to 5.
+        n_parameters: number of parameters of the function that the F-test chose, 3 to 5.
         deviance: Baker-Cousins chi2 of the fitted bins.
-        ndf: fitted bins less the parameters.
-        p_value: goodness of fit, of merged bins; None where too few are left to judge.
+        ndf: number of fitted bins less the parameters.
+        p_value: p-value of the goodness of fit, of merged bins; None where too few are left to
+            judge.
         f_tests: p-value of each improvement, by name ("3->4", "4->5").
     """
 
@@ -66,7 +67,8 @@ class TemplateExpectation(Record):
     Attributes:
         efficiency, efficiency_error: fraction of the template that passes the cut, with its
             binomial error.
-        n_expected, n_expected_error: events, this fraction of all events of the window.
+        n_expected, n_expected_error: background events expected, this fraction of all events of
+            the window, and their error.
         p_local, z_local: significance of the observed events against this expectation.
     """
 
@@ -83,8 +85,8 @@ class EventLimit(Record):
     """Upper limit on signal events that pass the cut, at 95% CLs.
 
     Attributes:
-        observed: signal events excluded.
-        expected: such limits of background alone: the median, and one and two standard
+        observed: upper limit on signal events.
+        expected: upper limits of background alone [events]: the median, and one and two standard
             deviations below and above, in rising order.
     """
 
@@ -99,20 +101,20 @@ class WindowTest(CutWindow):
     Attributes:
         low, high: edges of the window [GeV].
         efficiency: nominal fraction of background that passes the cut; 1 is no cut.
-        n_observed: events of the window that pass.
+        n_observed: number of events of the window that pass.
         n_expected, n_expected_error: background events expected, from ``expected_from``.
         p_local, z_local: probability of as many or more events without signal, and its Z.
-        n_total: events of the window without a cut.
+        n_total: number of events of the window without a cut.
         threshold: score that the cut asks for; None without a cut.
-        expected_from: "fit" of the spectrum outside the window, "template", or "observed" where
-            nothing predicts.
+        expected_from: source of the expectation: "fit" of the spectrum outside the window,
+            "template", or "observed" where nothing predicts.
         tested: True if it competes for the largest excess: only predictions of a fit do.
-        reason: why it does not, or None.
-        significance_from: "asymptotic", or "exact" where few events are expected.
+        reason: reason why it does not, or None.
+        significance_from: method, "asymptotic", or "exact" where few events are expected.
         fit: quality of the fit; None where there is none.
-        template: the independent prediction; None without a cut, or where it could not be fixed.
+        template: independent prediction; None without a cut, or where it could not be fixed.
         strength: fitted number of signal events that pass, with its 68% interval.
-        limit: upper limit on them; None if it was not asked for.
+        limit: upper limit on signal events that pass; None if it was not asked for.
     """
 
     n_observed: int
@@ -147,8 +149,9 @@ class LargestExcess(WindowTest):
     Attributes:
         p_global, p_global_error: probability of as large an excess anywhere without signal, with
             the error that the number of toys leaves.
-        z_global, z_global_error: the same as Z.
-        p_global_from: "toys", or "extrapolated" where too few toys come near.
+        z_global, z_global_error: global probability and its error as Z.
+        p_global_from: source of ``p_global``: "toys", or "extrapolated" where too few toys come
+            near.
     """
 
     p_global: float

@@ -1,4 +1,4 @@
-"""Test of one window at one cut: do more events pass than background explains, by how much?"""
+"""Test of one window at one cut: whether, and by how much, more events pass than expected."""
 
 from typing import NamedTuple
 

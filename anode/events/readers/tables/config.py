@@ -21,10 +21,10 @@ class TableColumns:
     """Names of columns in the file.
 
     Attributes:
-        mass: the resonant variable.
+        mass: column of the resonant variable.
         features: our name -> name in the file.
-        label: 1 signal and 0 background; null where the truth is unknown.
-        event_id: whole numbers, each once; null stands for the row.
+        label: column of the truth, 1 signal and 0 background; null where it is unknown.
+        event_id: column of whole numbers, each once; null stands for the row.
     """
 
     mass: str | None
@@ -38,8 +38,8 @@ class TableConfig(FileConfig):
     """A table, a row an event.
 
     Attributes:
-        columns: which column is what.
-        mass_unit: "GeV" or "TeV"; None is GeV, refused where the masses look like TeV.
+        columns: names of the columns in the file.
+        mass_unit: unit "GeV" or "TeV"; None is GeV, refused where the masses look like TeV.
     """
 
     columns: TableColumns
@@ -60,9 +60,9 @@ def odd_unit(mass: np.ndarray, column: str, unit: str | None) -> str | None:
     """What is odd about the median of masses; None without anything.
 
     Args:
-        mass: (N,) in GeV, if the unit is right.
-        column: of the masses.
-        unit: as in ``TableConfig``.
+        mass: (N,) masses, in GeV if the unit is right.
+        column: name of the masses' column.
+        unit: unit as in ``TableConfig``.
     """
     median, stated = float(np.median(mass)) if len(mass) else np.nan, unit or "GeV"
     there = f"{median / GEV[stated]:.3g} {stated}"

@@ -26,9 +26,9 @@ class TableRows:
     """N rows of a file.
 
     Attributes:
-        first_row: of the N, among those that hold data.
+        first_row: place of the first of the N rows, among those that hold data.
         columns: name -> (N,) numbers; NaN where there is none.
-        texts: name -> row of the file -> what stands there and is no number.
+        texts: name -> row of the file -> text there that is no number.
     """
 
     first_row: int

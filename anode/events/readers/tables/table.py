@@ -52,9 +52,9 @@ class Table(FileSource):
     """A CSV, Parquet, HDF5 or ``.npz`` file whose columns have been named.
 
     Attributes:
-        location: the file.
-        columns: with a mass and at least one feature.
-        mass_unit: as in ``TableConfig``.
+        location: path of the file.
+        columns: names of columns, with a mass and at least one feature.
+        mass_unit: unit as in ``TableConfig``.
 
     Example:
         >>> import tempfile
