@@ -262,9 +262,23 @@ def status(root: Task, clock: Clock) -> str:
     if inner.unit:
         total = "" if inner.total is None else f" of {inner.total:,.0f}"
         text += f"{': ' if text else ''}{inner.n_done:,.0f}{total} {inner.unit}"
-        text += f" ({rate:,.{0 if rate >= 100 else 1}f} a second)" if rate is not None else ""
+        text += f" ({_rate(rate)})" if rate is not None else ""
     remaining = "" if left is None else f", about {_clock(left)} left"
     return f"{text}{', ' if text else ''}{_clock(elapsed)} elapsed{remaining}"
+
+
+def _rate(per_second: float) -> str:
+    """Units a second, or in a minute or an hour where that is less than one.
+
+    Example:
+        >>> [_rate(1234.5), _rate(2.5), _rate(0.05), _rate(0.001)]
+        ['1,234 a second', '2.5 a second', '3.0 a minute', '3.6 an hour']
+    """
+    for seconds, name in ((1, "a second"), (60, "a minute"), (3600, "an hour")):
+        rate = per_second * seconds
+        if rate >= 1 or seconds == 3600:
+            break
+    return f"{rate:,.0f} {name}" if rate >= 100 else f"{rate:.1f} {name}"
 
 
 def _clock(seconds: float) -> str:
