@@ -274,10 +274,11 @@ def _rate(per_second: float) -> str:
         >>> [_rate(1234.5), _rate(2.5), _rate(0.05), _rate(0.001)]
         ['1,234 a second', '2.5 a second', '3.0 a minute', '3.6 an hour']
     """
-    for seconds, name in ((1, "a second"), (60, "a minute"), (3600, "an hour")):
-        rate = per_second * seconds
-        if rate >= 1 or seconds == 3600:
-            break
+    seconds, name = next(
+        ((s, text) for s, text in ((1, "a second"), (60, "a minute")) if per_second * s >= 1),
+        (3600, "an hour"),
+    )
+    rate = per_second * seconds
     return f"{rate:,.0f} {name}" if rate >= 100 else f"{rate:.1f} {name}"
 
 
