@@ -309,7 +309,11 @@ def test_a_study_on_the_command_line_can_be_changed():
 @pytest.mark.parametrize("name", reproduce.study_names())
 def test_every_study_composes(name):
     asked = reproduce.read_study(name)
-    home = "anode" if name in ("ablation", "full", "regularisation", "tuning") else "family"
+    home = (
+        "anode"
+        if name in ("ablation", "full", "main_job", "regularisation", "tuning")
+        else "family"
+    )
     assert asked.output == f"results/reference/{home}/{name}"
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
     assert first == f"# anode compare study={name}"
