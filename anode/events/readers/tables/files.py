@@ -202,7 +202,7 @@ class ParquetTable(TableFile):
                 "write the table as CSV, HDF5 datasets or .npz"
             ) from None
         try:
-            return pyarrow.parquet.ParquetFile(self.path)
+            return pyarrow.parquet.ParquetFile(self.path, page_checksum_verification=True)
         except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
             raise self.broken(error, "a Parquet file") from None
 
