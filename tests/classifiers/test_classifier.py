@@ -110,6 +110,7 @@ def test_weights_count_like_repeated_events(tmp_path, config):
     assert np.corrcoef(weighted - plain, step)[0, 1] > 0.8
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(tmp_path):
     configs = {"a": TREES, "b": TREES, "c": NETWORK}
     outputs = []

@@ -314,6 +314,7 @@ def script(*overrides: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_card_of_a_broken_file(tmp_path):
     write_pandas(tmp_path / "broken.h5", broken_columns())
     done = script("data=lhco_features", "data.path=broken.h5", "output=out", cwd=tmp_path)
