@@ -28,6 +28,9 @@ class PrivateFolder:
     path: Path
 
     def __init__(self) -> None:
+        self._make()
+
+    def _make(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="anode-"))
         weakref.finalize(self, _remove, self.path, os.getpid())
 
@@ -36,7 +39,7 @@ class PrivateFolder:
         return {str(path.relative_to(self.path)): path.read_bytes() for path in files}
 
     def __setstate__(self, files: dict[str, bytes]) -> None:
-        self.__init__()  # type: ignore[misc]
+        self._make()
         for name, content in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -189,7 +189,9 @@ class Model:
 
         An event whose mass and features are, to the last digit, those of an event the model was
         fitted on is scored by the fits that have not seen it; every other by the average over
-        folds. Events outside the signal region get NaN: there is no p_data there.
+        folds. Events outside the signal region get NaN: there is no p_data there. Remove copies
+        before a fit: folds are drawn from ids, so that a copy may lie in another fold than its
+        twin, and be scored by a fit that has seen it.
 
         Args:
             events: N events, in any order, with the features of the fit and perhaps others.
