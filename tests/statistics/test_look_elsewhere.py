@@ -1,171 +1,133 @@
-"""Toys of a scan: do their counts move together as the scan's do, and is the global p uniform?"""
+"""Toys of a scan: do their roots move together as the scan's do, and is the global p uniform?"""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from anode.statistics.counting.significance import p_of_z, z_of_p, z_values
-from anode.statistics.fits.dijet_fit import Spectrum, choose_fit, predict_chosen
-from anode.statistics.fits.dijet_fit_toys import predict_toys
-from anode.statistics.fits.dijet_function import SQRT_S
-from anode.statistics.scan import look_elsewhere as module
-from anode.statistics.scan import window_test as scan
+from anode.statistics.counting.ordered_test import ordered_z
+from anode.statistics.counting.significance import p_of_z
+from anode.statistics.fits.signal_toys import SignalModel, signal_roots
 from anode.statistics.scan.look_elsewhere import (
     ScanTests,
-    correlation_roots,
     global_p,
     largest_excess_of_toys,
     local_z_for,
+    root_correlation,
 )
-from anode.statistics.scan.window_spectra import WindowCuts, count
 
 EDGES = np.arange(2500.0, 5001.0, 100.0)
-N_BINS = len(EDGES) - 1
 CENTRES = (EDGES[1:] + EDGES[:-1]) / 2
+WINDOWS = (3100.0, 3200.0, 3300.0, 3400.0)
 
 
 def shape() -> np.ndarray:
-    """(B,) shares of a di-jet spectrum."""
-    x = CENTRES / SQRT_S
+    x = CENTRES / 13_000
     density = (1 - x) ** 8 * x**-5
-    return density / density.sum()
+    return np.asarray(density / density.sum())
 
 
-def window(low: float, high: float) -> np.ndarray:
-    return (EDGES[:-1] >= low) & (EDGES[1:] <= high)
+def model(low: float) -> SignalModel:
+    peak = np.diff(stats.norm.cdf((EDGES - low - 200) / 150))
+    inside = (EDGES[:-1] >= low) & (EDGES[1:] <= low + 400)
+    return SignalModel(EDGES, np.ones(len(CENTRES), dtype=bool), inside, peak)
 
 
-def study_runs(windows: list[np.ndarray], mean: np.ndarray, roots: np.ndarray) -> ScanTests:
-    """ScanTests of equal means (B,)."""
-    inside = np.array(windows)
-    return ScanTests(EDGES, ~inside, inside, np.tile(mean, (len(windows), 1)), roots, 0.05)
+class PseudoScan:
+    """Four windows that overlap, two exclusive categories each (4% to 20%, and 4%); windows share
+    half of what they select."""
 
+    def __init__(self, rng: np.random.Generator, n_events: float = 60_000) -> None:
+        mass = rng.choice(CENTRES, rng.poisson(n_events), p=shape())
+        self.bins = np.searchsorted(EDGES, mass, side="right") - 1
+        common = rng.random(len(mass))
+        self.models, self.passing = [], []
+        for low in WINDOWS:
+            own = np.where(rng.random(len(mass)) < 0.5, common, rng.random(len(mass)))
+            self.passing += [
+                np.flatnonzero((own < 0.2) & (own >= 0.04)),
+                np.flatnonzero(own < 0.04),
+            ]
+            self.models += [model(low)] * 2
 
-def independent(n_cells: int) -> np.ndarray:
-    return np.tile(np.eye(n_cells), (N_BINS, 1, 1))
+    def roots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(K,) roots, (K, B) backgrounds and (K,) weights."""
+        z, mean, weight = [], [], []
+        for rows, one in zip(self.passing, self.models, strict=True):
+            counts = np.bincount(self.bins[rows], minlength=len(CENTRES)).astype(float)
+            found = signal_roots(counts[None], one)
+            z.append(found.z[0])
+            mean.append(found.background[0])
+            weight.append((one.shape * found.background[0]).sum() / found.error[0])
+        return np.array(z), np.array(mean), np.array(weight)
 
-
-def toy_spectra(cells: ScanTests, n_toys: int, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """(K, n_toys, B) the spectra that toys of a scan have."""
-    seen = []
-
-    def record(spectra: np.ndarray, cells: ScanTests, cell: int) -> np.ndarray:
-        seen.append(spectra)
-        return np.zeros(len(spectra))
-
-    monkeypatch.setattr(module, "_z", record)
-    largest_excess_of_toys(cells, n_toys=n_toys, rng=np.random.default_rng(3))
-    return np.array(seen)
-
-
-def test_roots_give_the_correlation_of_shared_events():
-    rng = np.random.default_rng(0)
-    bins = rng.integers(-1, 3, 6000)
-    passing = [np.flatnonzero(rng.random(6000) < share) for share in (0.5, 0.1, 0.02)]
-    passing[1] = np.union1d(passing[1], passing[2])  # one selection within another
-    passing.append(np.zeros(0, dtype=int))  # and one that nothing passes
-    roots = correlation_roots(bins, passing, 3)
-    assert roots.shape == (3, 4, 4)
-    for b in range(3):
-        product = roots[b] @ roots[b].T
-        held = [{row for row in rows if bins[row] == b} for rows in passing]
-        for i, first in enumerate(held):
-            for j, second in enumerate(held):
-                if i == j:
-                    wanted = 1.0
-                elif first and second:
-                    wanted = len(first & second) / np.sqrt(len(first) * len(second))
-                else:
-                    wanted = 0.0
-                assert product[i, j] == pytest.approx(wanted, abs=1e-12)
-
-
-def test_bins_of_few_events_share_a_correlation():
-    rng = np.random.default_rng(1)
-    counts = np.array([700, 200, 400, 30, 5, 0])  # two groups, the second with a rest
-    bins = np.repeat(np.arange(6), counts)
-    passing = [np.flatnonzero(rng.random(len(bins)) < 0.9) for _ in range(2)]
-    roots = correlation_roots(bins, passing, 6)
-    assert not np.allclose(roots[0], roots[1])
-    assert all(np.array_equal(roots[1], roots[b]) for b in range(2, 6))
-    first, second = (np.isin(np.arange(len(bins)), rows) & (bins > 0) for rows in passing)
-    wanted = (first & second).sum() / np.sqrt(first.sum() * second.sum())
-    assert (roots[1] @ roots[1].T)[0, 1] == pytest.approx(wanted)
-    few = correlation_roots(bins[-5:], [np.arange(5), np.arange(3)], 6)
-    assert (few == few[0]).all()
-    nothing = correlation_roots(np.full(5, -1), [np.arange(5), np.arange(3)], 2)
-    assert np.allclose(nothing @ nothing.transpose(0, 2, 1), np.eye(2))
-
-
-def test_toys_count_as_poisson_does(monkeypatch):
-    """Mean, variance and distribution of single bins of 20,000 toys, within 4.5 errors."""
-    n_toys, mean = 20_000, 20_000 * shape()
-    mean[-3:] = [3.0, 0.2, 0.0]
-    root = np.linalg.cholesky(np.array([[1.0, 0.6], [0.6, 1.0]]))
-    windows = [window(3000, 3400), window(3200, 3600)]
-    cells = study_runs(windows, mean, np.tile(root, (N_BINS, 1, 1)))
-    spectra = toy_spectra(cells, n_toys, monkeypatch)
-    assert (np.abs(spectra.mean(axis=1) - mean) <= 4.5 * np.sqrt(mean / n_toys)).all()
-    # The variance of the sample variance of Poisson counts is (mu + 2 mu^2) / n.
-    spread = np.sqrt((mean + 2 * mean**2) / n_toys)
-    assert (np.abs(spectra.var(axis=1) - mean) <= 4.5 * spread).all()
-    counts = np.bincount(spectra[0, :, -3].astype(int), minlength=10)
-    expected = n_toys * stats.poisson.pmf(np.arange(10), 3.0)
-    seen, wanted = ([*c[:9], n_toys - c[:9].sum()] for c in (counts, expected))
-    assert stats.chisquare(seen, wanted).pvalue > 1e-3
-    # Large counts keep the copula's correlation; that of 0.2 events is smaller.
-    found = [np.corrcoef(spectra[:, :, b])[0, 1] for b in range(N_BINS - 1)]
-    assert np.abs(np.array(found[:-2]) - 0.6).max() < 0.025  # 4.5 errors of 0.64 / sqrt(n)
-    assert 0.2 < found[-1] < 0.6
-    assert abs(np.corrcoef(spectra[0, :, 0], spectra[1, :, 1])[0, 1]) < 4.5 / np.sqrt(n_toys)
-
-
-def test_the_largest_of_independent_cells_is_that_of_cells_apart():
-    """Four cells that share no event: the largest Z of all is distributed as the largest of four
-    scans of one cell each, KS p-value above 0.001."""
-    windows = [window(low, low + 400) for low in (2900, 3300, 3700, 4100)]
-    mean, rng = 2e5 * shape(), np.random.default_rng(5)
-    together = largest_excess_of_toys(
-        study_runs(windows, mean, independent(4)), n_toys=1500, rng=rng
-    )
-    apart = [
-        largest_excess_of_toys(study_runs([w], mean, independent(1)), n_toys=1500, rng=rng)
-        for w in windows
-    ]
-    assert stats.ks_2samp(together, np.max(apart, axis=0)).pvalue > 0.001
-
-
-def test_the_largest_of_equal_cells_is_that_of_one():
-    """Without a cut all windows count the same events: the same window again adds no trial."""
-    inside, mean = window(3300, 3700), 2e5 * shape()
-    again, once = (
-        largest_excess_of_toys(
-            study_runs([inside] * n, mean, np.ones((N_BINS, n, 1))),
-            n_toys=1000,
-            rng=np.random.default_rng(6),
+    def tests(self) -> tuple[ScanTests, float]:
+        """The tests of the scan, and its largest Z."""
+        z, mean, weight = self.roots()
+        groups = [[2 * i, 2 * i + 1] for i in range(len(WINDOWS))]
+        weights = [weight[group] for group in groups]
+        correlation = root_correlation(self.models, mean, self.bins, self.passing)
+        best = max(
+            float(ordered_z(z[None, group], own)[0])
+            for group, own in zip(groups, weights, strict=True)
         )
-        for n in (3, 1)
-    )
-    assert np.array_equal(again, once)
-    assert stats.kstest(p_of_z(once), "uniform").pvalue > 1e-3
+        return ScanTests(groups, weights, correlation), best
 
 
-def test_toys_without_a_fit_claim_nothing():
-    mean = np.zeros(N_BINS)
-    mean[:2] = 0.5  # two bins determine no fit
-    cells = study_runs([window(3300, 3700)], mean, independent(1))
-    z = largest_excess_of_toys(cells, n_toys=100, rng=np.random.default_rng(7))
-    assert (z == -np.inf).all()
-    found = global_p(3.0, z)
-    assert np.isfinite([found.p_global, found.p_global_error, found.z_global]).all()
-    assert p_of_z(3.0) <= found.p_global <= 0.1
+def test_roots_move_together_as_in_pseudo_experiments() -> None:
+    """The correlation of 200 independent scans, to 4 errors of 1 / sqrt(200)."""
+    rng = np.random.default_rng(1)
+    roots = np.array([PseudoScan(rng).roots()[0] for _ in range(200)])
+    scan = PseudoScan(rng)
+    _, mean, _ = scan.roots()
+    expected = root_correlation(scan.models, mean, scan.bins, scan.passing)
+    np.testing.assert_allclose(np.corrcoef(roots.T), expected, atol=0.28)
+    assert expected[0, 2] > 0.15  # the same category of the next window
+    assert abs(expected[0, 1]) < 1e-9  # categories of one window share no event
+    np.testing.assert_allclose(np.diag(expected), 1)
 
 
-def largest_of(n_trials: int, n_toys: int, seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(n_toys, n_trials)).max(axis=1)
+def test_without_signal_the_global_p_value_is_uniform() -> None:
+    """80 scans: Kolmogorov-Smirnov at 1e-3, and the share below 0.05 to 3 errors."""
+    rng = np.random.default_rng(11)
+    p = []
+    for _ in range(80):
+        tests, z = PseudoScan(rng).tests()
+        toys = largest_excess_of_toys(tests, n_toys=2000, rng=rng)
+        p.append(global_p(z, toys).p_global)
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+    error = np.sqrt(0.05 * 0.95 / len(p))
+    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 3 * error
 
 
-def test_global_p_counts_toys_where_there_are_enough():
+def plain(n_tests: int, correlation: float) -> ScanTests:
+    matrix = np.full((n_tests, n_tests), correlation)
+    np.fill_diagonal(matrix, 1.0)
+    return ScanTests([[k] for k in range(n_tests)], [np.ones(1)] * n_tests, matrix)
+
+
+def test_the_largest_of_independent_tests_is_that_of_tests_apart() -> None:
+    toys = largest_excess_of_toys(plain(6, 0.0), n_toys=50_000, rng=np.random.default_rng(2))
+    for z in (0.5, 1.5, 2.5):
+        p = 1 - stats.norm.cdf(z) ** 6
+        assert np.mean(toys > z) == pytest.approx(p, abs=4 * np.sqrt(p / 50_000))
+
+
+def test_the_largest_of_equal_tests_is_that_of_one() -> None:
+    toys = largest_excess_of_toys(plain(6, 1.0), n_toys=50_000, rng=np.random.default_rng(3))
+    for z in (-1.0, 0.0, 2.0):
+        p = float(p_of_z(z))
+        assert np.mean(toys > z) == pytest.approx(p, abs=4 * np.sqrt(p / 50_000))
+
+
+def test_toys_of_groups_are_combined_as_the_scan_is() -> None:
+    """Table and closed form of the combined Z agree to 0.01, for excesses and deficits."""
+    weight = np.array([30.0, 10.0, 3.0])
+    tests = ScanTests([[0, 1, 2]], [weight], np.eye(3))
+    toys = largest_excess_of_toys(tests, n_toys=5000, rng=np.random.default_rng(4))
+    assert stats.kstest(toys, "norm").pvalue > 1e-3
+
+
+def test_global_p_counts_the_scan_among_its_toys() -> None:
     z_toys = np.arange(1000) / 100.0
     found = global_p(5.0, z_toys)
     assert (found.p_global, found.source, found.n_toys) == (501 / 1001, "toys", 1000)
@@ -174,109 +136,33 @@ def test_global_p_counts_toys_where_there_are_enough():
     assert found.z_global_error == pytest.approx(
         found.p_global_error * np.sqrt(2 * np.pi), rel=1e-5
     )
-    assert global_p(9.9, z_toys).source == "toys"
-    assert global_p(9.901, z_toys).source == "extrapolated"
+    assert global_p(9.99, z_toys).p_global == 2 / 1001
 
 
-@pytest.mark.parametrize(("z", "n_few"), [(3.0, 200), (3.5, 1000), (4.0, 1000)])
-def test_the_extrapolation_agrees_with_toys_where_both_are_possible(z, n_few):
-    """200,000 toys of 20 trials give it directly; a few of them extrapolate."""
-    many = largest_of(20, 200_000, seed=8)
-    truth = 1 - (1 - float(p_of_z(z))) ** 20
-    direct = global_p(z, many)
-    assert direct.source == "toys"
-    assert direct.p_global == pytest.approx(truth, abs=4 * direct.p_global_error)
-    found = global_p(z, many[:n_few])
-    assert found.source == "extrapolated"
-    # exp(-z^2 / 2) is the law of a smooth scan; p of separate trials falls faster, by z0 / z with
-    # z0 near 2.8. With the error of 50 toys beyond z0, or of 10, that is 0.25 in Z.
-    assert found.z_global == pytest.approx(float(z_of_p(truth)), abs=0.25)
-    assert 0 < found.p_global_error < found.p_global
+def test_above_the_toys_a_global_p_is_a_limit() -> None:
+    """With p = 1 - 0.05^(1/n) no toy of n is beyond in 5% of the cases."""
+    found = global_p(20.0, np.zeros(1000))
+    assert (found.source, found.p_global_error, found.z_global_error) == ("above toys", 0.0, 0.0)
+    assert (1 - found.p_global) ** 1000 == pytest.approx(0.05)
+    assert found.z_global == pytest.approx(2.75, abs=0.01)
 
 
-@pytest.mark.parametrize("n_toys", [100, 150, 1000])
-def test_global_p_falls_with_z(n_toys):
-    z_toys = largest_of(30, n_toys, seed=n_toys)
-    p = np.array([global_p(z, z_toys).p_global for z in np.linspace(-3, 9, 500)])
-    assert (np.diff(p) <= 0).all()
-    assert p[0] == 1
-    assert 0 < p[-1] < 1e-14
+def test_no_global_p_is_exactly_one_or_zero() -> None:
+    z_toys = np.random.default_rng(5).normal(size=500)
+    found = [global_p(z, z_toys) for z in np.linspace(-9, 9, 400)]
+    counted = np.array([one.p_global for one in found if one.source == "toys"])
+    assert (np.diff(counted) <= 0).all()
+    assert all(0 < one.p_global < 1 for one in found)
 
 
-def test_few_toys_do_not_make_a_small_p_smaller():
-    """Seven of 100 toys are beyond: 7%, not the 5% of the level that is extrapolated from."""
-    z_toys = np.sort(largest_of(30, 100, seed=4))
-    found = global_p(float(z_toys[-7]), z_toys)
-    assert found.source == "extrapolated"
-    assert 0.05 < found.p_global <= 0.1
-
-
-@pytest.mark.parametrize("level", [1, 2, 3, 4])
-def test_a_local_z_has_its_global_z(level):
-    z_toys = largest_of(15, 2000, seed=9)
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_a_local_z_has_its_global_z(level: int) -> None:
+    z_toys = np.random.default_rng(9).normal(size=(20_000, 15)).max(axis=1)
     z = local_z_for(level, z_toys)
+    assert z is not None
     assert z > level
-    assert global_p(z, z_toys).p_global <= p_of_z(level)
-    assert global_p(z - 1e-3, z_toys).p_global >= p_of_z(level)
-    # Toys give steps of p; what is extrapolated is smooth.
-    assert global_p(z, z_toys).z_global == pytest.approx(level, abs=0.02 if level < 3 else 1e-6)
-    one_trial = np.random.default_rng(10).normal(size=100_000)
-    assert local_z_for(2, one_trial) == pytest.approx(2, abs=0.03)
+    assert global_p(z, z_toys).z_global == pytest.approx(level, abs=0.02)
 
 
-def pseudo_scan(rng: np.random.Generator) -> tuple[ScanTests, np.ndarray]:
-    """Four windows that overlap, each with a 20% and a 4% selection, the second within the first;
-    windows share half of what they select. Returns cells and (K,) Z of the pseudo-data."""
-    mass = rng.choice(CENTRES, rng.poisson(40_000), p=shape())
-    bins = np.searchsorted(EDGES, mass, side="right") - 1
-    common, efficiency = rng.random(len(mass)), np.array([0.2, 0.04])
-    windows, passing = [], []
-    for low in (3000.0, 3200.0, 3400.0, 3600.0):
-        own = np.where(rng.random(len(mass)) < 0.5, common, rng.random(len(mass)))
-        rows = np.flatnonzero(own < 0.2)
-        level = 1 + (own[rows] < 0.04)
-        windows.append(
-            WindowCuts(
-                low, low + 400, 0.0, np.zeros(2), efficiency, efficiency / 50, mass[rows], level
-            )
-        )
-        passing += [rows, rows[level == 2]]
-    spectra = count(mass, windows, efficiency.tolist(), EDGES)
-    z, mean = [], []
-    for w, used in enumerate(spectra.used):
-        for c in (1, 2):
-            chosen = choose_fit(Spectrum(spectra.counts[w, c], EDGES), used)
-            predicted = predict_chosen(chosen, EDGES, spectra.inside[w])
-            z.append(float(z_values(spectra.n_inside[w, c], *predicted)))
-            mean.append(chosen.fits[max(chosen.fits)].expected)
-    place = np.repeat(np.arange(4), 2)
-    roots = correlation_roots(bins, passing, N_BINS)
-    cells = ScanTests(
-        EDGES, spectra.used[place], spectra.inside[place], np.array(mean), roots, 0.05
-    )
-    return cells, np.array(z)
-
-
-def test_without_signal_the_global_p_value_is_uniform():
-    rng = np.random.default_rng(11)
-    p = []
-    for _ in range(120):
-        cells, z = pseudo_scan(rng)
-        toys = largest_excess_of_toys(cells, n_toys=100, rng=rng)
-        p.append(global_p(float(z.max()), toys).p_global)
-    assert stats.kstest(p, "uniform").pvalue > 1e-3
-    error = np.sqrt(0.05 * 0.95 / len(p))
-    assert abs(np.mean(np.array(p) <= 0.05) - 0.05) <= 3 * error
-
-
-def test_toys_are_fitted_as_the_scan_is():
-    inside = window(3300, 3700)
-    counts = np.random.default_rng(12).poisson(3e4 * shape()).astype(float)
-    many = predict_toys(counts[None], EDGES, ~inside, inside)
-    mass = np.repeat(CENTRES, counts.astype(int))
-    level, share = np.ones(len(mass), dtype=int), np.array([0.1])
-    own = WindowCuts(3300.0, 3700.0, 0.0, np.zeros(1), share, share / 50, mass, level)
-    spectra = count(mass, [own], share.tolist(), EDGES)
-    test, _ = scan.test_window(spectra, 0, 1, own, min_bins=4, alpha=0.05, limits=False)
-    assert test.n_expected == pytest.approx(many.n_expected[0], rel=1e-5)
-    assert test.n_expected_error == pytest.approx(many.n_expected_error[0], rel=1e-4)
+def test_levels_beyond_the_toys_have_no_local_z() -> None:
+    assert local_z_for(3, np.random.default_rng(10).normal(size=2000)) is None

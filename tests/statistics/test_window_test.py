@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from anode.errors import ConfigError, DataError
 from anode.regions.windows import scan_windows
 from anode.statistics.fits.dijet_function import SQRT_S
-from anode.statistics.scan import window_test as scan
+from anode.statistics.fits.spectrum_test import MIN_FITTED
+from anode.statistics.scan.window_result import WindowTest
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
-from anode.statistics.scan.window_test import WindowTest
+from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
 from anode.statistics.scan.working_points import fix_cuts
 
 EDGES = np.arange(2500.0, 6001.0, 50.0)
@@ -42,6 +44,26 @@ def window_cuts(
                       mass, level)  # fmt: skip
 
 
+def peak(low: float = LOW, high: float = HIGH) -> np.ndarray:
+    mass = (low + high) / 2
+    return np.diff(stats.norm.cdf((EDGES - mass) / (0.04 * mass)))
+
+
+def run_all(
+    spectra: Spectra, window: WindowCuts, dispersion: Dispersion | None = None
+) -> WindowTests:
+    ones = np.ones(len(EFFICIENCIES))
+    return WindowTester(
+        spectra,
+        0,
+        window,
+        shape=peak(window.low, window.high),
+        dispersion=dispersion or Dispersion(ones, ones),
+        min_bins=4,
+        rng=np.random.default_rng(1),
+    ).test()
+
+
 def searched(
     counts: np.ndarray,
     passing: np.ndarray,
@@ -49,13 +71,13 @@ def searched(
     low: float = LOW,
     high: float = HIGH,
     cut: int = 1,
-    limits: bool = False,
 ) -> tuple[WindowTest, np.ndarray]:
-    """The test of one window: all events, and those that pass the loosest cut."""
+    """The test of one window: all events, and those that pass the loosest cut; and the background
+    in all bins."""
     mass = masses_of(passing)
     window = window_cuts(mass, np.ones(len(mass), dtype=int), low, high)
-    spectra = count(masses_of(counts), [window], EFFICIENCIES, EDGES)
-    return scan.test_window(spectra, 0, cut, window, min_bins=4, alpha=0.05, limits=limits)
+    found = run_all(count(masses_of(counts), [window], EFFICIENCIES, EDGES), window)
+    return found.rows[cut], found.expected[cut]
 
 
 def test_windows_are_half_open_steps_that_end_at_the_stop_or_before():
@@ -112,7 +134,7 @@ def test_a_cut_that_was_not_fixed_predicts_nothing():
         thresholds=np.array([0.5, np.inf]), efficiency=np.array([0.1, np.nan])
     )
     spectra = count(mass, [window], EFFICIENCIES, EDGES)
-    test, _ = scan.test_window(spectra, 0, 2, window, min_bins=4, alpha=0.05, limits=True)
+    test = run_all(spectra, window).rows[2]
     assert (test.expected_from, test.tested, test.n_observed) == ("observed", False, 0)
     assert test.threshold is test.template is None
 
@@ -158,26 +180,70 @@ def test_spectra_agree_with_a_plain_loop():
 
 
 def test_a_bump_is_found_with_about_its_significance():
-    background, signal = falling(20_000), np.zeros(len(CENTRES))
-    signal[INSIDE] = 25
-    test, expected = searched(background * 10, background + signal, limits=True)
-    n_background, n_signal = background[INSIDE].sum(), signal.sum()
+    background, signal = falling(20_000), np.round(300 * peak())
+    test, expected = searched(background * 10, background + signal)
+    n_background = background[INSIDE].sum()
     assert test.tested
     assert test.reason is None
     assert test.expected_from == "fit"
-    assert test.n_observed == n_background + n_signal
+    assert test.n_observed == n_background + signal[INSIDE].sum()
     assert test.n_total == 10 * n_background
     assert test.threshold == 0.5
-    assert test.n_expected == pytest.approx(n_background, abs=0.3 * test.n_expected_error)
-    spread = np.sqrt(n_background + test.n_expected_error**2)
-    assert test.z_local == pytest.approx(n_signal / spread, abs=0.2)
-    assert test.z_local > 2.5
-    assert test.strength.n_signal == pytest.approx(n_signal, abs=test.n_expected_error)
-    assert test.limit.observed > n_signal
-    assert test.n_expected == pytest.approx(expected.chosen[INSIDE].sum(), rel=1e-9)
+    assert test.strength.n_signal == pytest.approx(300, abs=0.2 * test.strength.error_high)
+    assert test.z_local == pytest.approx(300 / test.strength.error_high, rel=0.05)
+    # The signal beside the window raises what is expected inside, and the strength all the same
+    # has no bias.
+    assert test.n_expected > n_background
+    assert test.n_expected == pytest.approx(expected[INSIDE].sum(), rel=1e-9)
     quiet, _ = searched(background * 10, background)
     assert abs(quiet.z_local) < 0.3
-    assert quiet.limit is None
+
+
+def levels(counts: list[np.ndarray]) -> tuple[Spectra, WindowCuts]:
+    """A window with so many events in each category, the tightest last."""
+    mass = np.concatenate([masses_of(one) for one in counts])
+    level = np.repeat(np.arange(1, len(counts) + 1), [int(one.sum()) for one in counts])
+    window = window_cuts(mass, level)
+    return count(np.tile(mass, 3), [window], EFFICIENCIES, EDGES), window
+
+
+def test_categories_are_exclusive_and_combined():
+    loose, tight = falling(20_000), falling(4000) + np.round(100 * peak())
+    found = run_all(*levels([loose, tight]))
+    first, second = found.combined.categories
+    assert (first.loosest, first.tightest, second.loosest, second.tightest) == (0.1, 0.01, 0.01, 0)
+    assert first.n_observed == loose[INSIDE].sum()
+    assert second.n_observed == tight[INSIDE].sum()
+    assert abs(first.z_local) < 0.3
+    assert second.z_local == found.rows[2].z_local
+    # Nothing in the loose category: less than the tight one alone, more than their mean.
+    assert found.rows[2].z_local - 0.8 < found.combined.z_local < found.rows[2].z_local + 0.1
+    assert found.combined.p_local == pytest.approx(stats.norm.sf(found.combined.z_local))
+
+
+def test_a_category_that_cannot_be_fitted_joins_the_next():
+    found = run_all(*levels([falling(5000), falling(60)]))
+    (only,) = found.combined.categories
+    assert (only.loosest, only.tightest) == (0.1, 0.0)
+    assert only.n_observed == (falling(5000) + falling(60))[INSIDE].sum()
+    assert only.z_local == pytest.approx(found.rows[1].z_local, abs=0.1)
+    assert not found.rows[2].tested
+
+
+def test_a_window_that_cannot_be_tested_says_why():
+    found = run_all(*levels([falling(50), falling(10)]))
+    assert (found.combined.categories, found.combined.z_local) == ((), None)
+    assert "a fit needs 100" in found.combined.reason
+
+
+def test_counts_that_spread_more_are_less_significant():
+    spectra, window = levels([falling(50_000), falling(4000) + np.round(150 * peak())])
+    wide = Dispersion(np.array([1.3, 1.2]), np.array([1.4, 1.2]))
+    plain, spread = run_all(spectra, window), run_all(spectra, window, wide)
+    ratio = spread.combined.z_local / plain.combined.z_local
+    assert 1 / 1.2 - 0.05 < ratio < 1
+    assert [c.overdispersion for c in spread.combined.categories] == [1.4, 1.2]
+    assert spread.rows[0].z_local == pytest.approx(plain.rows[0].z_local, abs=0.05)
 
 
 def test_a_window_below_the_fit_is_predicted_by_the_template():
@@ -187,7 +253,7 @@ def test_a_window_below_the_fit_is_predicted_by_the_template():
     assert test.expected_from == "template"
     assert "begins in the trigger turn-on, below 2500 GeV" in test.reason
     assert test.fit is None
-    assert np.isnan(expected.chosen).all()
+    assert np.isnan(expected).all()
     assert test.n_expected == test.template.n_expected == pytest.approx(0.1 * test.n_total)
     assert test.n_expected_error == pytest.approx(0.1 / 50 * test.n_total)
     inclusive, _ = searched(counts * 10, counts, low=2300.0, high=2700.0, cut=0)
@@ -217,11 +283,11 @@ def test_a_fit_needs_bins_on_both_sides(low, high, reason):
 def test_a_fit_needs_events_outside_the_window():
     outside, inside = np.zeros(len(CENTRES)), np.zeros(len(CENTRES))
     outside[~INSIDE] = 1
-    outside[0] += scan.MIN_FITTED - outside.sum() - 1
+    outside[0] += MIN_FITTED - outside.sum() - 1
     inside[INSIDE] = 50  # those inside do not count
     test, _ = searched(falling(1e5), outside + inside)
     assert not test.tested
-    assert f"99 events outside the window pass, a fit needs {scan.MIN_FITTED}" in test.reason
+    assert f"99 events outside the window pass, a fit needs {MIN_FITTED}" in test.reason
     outside[0] += 1
     test, _ = searched(falling(1e5), outside)
     assert test.tested
@@ -232,7 +298,7 @@ def test_events_in_too_few_bins_are_a_reason_and_no_failure():
     counts[[0, 1, -1]] = 100
     test, _ = searched(falling(1e5), counts)
     assert not test.tested
-    assert "at least 4 bins with events" in test.reason
+    assert "at least 6 bins with events" in test.reason
 
 
 def test_a_window_without_events_and_a_spectrum_of_one_event():
@@ -241,17 +307,17 @@ def test_a_window_without_events_and_a_spectrum_of_one_event():
     test, _ = searched(hollow, hollow)
     assert test.tested
     assert (test.n_observed, test.n_total) == (0, 0)
-    assert test.z_local < -10
+    assert test.z_local < -5
     assert test.template.n_expected == 0
     assert test.template.z_local == 0
     one = np.zeros(len(CENTRES))
     one[-1] = 1
     for cut, source in ((0, "observed"), (1, "template"), (2, "template")):
-        test, _ = searched(one, one, cut=cut, limits=True)
+        test, _ = searched(one, one, cut=cut)
         assert not test.tested
         assert test.expected_from == source
         assert test.z_local == 0
-        assert np.isfinite([test.p_local, test.limit.observed, *test.strength]).all()
+        assert np.isfinite([test.p_local, *test.strength]).all()
 
 
 def test_counts_must_be_whole():
@@ -267,7 +333,7 @@ def test_counts_must_be_whole():
         INSIDE[None],
     )
     nothing = window_cuts(np.zeros(0), np.zeros(0, dtype=int))
-    test, _ = scan.test_window(spectra, 0, 1, nothing, min_bins=4, alpha=0.05, limits=True)
+    test = run_all(spectra, nothing).rows[1]
     assert not test.tested
     assert "whole" in test.reason
 
@@ -280,7 +346,7 @@ def test_masses_that_are_no_numbers_are_refused():
 
 def test_a_test_is_plain_numbers():
     counts = falling(20_000)
-    test, _ = searched(counts * 10, counts, limits=True)
+    test, _ = searched(counts * 10, counts)
     assert json.loads(json.dumps(test.to_json())) == test.to_json()
     for value in test.to_json().values():
         assert value is None or type(value) in (bool, int, float, str, dict)

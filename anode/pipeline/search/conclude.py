@@ -13,16 +13,22 @@ from anode.parallel import stream_jobs
 from anode.pipeline.runs.prepare import Prepared
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig
-from anode.pipeline.search.largest_excess import inclusive, largest, selected
+from anode.pipeline.search.largest_excess import (
+    by_category,
+    by_cut,
+    largest,
+    selected_events,
+    without_cut,
+)
 from anode.pipeline.search.window import FinishedWindow
 from anode.provenance import DataDescription
+from anode.seeding import stream
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.fits.fit_range import find_fit_range
 from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
-from anode.statistics.scan.window_result import WindowTest
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
-from anode.statistics.scan.window_test import Expected, test_window
+from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
 
 BUMP_TOYS = 1000  # of pyBumpHunter
 
@@ -37,7 +43,8 @@ def conclude(
     data = prepared.data
     edges = fit_edges(config, data.mass)
     spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
-    tests, expected, flexible = _test_all(config, spectra, finished)
+    tested = _test_all(config, spectra, finished)
+    expected = np.array([window.expected for window in tested])
     io.write_hdf5(
         directory.path / "spectra.h5",
         {
@@ -47,8 +54,10 @@ def conclude(
         },
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
-    best, toys = largest(config, tests, selected(config, spectra, tests, flexible, finished, data))
-    best_inclusive, _ = largest(config, tests, inclusive(config, spectra, tests, flexible))
+    events = selected_events(spectra, finished, data)
+    tests = by_category(tested) if config.spectrum.test == "categories" else by_cut(tested)
+    best, toys = largest(config, tests, events, test=config.spectrum.test)
+    best_inclusive, _ = largest(config, without_cut(tested), events, test="no cut")
     looked_at = best if config.extras else None
     score_mass = [window.file.score_mass_test() for window in finished]
     return SearchResult(
@@ -65,7 +74,10 @@ def conclude(
         template_source=finished[0].file.template.source,
         sideband_folds=config.run.split.sideband_folds,
         # Without a fit, and a cut that could be fixed, nothing predicts and nothing is said.
-        windows=tuple(test for row in tests for test in row if test.expected_from != "observed"),
+        windows=tuple(
+            row for window in tested for row in window.rows if row.expected_from != "observed"
+        ),
+        combined=tuple(window.combined for window in tested),
         best=best,
         best_inclusive=best_inclusive,
         resonance=None if looked_at is None else resonance_at(spectra, looked_at),
@@ -134,24 +146,24 @@ def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
 
 
 class _TestJob(NamedTuple):
-    """All cuts of one window."""
+    """All tests of one window."""
 
     spectra: Spectra
     window: int
     model: WindowCuts
+    dispersion: Dispersion
     min_bins: int
-    alpha: float
-    limits: bool
+    seed: int
 
 
 def _test_all(
     config: SearchConfig, spectra: Spectra, finished: list[FinishedWindow]
-) -> tuple[list[list[WindowTest]], np.ndarray, np.ndarray]:
-    """Every window at every cut; and (W, C, B) the background expected in all bins, of the chosen
-    and of the most flexible function."""
-    wanted = config.spectrum
+) -> list[WindowTests]:
+    """Every window at every cut, and of all its categories."""
+    ones = np.ones(len(config.efficiencies))
+    dispersion = Dispersion(ones, ones)
     jobs = [
-        _TestJob(spectra, w, window.cuts, wanted.min_bins, wanted.alpha, config.extras)
+        _TestJob(spectra, w, window.cuts, dispersion, config.spectrum.min_bins, config.run.seed)
         for w, window in enumerate(finished)
     ]
     results = []
@@ -159,21 +171,24 @@ def _test_all(
         for result in stream_jobs(_test, jobs, n_jobs=config.run.n_jobs, threads=1):
             results.append(result)
             bar.update()
-    tests = [[test for test, _ in row] for row in results]
-    expected = np.array([[expected for _, expected in row] for row in results])
-    return tests, expected[:, :, 0], expected[:, :, 1]
+    return results
 
 
-def _test(job: _TestJob) -> list[tuple[WindowTest, Expected]]:
-    return [
-        test_window(
-            job.spectra,
-            job.window,
-            cut,
-            job.model,
-            min_bins=job.min_bins,
-            alpha=job.alpha,
-            limits=job.limits,
-        )
-        for cut in range(len(job.spectra.efficiency))
-    ]
+def _test(job: _TestJob) -> WindowTests:
+    window = job.model
+    return WindowTester(
+        job.spectra,
+        job.window,
+        window,
+        shape=resonance_shape(job.spectra.edges, (window.low + window.high) / 2),
+        dispersion=job.dispersion,
+        min_bins=job.min_bins,
+        rng=stream(job.seed, "local toys", f"{window.low:g}"),
+    ).test()
+
+
+def resonance_shape(edges: np.ndarray, mass: float) -> np.ndarray:
+    """TODO"""
+    from scipy.stats import norm
+
+    return np.diff(norm.cdf((edges - mass) / (0.04 * mass)))

@@ -179,6 +179,8 @@ def _at_the_edge(search: SearchResult, best: LargestExcess) -> str:
 _SOURCES = {
     "asymptotic": "the asymptotic formula",
     "exact": "exact Poisson probabilities",
+    "toys": "toys of its spectrum",
+    "above toys": "the asymptotic formula, shifted as toys of its spectrum say",
 }
 """Where a local significance comes from, in words."""
 

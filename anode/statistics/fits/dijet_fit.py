@@ -1,6 +1,5 @@
 """Background events inside a window, predicted by a fit of the rest of the mass spectrum."""
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,6 @@ from anode.statistics.fits.dijet_function import (
     check_parameters,
     columns,
     deviance,
-    f_test,
     merged_deviance,
 )
 from anode.statistics.fits.loglinear import (
@@ -77,20 +75,6 @@ class SpectrumFit(NamedTuple):
     transform: np.ndarray
 
 
-class ChosenFit(NamedTuple):
-    """The fit that the F-test has chosen among nested ones.
-
-    Attributes:
-        fit: chosen fit.
-        f_tests: p-values of the improvements by name ("3->4"), for all that could be fitted.
-        fits: number of parameters -> fit.
-    """
-
-    fit: SpectrumFit
-    f_tests: dict[str, float]
-    fits: dict[int, SpectrumFit]
-
-
 class Prediction(NamedTuple):
     """Background events expected in some bins, with their error."""
 
@@ -146,7 +130,7 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
         ConfigError: another number of parameters.
         DataError: counts, edges or ``used`` are refused, or too few bins hold events.
     """
-    check_parameters((n_parameters,), 0.5)
+    check_parameters(n_parameters)
     counts, edges, used = _checked(spectrum, used)
     _check_posed(counts[used], n_parameters)
     every = columns(edges, n_parameters)
@@ -175,43 +159,6 @@ def fit_spectrum(spectrum: Spectrum, used: np.ndarray, n_parameters: int) -> Spe
     )
 
 
-def choose_fit(
-    spectrum: Spectrum,
-    used: np.ndarray,
-    *,
-    parameters: tuple[int, ...] = (3, 4, 5),
-    alpha: float = 0.05,
-) -> ChosenFit:
-    """Fit, to the bins ``used`` (B,), the smallest function that the next one does not improve.
-
-    An F-test (``dijet_function.f_test``) compares each function with the next one, in order; the
-    first with p >= ``alpha`` is taken, as in the di-jet searches of CMS [1911.03947]. Functions
-    with no fewer parameters than bins with events take no part; the smallest must have fewer.
-
-    Args:
-        spectrum, used: spectrum and bins, as for ``fit_spectrum``.
-        parameters: numbers of parameters that compete, rising.
-        alpha: p-value below which a further parameter is taken.
-
-    Raises:
-        ConfigError, DataError: as ``fit_spectrum``.
-    """
-    check_parameters(parameters, alpha)
-    counts, _, used = _checked(spectrum, used)
-    _check_posed(counts[used], parameters[0])
-    posed = [n for n in parameters if n <= most_parameters(counts[used])]
-    fits = {n: fit_spectrum(spectrum, used, n) for n in posed}
-    f_tests = {}
-    chosen = posed[-1]
-    for smaller, larger in reversed(list(pairwise(posed))):
-        shapes = (fits[smaller].expected[None, used], fits[larger].expected[None, used])
-        p = float(f_test(counts[None, used], *shapes, smaller, larger)[0])
-        f_tests[f"{smaller}->{larger}"] = p
-        if p >= alpha:
-            chosen = smaller
-    return ChosenFit(fits[chosen], dict(reversed(f_tests.items())), fits)
-
-
 def predict(fit: SpectrumFit, edges: np.ndarray, inside: np.ndarray) -> Prediction:
     """Expected events in the bins ``inside``, with error sqrt(J C J^T), J = d n / d parameters.
 
@@ -233,22 +180,6 @@ def predict(fit: SpectrumFit, edges: np.ndarray, inside: np.ndarray) -> Predicti
     gradient = expected @ basis
     variance = gradient @ fit.covariance @ gradient
     return Prediction(float(expected.sum()), float(np.sqrt(variance)))
-
-
-def predict_chosen(chosen: ChosenFit, edges: np.ndarray, inside: np.ndarray) -> Prediction:
-    """The chosen fit's prediction, with the choice in its error.
-
-        error^2 = statistical^2 + max over functions with more parameters (n' - n)^2
-
-    With few events an F-test leaves out parameters that the true spectrum may have: without the
-    second term, windows of background have Z of standard deviation 1.1 to 1.4.
-
-    Arguments and errors as ``predict``; ``chosen`` has the fits of the other functions too.
-    """
-    n, error = predict(chosen.fit, edges, inside)
-    more = [fit for k, fit in chosen.fits.items() if k > chosen.fit.n_parameters]
-    distances = [abs(predict(fit, edges, inside).n_expected - n) for fit in more]
-    return Prediction(n, float(np.hypot(error, max(distances, default=0.0))))
 
 
 def most_parameters(counts: np.ndarray) -> np.ndarray:

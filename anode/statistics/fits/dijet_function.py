@@ -1,4 +1,4 @@
-"""Di-jet function, the shape of a smooth mass spectrum, with goodness of fit and F-test.
+"""Di-jet function, the shape of a smooth mass spectrum, and goodness of fit.
 
 The functions of the di-jet searches of ATLAS [1910.08447, eq. 1] and CMS [1911.03947, eq. 1]:
 
@@ -9,7 +9,6 @@ parameters, ln f = sum_k theta_k g_k(x) with g = 1, ln(1 - x), ln x, ln^2 x, ln^
 """
 
 import numpy as np
-import scipy
 from scipy import special
 
 from anode.errors import ConfigError, DataError
@@ -86,17 +85,15 @@ def check_bins(chosen: np.ndarray, n_bins: int, what: str) -> np.ndarray:
     return chosen
 
 
-def check_parameters(parameters: tuple[int, ...], alpha: float) -> None:
-    """Refuse numbers of parameters that do not rise within 3 to 5, or alpha outside (0, 1).
+def check_parameters(n_parameters: int) -> None:
+    """Refuse another number of parameters than 3 to 5.
 
     Raises:
-        ConfigError: either is refused.
+        ConfigError: it is refused.
     """
-    rising = list(parameters) == sorted(set(parameters)) and len(parameters) > 0
-    if not rising or not set(parameters) <= set(N_PARAMETERS) or not 0 < alpha < 1:
+    if n_parameters not in N_PARAMETERS:
         raise ConfigError(
-            f"a di-jet function has {N_PARAMETERS} parameters, tried in rising order, with an "
-            f"F-test at 0 < alpha < 1; got parameters={tuple(parameters)} and alpha={alpha}"
+            f"a di-jet function has {N_PARAMETERS} parameters, got {n_parameters}; take 5"
         )
 
 
@@ -153,33 +150,6 @@ def merged_deviance(counts: np.ndarray, expected: np.ndarray) -> tuple[np.ndarra
         return total.reshape(n_toys, n_bins).astype(np.float64)  # no toys: integers
 
     return deviance(summed(counts), summed(expected)), n_merged
-
-
-def f_test(
-    counts: np.ndarray, smaller: np.ndarray, larger: np.ndarray, n_smaller: int, n_larger: int
-) -> np.ndarray:
-    """(T,) p-value of the improvement from ``n_smaller`` to ``n_larger`` parameters.
-
-    F = (D_1 - D_2) / (n_2 - n_1) / (D_2' / ndf_2'), D the deviance of a fit, against the F
-    distribution with n_2 - n_1 and ndf_2' degrees of freedom. D_2' and ndf_2' are of merged bins
-    (see ``merged_deviance``): with empty bins the usual D_2 / ndf_2 is far below one and further
-    parameters are taken too often (at 3000 events from 2.8 to 10.7 TeV, in 16% of spectra that
-    need none, at alpha = 5%; with merged bins in 4%). If too few events are left for
-    ndf_2' >= 1, D_1 - D_2 alone is compared with chi2, as by Wilks' theorem.
-
-    Args:
-        counts: (T, B) events in the bins of the fit.
-        smaller, larger: (T, B) expected events of the two fits.
-        n_smaller, n_larger: numbers of parameters of the two fits.
-    """
-    more = n_larger - n_smaller
-    gain = np.maximum(deviance(counts, smaller) - deviance(counts, larger), 0.0)
-    rest, n_merged = merged_deviance(counts, larger)
-    ndf = n_merged - n_larger
-    usable = (ndf >= 1) & (rest > 0)
-    f = gain / more * np.where(usable, ndf, 1) / np.where(usable, rest, 1.0)
-    by_f = scipy.stats.f.sf(f, more, np.where(usable, ndf, 1))
-    return np.where(usable, by_f, scipy.stats.chi2.sf(gain, more))
 
 
 def fit_error(

@@ -7,10 +7,8 @@ import scipy
 
 from anode.errors import DataError
 from anode.statistics.fits.dijet_fit import (
-    ChosenFit,
     Spectrum,
     SpectrumFit,
-    choose_fit,
     fit_spectrum,
 )
 from anode.statistics.fits.dijet_function import N_PARAMETERS
@@ -23,6 +21,11 @@ _NEXT = 2
 _LATER = 4
 _N_STARTS = 20
 _PEAK_BINS = 4
+
+
+class _Chosen(NamedTuple):
+    fit: SpectrumFit
+    fits: dict[int, SpectrumFit]
 
 
 class Start(NamedTuple):
@@ -105,21 +108,21 @@ def find_fit_range(spectrum: Spectrum, *, width: float, first: int | None = None
         )
     chosen_fit = fits.get(chosen)
     if chosen_fit is None:
-        chosen_fit = choose_fit(spectrum, np.arange(len(everything)) >= chosen)
+        chosen_fit = _choose(spectrum, np.arange(len(everything)) >= chosen)
     return FitRange(chosen, tuple(starts), left_out, chosen_fit.fit)
 
 
 def _try_starts(
     spectrum: Spectrum, usable: np.ndarray, top: int
-) -> tuple[list[Start], dict[int, ChosenFit]]:
+) -> tuple[list[Start], dict[int, _Chosen]]:
     """Fits from every edge behind the maximum, while enough bins hold events."""
     index = np.arange(len(usable))
-    fits: dict[int, ChosenFit] = {}
+    fits: dict[int, _Chosen] = {}
     for first in range(top, min(top + _N_STARTS, len(usable))):
         used = usable & (index >= first)
         if first > top and (spectrum.counts[used] > 0).sum() <= N_PARAMETERS[0]:
             break
-        fits[first] = choose_fit(spectrum, used)
+        fits[first] = _choose(spectrum, used)
     starts = [
         Start(
             float(spectrum.edges[first]),
@@ -132,7 +135,7 @@ def _try_starts(
     return starts, fits
 
 
-def _next_bins(fits: dict[int, ChosenFit], first: int, usable: np.ndarray) -> float:
+def _next_bins(fits: dict[int, _Chosen], first: int, usable: np.ndarray) -> float:
     p_values = [1.0]
     for more in range(1, _NEXT + 1):
         later = fits.get(first + more)
@@ -171,3 +174,9 @@ def _worst_window(spectrum: Spectrum, top: int, width: float) -> tuple[float, fl
         return float(edges[first]), float(edges[first] + width)
     low = min(deviances, key=lambda edge: deviances[edge])
     return low, low + width
+
+
+def _choose(spectrum: Spectrum, used: np.ndarray) -> _Chosen:
+    n = min(5, int((spectrum.counts[used] > 0).sum()) - 1)
+    fit = fit_spectrum(spectrum, used, n)
+    return _Chosen(fit, {k: fit_spectrum(spectrum, used, k) for k in (3, 4, 5) if k <= n})

@@ -49,7 +49,12 @@ def information(expected: np.ndarray, basis: np.ndarray) -> np.ndarray:
 
 
 def maximise(
-    counts: np.ndarray, basis: np.ndarray, offset: np.ndarray, start: np.ndarray
+    counts: np.ndarray,
+    basis: np.ndarray,
+    offset: np.ndarray,
+    start: np.ndarray,
+    *,
+    penalty: np.ndarray | None = None,
 ) -> np.ndarray:
     """(T, P) parameters of the highest likelihood.
 
@@ -63,19 +68,23 @@ def maximise(
         basis: (B, P) functions g_k, roughly orthonormal.
         offset: (B,) fixed part of ln mu.
         start: (T, P) first parameters.
+        penalty: (P,) inverse variances of Gaussian constraints of the parameters about 0, which
+            are part of the likelihood; None for none.
 
     Returns:
         (T, P) parameters; NaN for a row that has not converged.
     """
     theta = start.copy()
+    pull = np.zeros(basis.shape[1]) if penalty is None else penalty
     going = np.arange(len(counts))
     for _ in range(_MAX_STEPS):
         if len(going) == 0:
             break
         log = theta[going] @ basis.T + offset
         expected = exponential(log)
-        gradient = (counts[going] - expected) @ basis
-        step = np.linalg.solve(information(expected, basis), gradient[..., None])[..., 0]
+        gradient = (counts[going] - expected) @ basis - pull * theta[going]
+        curvature = information(expected, basis) + np.diag(pull)
+        step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         moved = np.maximum(log + step @ basis.T, _NOTHING) - np.maximum(log, _NOTHING)
         change = np.maximum(np.abs(moved).max(axis=1), 1e-300)
         theta[going] += (np.log1p(change) / change)[:, None] * step

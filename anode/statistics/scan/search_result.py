@@ -8,7 +8,15 @@ from anode.errors import ConfigError
 from anode.provenance import DataDescription
 from anode.records import Record, key
 from anode.statistics.fits.bump_hunter import BumpHunt
-from anode.statistics.scan.window_result import CutWindow, LargestExcess, MassWindow, WindowTest
+from anode.statistics.scan.window_result import (
+    CombinedTest,
+    CutWindow,
+    LargestExcess,
+    MassWindow,
+    WindowTest,
+)
+
+TESTS = ("categories", "cuts")
 
 
 @dataclass(frozen=True)
@@ -19,23 +27,26 @@ class SpectrumConfig:
         low: start of the fit [GeV]; None where the trigger turn-on ends.
         high: end of the fit [GeV]; None above the last event.
         bin_width: width of a bin [GeV]; window edges fall on bin edges.
-        alpha: level of the F-test that chooses 3, 4 or 5 parameters.
         min_bins: number of bins needed on either side of the window.
+        test: tests that compete for the largest excess: "categories", all score categories of a
+            window together; "cuts", each cut alone.
     """
 
     low: float | None
     high: float | None
     bin_width: float
-    alpha: float
     min_bins: int
+    test: str = "categories"
 
     def __post_init__(self) -> None:
         if not self.bin_width > 0:
             raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
-        if not 0 < self.alpha < 1:
-            raise ConfigError(f"spectrum.alpha must lie in (0, 1), got {self.alpha}")
         if self.min_bins < 1:
             raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
+        if self.test not in TESTS:
+            raise ConfigError(
+                f"spectrum.test must be one of {', '.join(TESTS)}, got {self.test!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,8 @@ class ScanToys(Record):
     Attributes:
         n_toys: number of toys.
         n_tests: number of windows at cuts that compete for the largest excess.
-        levels: global significance in standard deviations (1, 2, 3) -> local Z that it needs.
+        levels: global significance in standard deviations (1, 2, 3) -> local Z that it needs;
+            those beyond the reach of the toys are left out.
     """
 
     n_toys: int
@@ -188,6 +200,7 @@ class SearchResult(Record):
         template_source: source of the background that fixes the cuts, "sampled" or "sidebands".
         sideband_folds: fits of which each left out one fold of the sidebands.
         windows: tests of every window at every cut that something predicts.
+        combined: test of every window with all its score categories.
         best: largest excess of all windows at cuts; None if none could be tested.
         best_inclusive: largest excess without a cut; None if none could be tested.
         resonance: resonance, a Gaussian fitted at ``best``; None where that failed or was not
@@ -223,6 +236,7 @@ class SearchResult(Record):
     template_source: str = field(default="", kw_only=True)
     sideband_folds: int = field(default=1, kw_only=True)
     windows: tuple[WindowTest, ...] = field(repr=False)
+    combined: tuple[CombinedTest, ...] = field(default=(), kw_only=True, repr=False)
     best: LargestExcess | None
     best_inclusive: LargestExcess | None
     resonance: FittedResonance | None

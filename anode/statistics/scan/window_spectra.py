@@ -93,3 +93,18 @@ def count(
         ~left_out,
         inside,
     )
+
+
+def no_fit_reason(spectra: Spectra, window: int, *, min_bins: int) -> str | None:
+    """Why the spectrum outside a window cannot predict what is inside; None where it can."""
+    edges, used = spectra.edges, spectra.used[window]
+    low, high = spectra.low[window], spectra.high[window]
+    if low < edges[0]:
+        return f"begins in the trigger turn-on, below {edges[0]:g} GeV"
+    for side, bins in (
+        ("lower", used & (edges[1:] <= low)),
+        ("upper", used & (edges[:-1] >= high)),
+    ):
+        if bins.sum() < min_bins:
+            return f"{side} sideband has {bins.sum()} bins of the fit, needs {min_bins}"
+    return None

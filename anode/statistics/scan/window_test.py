@@ -1,182 +1,265 @@
-"""Test of one window at one cut: whether, and by how much, more events pass than expected."""
+"""Test of one window: at every cut, and of all its score categories together.
+
+The expectation is the di-jet function fitted beside the window; the significance is that of a
+resonance at the window's centre in the whole spectrum of events that pass (``fits.signal_toys``).
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from anode.errors import DataError
-from anode.statistics.counting.limits import Limit, Strength, signal_strength, upper_limit
-from anode.statistics.counting.significance import local_significance
-from anode.statistics.fits.dijet_fit import (
-    ChosenFit,
-    Spectrum,
-    SpectrumFit,
-    choose_fit,
-    predict_chosen,
+from anode.statistics.counting.limits import Strength
+from anode.statistics.counting.ordered_test import ordered_z
+from anode.statistics.counting.significance import local_significance, p_of_z
+from anode.statistics.fits.dijet_fit import Prediction, SpectrumFit
+from anode.statistics.fits.spectrum_test import (
+    BesideFit,
+    ResonanceTest,
+    SpectrumBins,
+    find_resonance,
+    fit_beside,
+    window_error,
 )
 from anode.statistics.scan.window_result import (
-    EventLimit,
+    CategoryTest,
+    CombinedTest,
     FitQuality,
     TemplateExpectation,
     WindowTest,
 )
-from anode.statistics.scan.window_spectra import Spectra, WindowCuts
-
-PARAMETERS = (3, 4, 5)
-MIN_BESIDE = 10  # events of the fit on either side of a window
-MIN_FITTED = 100  # events; fits of fewer have heavy tails: with 30, a median error of 43%
+from anode.statistics.scan.window_spectra import Spectra, WindowCuts, no_fit_reason
 
 
-class Expected(NamedTuple):
-    """Background in all bins, (B,) each; NaN without a fit.
+class Dispersion(NamedTuple):
+    """Standard deviations of counts of cross-fitted events over those of Poisson counts.
 
     Attributes:
-        chosen: background of the function that the F-test chooses.
-        flexible: background of the function with the most parameters, the mean of toys: so they
-            hold what the chosen one leaves out.
+        cuts: (E,) of events that pass each cut.
+        categories: (E,) of events between a cut and the next tighter one.
     """
 
-    chosen: np.ndarray
-    flexible: np.ndarray
+    cuts: np.ndarray
+    categories: np.ndarray
 
 
-def no_fit_reason(spectra: Spectra, window: int, *, min_bins: int) -> str | None:
-    """Why the spectrum outside a window cannot predict what is inside; None where it can."""
-    edges, used = spectra.edges, spectra.used[window]
-    low, high = spectra.low[window], spectra.high[window]
-    if low < edges[0]:
-        return f"begins in the trigger turn-on, below {edges[0]:g} GeV"
-    for side, bins in (
-        ("lower", used & (edges[1:] <= low)),
-        ("upper", used & (edges[:-1] >= high)),
-    ):
-        if bins.sum() < min_bins:
-            return f"{side} sideband has {bins.sum()} bins of the fit, needs {min_bins}"
-    return None
+class Cell(NamedTuple):
+    """The spectrum of events between two cuts, and its test.
+
+    Attributes:
+        levels: cuts (first, last) between which its events lie; last is None for the tightest.
+        found: test of a resonance in it.
+    """
+
+    levels: tuple[int, int | None]
+    found: ResonanceTest
 
 
-def test_window(
-    spectra: Spectra,
-    window: int,
-    cut: int,
-    model: WindowCuts,
-    *,
-    min_bins: int,
-    alpha: float,
-    limits: bool,
-) -> tuple[WindowTest, Expected]:
-    """Test one window at one cut; also the background expected in all bins.
+class WindowTests(NamedTuple):
+    """Everything that the tests of one window give.
+
+    Attributes:
+        rows: tests without a cut and at each cut.
+        combined: test of all categories.
+        cuts: cell of each row; None where no fit was possible.
+        categories: cells of the categories, scores rising.
+        expected: (C, B) background in all bins, of the fit beside the window; NaN without one.
+    """
+
+    rows: list[WindowTest]
+    combined: CombinedTest
+    cuts: list[Cell | None]
+    categories: list[Cell]
+    expected: np.ndarray
+
+
+class WindowTester:
+    """Tests of one window of a scan.
 
     Args:
         spectra: mass spectra of the scan.
-        window, cut: number of the window, and of its cut.
+        window: number of the window.
         model: cuts of the window.
+        shape: (B,) fraction of a resonance at the centre of the window in each bin.
+        dispersion: spread of counts over that of Poisson counts.
         min_bins: bins of the fit needed on either side of the window.
-        alpha: level of the F-test.
-        limits: True to set upper limits, which take most of the time.
+        rng: random stream of the toys that calibrate roots of few events.
     """
-    low, high = float(spectra.low[window]), float(spectra.high[window])
-    n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
-    fixed = cut > 0 and bool(np.isfinite(model.thresholds[cut - 1]))
-    template = _template(n_observed, n_total, model, cut - 1) if fixed else None
-    chosen, reason = _fit(spectra, window, cut, min_bins=min_bins, alpha=alpha)
-    expected = Expected(*np.full((2, len(spectra.edges) - 1), np.nan))
-    if chosen is not None:
-        predicted = tuple(predict_chosen(chosen, spectra.edges, spectra.inside[window]))
-        expected = Expected(chosen.fit.expected, _most_flexible(chosen).expected)
-    elif template is not None:
-        predicted = (template.n_expected, template.n_expected_error)
-    else:  # nothing predicts the whole spectrum: no excess is claimed
-        predicted = (float(n_total), float(np.sqrt(max(n_total, 1))))
-    local = local_significance(n_observed, *predicted)
-    strength = signal_strength(n_observed, *predicted)
-    wanted = limits and (fixed or cut == 0)
-    limit = upper_limit(n_observed, *predicted) if wanted else None
-    test = WindowTest(
-        low=low,
-        high=high,
-        efficiency=float(spectra.efficiency[cut]),
-        n_observed=n_observed,
-        n_expected=float(predicted[0]),
-        n_expected_error=float(predicted[1]),
-        p_local=float(local.p_local),
-        z_local=float(local.z_local),
-        n_total=n_total,
-        threshold=float(model.thresholds[cut - 1]) if fixed else None,
-        expected_from="fit" if chosen is not None else "template" if fixed else "observed",
-        tested=chosen is not None,
-        reason=reason,
-        significance_from=local.source,
-        fit=None if chosen is None else _quality(chosen),
-        template=template,
-        strength=Strength(*map(float, strength)),
-        limit=None if limit is None else _plain_limit(limit),
-    )
-    return test, expected
+
+    def __init__(
+        self,
+        spectra: Spectra,
+        window: int,
+        model: WindowCuts,
+        *,
+        shape: np.ndarray,
+        dispersion: Dispersion,
+        min_bins: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.spectra, self.window, self.model = spectra, window, model
+        self.dispersion, self.rng = dispersion, rng
+        self.low, self.high = float(spectra.low[window]), float(spectra.high[window])
+        used, inside = spectra.used[window], spectra.inside[window]
+        self.bins = SpectrumBins(spectra.edges, used, inside, shape)
+        self.reason = no_fit_reason(spectra, window, min_bins=min_bins)
+        self._done: dict[tuple[int, int | None], tuple[BesideFit | str, Cell | None]] = {}
+
+    def test(self) -> WindowTests:
+        """All tests of the window."""
+        n_cuts = len(self.spectra.efficiency)
+        rows, cuts, expected = [], [], []
+        for cut in range(n_cuts):
+            row, cell, background = self._row(cut)
+            rows.append(row)
+            cuts.append(cell)
+            expected.append(background)
+        categories, combined = self._categories()
+        return WindowTests(rows, combined, cuts, categories, np.array(expected))
+
+    def _row(self, cut: int) -> tuple[WindowTest, Cell | None, np.ndarray]:
+        spectra, window = self.spectra, self.window
+        n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
+        fixed = cut > 0 and bool(np.isfinite(self.model.thresholds[cut - 1]))
+        template = self._template(cut, n_observed, n_total) if fixed else None
+        beside, cell = self._between((cut, None))
+        if isinstance(beside, str) or cell is None:
+            predicted = _without_fit(template, n_total)
+            local = local_significance(n_observed, *predicted)
+            z, source = float(local.z_local), local.source
+            strength = Strength(n_observed - predicted.n_expected, *[_spread(predicted)] * 2)
+        else:
+            found, predicted = cell.found, beside.predicted
+            z, source = found.z, found.source
+            strength = Strength(found.strength, found.error, found.error)
+        row = WindowTest(
+            low=self.low,
+            high=self.high,
+            efficiency=float(spectra.efficiency[cut]),
+            n_observed=n_observed,
+            n_expected=predicted.n_expected,
+            n_expected_error=predicted.n_expected_error,
+            p_local=float(p_of_z(z)),
+            z_local=z,
+            n_total=n_total,
+            threshold=float(self.model.thresholds[cut - 1]) if fixed else None,
+            expected_from="fit" if cell is not None else "template" if fixed else "observed",
+            tested=cell is not None,
+            reason=_reason(beside, cell),
+            significance_from=source,
+            fit=None if isinstance(beside, str) else _quality(beside.fit),
+            template=template,
+            strength=strength,
+            limit=None,
+        )
+        nothing = np.full(len(spectra.edges) - 1, np.nan)
+        return row, cell, nothing if isinstance(beside, str) else beside.fit.expected
+
+    def _categories(self) -> tuple[list[Cell], CombinedTest]:
+        """Exclusive categories, scores rising; those that cannot be tested join the next looser
+        one, and a loosest one that cannot is left out."""
+        last, cells, tests, reason = None, [], [], self.reason or "no cut could be fixed"
+        for first in range(len(self.model.thresholds), 0, -1):
+            if not np.isfinite(self.model.thresholds[first - 1]):
+                continue
+            levels = (first, last)
+            beside, cell = self._between(levels)
+            if isinstance(beside, str) or cell is None:
+                reason = _reason(beside, cell) or reason
+                continue
+            cells.append(cell)
+            tests.append(self._category(levels, beside.predicted, cell.found))
+            last = first
+        z = _combined_z(cells[::-1])
+        p = None if z is None else float(p_of_z(z))
+        why = reason if z is None else None
+        return cells[::-1], CombinedTest(self.low, self.high, tuple(tests[::-1]), p, z, why)
+
+    def _between(self, levels: tuple[int, int | None]) -> tuple[BesideFit | str, Cell | None]:
+        """The fit beside the window of the events between two cuts, and their test; made once:
+        the tightest cut is a category too."""
+        if levels not in self._done:
+            self._done[levels] = self._test_between(levels)
+        return self._done[levels]
+
+    def _test_between(self, levels: tuple[int, int | None]) -> tuple[BesideFit | str, Cell | None]:
+        if self.reason is not None:
+            return self.reason, None
+        first, last = levels
+        counts = self.spectra.counts[self.window]
+        chosen = counts[first] - (0 if last is None else counts[last])
+        beside = fit_beside(chosen, self.bins)
+        if isinstance(beside, str):
+            return beside, None
+        error = window_error(self._factor(levels), beside.predicted.n_expected)
+        found = find_resonance(chosen, self.bins, error, self.rng)
+        return beside, None if found is None else Cell(levels, found)
+
+    def _factor(self, levels: tuple[int, int | None]) -> float:
+        first, last = levels
+        if first == 0:
+            return 1.0
+        values = self.dispersion.categories if last == first + 1 else self.dispersion.cuts
+        return float(values[first - 1])
+
+    def _category(
+        self, levels: tuple[int, int | None], predicted: Prediction, found: ResonanceTest
+    ) -> CategoryTest:
+        first, last = levels
+        inside = self.spectra.n_inside[self.window]
+        return CategoryTest(
+            loosest=float(self.spectra.efficiency[first]),
+            tightest=0.0 if last is None else float(self.spectra.efficiency[last]),
+            n_observed=int(inside[first] - (0 if last is None else inside[last])),
+            n_expected=predicted.n_expected,
+            n_expected_error=predicted.n_expected_error,
+            overdispersion=self._factor(levels),
+            strength=found.strength,
+            z_local=found.z,
+            significance_from=found.source,
+        )
+
+    def _template(self, cut: int, n_observed: int, n_total: int) -> TemplateExpectation:
+        """The template's prediction: its efficiency times the events of the window."""
+        efficiency = float(self.model.efficiency[cut - 1])
+        error = float(self.model.efficiency_error[cut - 1])
+        n_expected = efficiency * n_total
+        # n_total contains the passing events and fluctuates with them, so only the binomial error
+        # remains; that of one event at least.
+        n_error = error * max(n_total, 1)
+        local = local_significance(n_observed, n_expected, n_error)
+        return TemplateExpectation(
+            efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
+        )
 
 
-def _fit(
-    spectra: Spectra, window: int, cut: int, *, min_bins: int, alpha: float
-) -> tuple[ChosenFit | None, str | None]:
-    """The fit outside the window, or why there is none."""
-    reason = no_fit_reason(spectra, window, min_bins=min_bins)
-    if reason is not None:
-        return None, reason
-    spectrum = Spectrum(spectra.counts[window, cut], spectra.edges)
-    reason = _too_few(spectrum, spectra.used[window], spectra.low[window], spectra.high[window])
-    if reason is not None:
-        return None, reason
-    try:
-        chosen = choose_fit(spectrum, spectra.used[window], parameters=PARAMETERS, alpha=alpha)
-    except DataError as error:
-        return None, str(error)
-    return (chosen, None) if chosen.fit.valid else (None, "the fit did not converge")
+def _combined_z(cells: list[Cell]) -> float | None:
+    if not cells:
+        return None
+    roots = np.array([[cell.found.z for cell in cells]])
+    return float(ordered_z(roots, np.array([cell.found.weight for cell in cells]))[0])
 
 
-def _too_few(spectrum: Spectrum, used: np.ndarray, low: float, high: float) -> str | None:
-    """Why so few events beside a window predict nothing; None if they are enough."""
-    lower, upper = spectrum.edges[:-1], spectrum.edges[1:]
-    places = (
-        ("outside", used, MIN_FITTED),
-        ("below", used & (upper <= low), MIN_BESIDE),
-        ("above", used & (lower >= high), MIN_BESIDE),
-    )
-    for place, bins, least in places:
-        n_events = int(spectrum.counts[bins].sum())
-        if n_events < least:
-            return f"{n_events} events {place} the window pass, a fit needs {least}"
-    return None
+def _reason(beside: BesideFit | str, cell: Cell | None) -> str | None:
+    if isinstance(beside, str):
+        return beside
+    return None if cell is not None else "the fit of all bins did not converge"
 
 
-def _most_flexible(chosen: ChosenFit) -> SpectrumFit:
-    fits = [fit for fit in chosen.fits.values() if fit.valid]
-    return max(fits, key=lambda fit: fit.n_parameters)
+def _without_fit(template: TemplateExpectation | None, n_total: int) -> Prediction:
+    if template is not None:
+        return Prediction(template.n_expected, template.n_expected_error)
+    # Nothing predicts the whole spectrum: no excess is claimed.
+    return Prediction(float(n_total), float(np.sqrt(max(n_total, 1))))
 
 
-def _template(n_observed: int, n_total: int, model: WindowCuts, cut: int) -> TemplateExpectation:
-    """The template's prediction: its efficiency times the events of the window."""
-    efficiency, error = float(model.efficiency[cut]), float(model.efficiency_error[cut])
-    n_expected = efficiency * n_total
-    # n_total contains the passing events and fluctuates with them, so only the binomial error
-    # remains; that of one event at least.
-    n_error = error * max(n_total, 1)
-    local = local_significance(n_observed, n_expected, n_error)
-    return TemplateExpectation(
-        efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
-    )
+def _spread(predicted: Prediction) -> float:
+    return float(np.hypot(np.sqrt(max(predicted.n_expected, 1.0)), predicted.n_expected_error))
 
 
-def _plain_limit(limit: Limit) -> EventLimit:
-    low2, low1, median, high1, high2 = map(float, limit.expected)
-    return EventLimit(float(limit.observed), (low2, low1, median, high1, high2))
-
-
-def _quality(chosen: ChosenFit) -> FitQuality:
-    fit = chosen.fit
+def _quality(fit: SpectrumFit) -> FitQuality:
     return FitQuality(
         n_parameters=int(fit.n_parameters),
         deviance=float(fit.deviance),
         ndf=int(fit.ndf),
         p_value=None if np.isnan(fit.p_value) else float(fit.p_value),
-        f_tests={name: float(p) for name, p in chosen.f_tests.items()},
     )
