@@ -17,7 +17,12 @@ from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
 from anode.reporting.search.report import CAPTIONS, Report, as_html, as_markdown, make_report
 from anode.reporting.search.scan_figures import LimitLine, ScanLine, limits_figure, local_p_figure
-from anode.reporting.search.spectrum_figures import CutSpectrum, best_window_figure, spectra_figure
+from anode.reporting.search.spectrum_figures import (
+    ALL,
+    CutSpectrum,
+    best_window_figure,
+    spectra_figure,
+)
 from anode.reporting.search.warnings import warnings
 from anode.statistics.fits.dijet_function import fit_error
 from anode.statistics.scan.calibration_result import Calibration
@@ -184,6 +189,10 @@ def _draw(search: SearchResult, spectra: _StoredSpectra, folder: Path) -> list[s
     efficiencies = [1.0, *sorted(search.efficiencies, reverse=True)]
     rows = {efficiency: search.at(efficiency) for efficiency in efficiencies}
     scan = [_scan_line(e, tests) for e, tests in rows.items() if tests]
+    if combined := [test for test in search.combined if test.p_local is not None]:
+        p_local = np.array([test.p_local for test in combined], dtype=float)
+        mass = np.array([test.mass for test in combined])
+        scan.append(ScanLine(ALL, mass, p_local, np.ones(len(combined), dtype=bool)))
     limits = [_limit_line(e, tests) for e, tests in rows.items() if tests]
     drawn = {"scan": local_p_figure(scan, search.toys.levels)}
     if any(len(line.observed) for line in limits):

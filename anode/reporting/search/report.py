@@ -26,8 +26,9 @@ from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents
 
 CAPTIONS = {
-    "scan": "Local p-value of every window. Grey bands: global significance of the largest "
-    "excess. Hollow points are windows that do not compete.",
+    "scan": "Local p-value of every window. Black: all score categories of a window in one test, "
+    "which competes for the largest excess; thin: each cut alone. Grey bands: global significance "
+    "of the largest excess, as far as toys reach. Hollow points are not tested.",
     "spectrum": "Mass spectrum in which the largest excess lies, the fit beside the window with "
     "its 68% statistical error, and the significance of each bin.",
     "spectra": "The same window at every efficiency.",
@@ -176,10 +177,11 @@ def _scanned(search: SearchResult, figures: Sequence[str]) -> Section:
         f"selected spectrum outside the window. Below, efficiency {efficiency_text(shown)}; "
         "all others are in the appendix."
     )
+    combined = [tables.combined_table(search)] if search.combined else []
     return Section(
         "Scan of the mass spectrum",
         [text],
-        [tables.scan_table(search, shown)],
+        [*combined, tables.scan_table(search, shown)],
         _present(figures, "scan"),
     )
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from anode.errors import DataError
 from anode.events.feature_definitions import FEATURES
 from anode.reporting.common.number_format import (
@@ -23,7 +25,7 @@ from anode.reporting.search.report_text import (
 )
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvent
-from anode.statistics.scan.window_result import LargestExcess, WindowTest
+from anode.statistics.scan.window_result import CombinedTest, LargestExcess, WindowTest
 
 FEATURE_NAMES = {
     "mj1": "mJ1", "mj2": "mJ2", "pt_1": "pT1", "pt_2": "pT2", "tau21_1": "tau21 J1",
@@ -66,8 +68,9 @@ def before_after_table(search: SearchResult) -> Table:
         "events": lambda row: f"{row.n_observed:,.0f}",
         "expected": _expected,
         "excess factor": excess_text,
-        "local p": lambda row: p_text(row.p_local),
-        "local Z": lambda row: z_text(row.z_local),
+        "local p at this cut": lambda row: p_text(row.p_local),
+        "local Z at this cut": lambda row: z_text(row.z_local),
+        "local Z of all categories": _z_of_test,
         "global": lambda row: global_text(row) if isinstance(row, LargestExcess) else MISSING,
         "fitted signal events": strength_text,
     }
@@ -98,6 +101,43 @@ def scan_table(search: SearchResult, efficiency: float) -> Table:
     cut = efficiency_text(efficiency)
     caption = "No cut" if efficiency >= 1 else f"Background efficiency {cut}"
     return Table((*header, "note"), rows, marked, caption)
+
+
+def combined_table(search: SearchResult) -> Table:
+    """All windows, their score categories in one test."""
+    cuts = sorted(search.efficiencies, reverse=True)
+    ends = [*cuts[1:], 0.0]
+    names = [
+        f"{efficiency_text(a)} to {efficiency_text(b)}" if b else f"below {efficiency_text(a)}"
+        for a, b in zip(cuts, ends, strict=True)
+    ]
+    header = ("window", *(f"{name}: events / expected, Z" for name in names), "p", "Z", "note")
+    best = search.best
+    rows, marked = [], []
+    for place, test in enumerate(search.combined):
+        is_best = best is not None and best.test == "categories" and test.same_window(best)
+        if is_best:
+            marked.append(place)
+        rows.append(
+            (
+                mass_range(test.low, test.high),
+                *(_category(test, efficiency) for efficiency in cuts),
+                MISSING if test.p_local is None else p_text(test.p_local),
+                MISSING if test.z_local is None else z_text(test.z_local),
+                "largest excess" if is_best else "not tested" if test.reason else "",
+            )
+        )
+    caption = "Score categories, by background efficiency, and all of them in one test"
+    return Table(header, rows, marked, caption)
+
+
+def _category(test: CombinedTest, loosest: float) -> str:
+    """Counts of the category that begins at a cut; joined ones stand where they begin."""
+    for category in test.categories:
+        if np.isclose(category.loosest, loosest):
+            expected = with_error(category.n_expected, category.n_expected_error)
+            return f"{category.n_observed:,} / {expected}, {z_text(category.z_local)}"
+    return MISSING
 
 
 def limits_table(search: SearchResult, efficiency: float) -> Table:
@@ -165,6 +205,12 @@ def bump_hunter_table(search: SearchResult) -> Table:
         for name, hunt in search.bump_hunter.items()
     ]
     return Table(("spectrum", "bump", "global p", "global Z"), rows)
+
+
+def _z_of_test(row: WindowTest) -> str:
+    if isinstance(row, LargestExcess) and row.test == "categories":
+        return z_text(row.z_of_test)
+    return MISSING
 
 
 def _expected(row: WindowTest) -> str:

@@ -19,11 +19,10 @@ def search_table(search: SearchResult) -> str:
     Args:
         search: result of the search.
     """
-    tested = sum(row.tested for row in search.windows if row.efficiency < 1)
     rows = [
         ("method", search.title),
         ("events", f"{search.n_events:,}"),
-        ("tests", f"{tested} of {sum(row.efficiency < 1 for row in search.windows)}"),
+        ("tests", f"{search.toys.n_tests} of {_n_tests(search)}"),
     ]
     rows += _excess("largest excess", search.best)
     rows += _excess("without a cut", search.best_inclusive)
@@ -36,12 +35,21 @@ def search_table(search: SearchResult) -> str:
     return table(["quantity", "value"], rows, markdown=False)
 
 
+def _n_tests(search: SearchResult) -> int:
+    """Windows, or windows at cuts where each cut is a test of its own."""
+    by_cut = search.best is None or search.best.test == "cuts"
+    rows = sum(row.efficiency < 1 for row in search.windows)
+    return rows if by_cut or not search.combined else len(search.combined)
+
+
 def _excess(name: str, best: LargestExcess | None) -> list[tuple[str, str]]:
     if best is None:
         return [(name, MISSING)]
     cut = "" if best.efficiency >= 1 else f" at efficiency {efficiency_text(best.efficiency)}"
     expected = with_error(best.n_expected, best.n_expected_error)
-    local = f"p = {p_text(best.p_local)}, Z = {z_text(best.z_local)}"
+    local = f"p = {p_text(best.p_of_test)}, Z = {z_text(best.z_of_test)}"
+    if best.test == "categories":
+        local += f", all score categories; this cut alone Z = {z_text(best.z_local)}"
     extrapolated = best.p_global_from == "extrapolated"
     p_global = (
         f"{p_text(best.p_global)} (extrapolated)"

@@ -24,7 +24,7 @@ from anode.reporting.common.style import (
     notice_figure,
     style,
 )
-from anode.reporting.search.spectrum_figures import colors_of, cut_label
+from anode.reporting.search.spectrum_figures import ALL, colors_of, cut_label
 
 CENTER_LABEL = r"centre of the window in $m_{JJ}$ [TeV]"
 SIGMAS = (1, 2, 3, 4, 5)
@@ -219,7 +219,8 @@ def _draw_scan_line(axes: Axes, line: ScanLine, color: str) -> None:
     bottom = axes.get_ylim()[0]
     below, p = p < bottom, np.maximum(p, 1.6 * bottom)
     axes.plot(center, p, color=color, lw=0.8, ls=":")
-    axes.plot(center, np.where(line.tested, p, np.nan), color=color, lw=1.4)
+    width = 2.4 if line.efficiency == ALL else 1.4
+    axes.plot(center, np.where(line.tested, p, np.nan), color=color, lw=width)
     hollow = ~line.tested & ~below
     for shown, face, marker in (
         (line.tested, color, "o"),

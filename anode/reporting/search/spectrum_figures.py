@@ -125,8 +125,14 @@ def spectra_figure(spectra: Sequence[CutSpectrum]) -> Figure:
     return figure
 
 
+ALL = 0.0
+"""Stands for all score categories in one test, where figures tell cuts by their efficiency."""
+
+
 def cut_label(efficiency: float) -> str:
     """Name of a cut for legends."""
+    if efficiency == ALL:
+        return "all categories together"
     if efficiency >= 1:
         return "no cut"
     text = efficiency_text(efficiency)
@@ -138,10 +144,11 @@ def cut_label(efficiency: float) -> str:
 
 
 def colors_of(efficiencies: Sequence[float]) -> dict[float, str]:
-    """One colour a cut, the loosest first; grey for none."""
-    cuts = sorted({e for e in efficiencies if e < 1}, reverse=True)
+    """One colour a cut, the loosest first; grey for none, black for all categories."""
+    cuts = sorted({e for e in efficiencies if ALL < e < 1}, reverse=True)
     colors = {e: PALETTE[i % len(PALETTE)] for i, e in enumerate(cuts)}
-    return ({1.0: INCLUSIVE} if any(e >= 1 for e in efficiencies) else {}) | colors
+    uncut = {1.0: INCLUSIVE} if any(e >= 1 for e in efficiencies) else {}
+    return uncut | colors | ({ALL: "black"} if ALL in efficiencies else {})
 
 
 def _label(spectrum: CutSpectrum) -> str:
