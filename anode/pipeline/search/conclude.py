@@ -20,6 +20,7 @@ from anode.pipeline.search.largest_excess import (
     selected_events,
     without_cut,
 )
+from anode.pipeline.search.signal_shape import read_shape
 from anode.pipeline.search.window import FinishedWindow
 from anode.provenance import DataDescription
 from anode.seeding import stream
@@ -29,6 +30,7 @@ from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, secon
 from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
 from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
+from anode.statistics.signal.resonance_shape import SignalShape
 
 BUMP_TOYS = 1000  # of pyBumpHunter
 
@@ -80,7 +82,9 @@ def conclude(
         combined=tuple(window.combined for window in tested),
         best=best,
         best_inclusive=best_inclusive,
-        resonance=None if looked_at is None else resonance_at(spectra, looked_at),
+        resonance=None
+        if looked_at is None
+        else resonance_at(spectra, looked_at, shape=read_shape(config.spectrum.signal_shape)),
         toys=toys,
         bump_hunter=second_opinion(
             spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
@@ -151,6 +155,7 @@ class _TestJob(NamedTuple):
     spectra: Spectra
     window: int
     model: WindowCuts
+    shape: SignalShape
     dispersion: Dispersion
     min_bins: int
     seed: int
@@ -162,8 +167,11 @@ def _test_all(
     """Every window at every cut, and of all its categories."""
     ones = np.ones(len(config.efficiencies))
     dispersion = Dispersion(ones, ones)
+    shape = read_shape(config.spectrum.signal_shape)
     jobs = [
-        _TestJob(spectra, w, window.cuts, dispersion, config.spectrum.min_bins, config.run.seed)
+        _TestJob(
+            spectra, w, window.cuts, shape, dispersion, config.spectrum.min_bins, config.run.seed
+        )
         for w, window in enumerate(finished)
     ]
     results = []
@@ -180,15 +188,8 @@ def _test(job: _TestJob) -> WindowTests:
         job.spectra,
         job.window,
         window,
-        shape=resonance_shape(job.spectra.edges, (window.low + window.high) / 2),
+        shape=job.shape,
         dispersion=job.dispersion,
         min_bins=job.min_bins,
         rng=stream(job.seed, "local toys", f"{window.low:g}"),
     ).test()
-
-
-def resonance_shape(edges: np.ndarray, mass: float) -> np.ndarray:
-    """TODO"""
-    from scipy.stats import norm
-
-    return np.diff(norm.cdf((edges - mass) / (0.04 * mass)))

@@ -137,10 +137,16 @@ def resonance_lines(search: SearchResult) -> list[Line]:
         return []
     return [
         ("mass", f"{with_error(fitted.mass, fitted.mass_error)} GeV"),
-        ("width (Gaussian sigma)", f"{with_error(fitted.width, fitted.width_error)} GeV"),
-        ("events", with_error(fitted.n_signal, fitted.n_signal_error)),
+        ("events", with_errors(fitted.n_signal, fitted.error_low, fitted.error_high)),
         ("local, at floating mass", f"p = {p_text(fitted.p_value)}, Z = {z_text(fitted.z)}"),
+        ("goodness of fit without signal", _goodness(fitted.p_value_background)),
+        ("goodness of fit with signal", _goodness(fitted.p_value_with_signal)),
+        ("energy scale, resolution", f"{fitted.scale_pull:+.1f}, {fitted.width_pull:+.1f} sigma"),
     ]
+
+
+def _goodness(p_value: float | None) -> str:
+    return "too few events to judge" if p_value is None else f"p = {p_text(p_value)}"
 
 
 def before_after(search: SearchResult) -> list[tuple[str, WindowTest]]:

@@ -6,6 +6,7 @@ from anode.reporting.common.number_format import (
     p_text,
     rounded,
     with_error,
+    with_errors,
     z_text,
 )
 from anode.reporting.common.tables import MISSING, table
@@ -29,7 +30,7 @@ def search_table(search: SearchResult) -> str:
     resonance = search.resonance
     if resonance is not None:
         mass = with_error(resonance.mass, resonance.mass_error)
-        n_signal = with_error(resonance.n_signal, resonance.n_signal_error)
+        n_signal = with_errors(resonance.n_signal, resonance.error_low, resonance.error_high)
         rows.append(("fitted resonance", f"{mass} GeV, {n_signal} events"))
     rows.append(("time", f"{rounded(search.seconds)} s"))
     return table(["quantity", "value"], rows, markdown=False)

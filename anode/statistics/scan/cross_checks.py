@@ -6,25 +6,32 @@ import numpy as np
 import scipy
 
 from anode.errors import DataError, MissingPackageError
+from anode.statistics.counting.significance import p_of_z
 from anode.statistics.fits.bump_hunter import BumpHunt, bump_hunter
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.fits.dijet_function import merged_deviance
 from anode.statistics.fits.loglinear import exponential, maximise, orthonormal, project
-from anode.statistics.fits.resonance_fit import fit_resonance
 from anode.statistics.scan.mass_sculpting import mass_sculpting_of_counts
 from anode.statistics.scan.search_result import FittedResonance, SculptingTest
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra
+from anode.statistics.signal.resonance_shape import SignalShape
+from anode.statistics.signal.signal_fit import fit_mass
+from anode.statistics.signal.signal_model import Systematics
 
 log = logging.getLogger(__name__)
 
 
-def resonance_at(spectra: Spectra, best: LargestExcess) -> FittedResonance | None:
-    """A Gaussian fitted to the spectrum of the largest excess, within its window.
+def resonance_at(
+    spectra: Spectra, best: LargestExcess, *, shape: SignalShape, window_error: float = 0.0
+) -> FittedResonance | None:
+    """A resonance fitted to the spectrum of the largest excess, its mass within the window.
 
     Args:
         spectra: mass spectra of the scan.
         best: largest excess.
+        shape: distribution of m / M.
+        window_error: relative spread of the window's counts beyond Poisson's.
 
     Returns:
         None if no di-jet function describes the spectrum beside the window, the fit fails or its
@@ -33,29 +40,39 @@ def resonance_at(spectra: Spectra, best: LargestExcess) -> FittedResonance | Non
     if best.fit is None:
         return None
     window, cut = _position(spectra, best)
-    everywhere = np.ones(len(spectra.edges) - 1, dtype=bool)
+    used, inside = spectra.used[window], spectra.inside[window]
     try:
-        fitted = fit_resonance(
+        found = fit_mass(
             Spectrum(spectra.counts[window, cut], spectra.edges),
-            everywhere,
+            used | inside,
+            inside,
             low=best.low,
             high=best.high,
-            n_parameters=best.fit.n_parameters,
+            shape=shape,
+            systematics=Systematics(window_error=window_error),
         )
     except DataError:
         return None
-    if not fitted.valid:
+    fit = found.fit
+    if not (fit.valid and found.inside):
         return None
     return FittedResonance(
-        mass=float(fitted.mass),
-        mass_error=float(fitted.mass_error),
-        width=float(fitted.width),
-        width_error=float(fitted.width_error),
-        n_signal=float(fitted.n_signal),
-        n_signal_error=float(fitted.n_signal_error),
-        p_value=float(fitted.p_value),
-        z=float(fitted.z),
+        mass=found.mass,
+        mass_error=found.mass_error,
+        n_signal=fit.strength.n_signal,
+        error_low=fit.strength.error_low,
+        error_high=fit.strength.error_high,
+        p_value=float(p_of_z(fit.z)),
+        z=fit.z,
+        p_value_background=_known(fit.background.p_value),
+        p_value_with_signal=_known(fit.both.p_value),
+        scale_pull=fit.pulls.scale,
+        width_pull=fit.pulls.width,
     )
+
+
+def _known(p_value: float) -> float | None:
+    return None if np.isnan(p_value) else float(p_value)
 
 
 def second_opinion(

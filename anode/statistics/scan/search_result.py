@@ -28,6 +28,7 @@ class SpectrumConfig:
         high: end of the fit [GeV]; None above the last event.
         bin_width: width of a bin [GeV]; window edges fall on bin edges.
         min_bins: number of bins needed on either side of the window.
+        signal_shape: distribution of m / M of the signal: "wprime", or the path of a file.
         test: tests that compete for the largest excess: "categories", all score categories of a
             window together; "cuts", each cut alone.
     """
@@ -36,6 +37,7 @@ class SpectrumConfig:
     high: float | None
     bin_width: float
     min_bins: int
+    signal_shape: str = "wprime"
     test: str = "categories"
 
     def __post_init__(self) -> None:
@@ -97,23 +99,29 @@ class ScanToys(Record):
 
 @dataclass(frozen=True)
 class FittedResonance(Record):
-    """A Gaussian fitted to the spectrum of the largest excess, within its window.
+    """A resonance of free mass fitted to the spectrum of the largest excess, within its window.
 
     Attributes:
-        mass, mass_error: centre [GeV].
-        width, width_error: standard deviation [GeV].
-        n_signal, n_signal_error: area [events].
-        p_value, z: local significance of ``n_signal``, at a mass and width that the fit chose.
+        mass, mass_error: mass of the resonance [GeV].
+        n_signal: signal events that pass the cut, at any mass.
+        error_low, error_high: distances to the ends of the 68% interval [events].
+        p_value, z: local significance, at a mass that the fit chose.
+        p_value_background, p_value_with_signal: goodness of fit without and with signal; None
+            where too few bins are left to judge.
+        scale_pull, width_pull: pulls of energy scale and resolution, in standard deviations.
     """
 
     mass: float
     mass_error: float
-    width: float
-    width_error: float
     n_signal: float
-    n_signal_error: float
+    error_low: float
+    error_high: float
     p_value: float
     z: float
+    p_value_background: float | None
+    p_value_with_signal: float | None
+    scale_pull: float
+    width_pull: float
 
 
 @dataclass(frozen=True)
@@ -203,8 +211,7 @@ class SearchResult(Record):
         combined: test of every window with all its score categories.
         best: largest excess of all windows at cuts; None if none could be tested.
         best_inclusive: largest excess without a cut; None if none could be tested.
-        resonance: resonance, a Gaussian fitted at ``best``; None where that failed or was not
-            asked for.
+        resonance: resonance fitted at ``best``; None where that failed or was not asked for.
         toys: toys of the whole scan, key ``global``.
         bump_hunter: results of pyBumpHunter on the spectrum of ``best`` without ("inclusive") and
             with its cut ("selected").

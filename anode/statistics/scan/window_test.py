@@ -11,7 +11,7 @@ import numpy as np
 from anode.statistics.counting.limits import Strength
 from anode.statistics.counting.ordered_test import ordered_z
 from anode.statistics.counting.significance import local_significance, p_of_z
-from anode.statistics.fits.dijet_fit import Prediction, SpectrumFit
+from anode.statistics.fits.dijet_fit import Prediction, Spectrum, SpectrumFit
 from anode.statistics.fits.spectrum_test import (
     BesideFit,
     ResonanceTest,
@@ -28,6 +28,9 @@ from anode.statistics.scan.window_result import (
     WindowTest,
 )
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, no_fit_reason
+from anode.statistics.signal.resonance_shape import SignalShape
+from anode.statistics.signal.signal_fit import SignalFit, fit_signal
+from anode.statistics.signal.signal_model import Systematics
 
 
 class Dispersion(NamedTuple):
@@ -79,7 +82,7 @@ class WindowTester:
         spectra: mass spectra of the scan.
         window: number of the window.
         model: cuts of the window.
-        shape: (B,) fraction of a resonance at the centre of the window in each bin.
+        shape: distribution of m / M of a resonance.
         dispersion: spread of counts over that of Poisson counts.
         min_bins: bins of the fit needed on either side of the window.
         rng: random stream of the toys that calibrate roots of few events.
@@ -91,7 +94,7 @@ class WindowTester:
         window: int,
         model: WindowCuts,
         *,
-        shape: np.ndarray,
+        shape: SignalShape,
         dispersion: Dispersion,
         min_bins: int,
         rng: np.random.Generator,
@@ -100,7 +103,9 @@ class WindowTester:
         self.dispersion, self.rng = dispersion, rng
         self.low, self.high = float(spectra.low[window]), float(spectra.high[window])
         used, inside = spectra.used[window], spectra.inside[window]
-        self.bins = SpectrumBins(spectra.edges, used, inside, shape)
+        self.shape, self.mass = shape, (self.low + self.high) / 2
+        at_centre = shape.fractions(spectra.edges, self.mass)
+        self.bins = SpectrumBins(spectra.edges, used, inside, at_centre)
         self.reason = no_fit_reason(spectra, window, min_bins=min_bins)
         self._done: dict[tuple[int, int | None], tuple[BesideFit | str, Cell | None]] = {}
 
@@ -122,6 +127,7 @@ class WindowTester:
         fixed = cut > 0 and bool(np.isfinite(self.model.thresholds[cut - 1]))
         template = self._template(cut, n_observed, n_total) if fixed else None
         beside, cell = self._between((cut, None))
+        quality = None if isinstance(beside, str) else _quality(beside.fit, None)
         if isinstance(beside, str) or cell is None:
             predicted = _without_fit(template, n_total)
             local = local_significance(n_observed, *predicted)
@@ -130,7 +136,9 @@ class WindowTester:
         else:
             found, predicted = cell.found, beside.predicted
             z, source = found.z, found.source
-            strength = Strength(found.strength, found.error, found.error)
+            fitted = self._fitted(cut, predicted)
+            strength = fitted.strength
+            quality = _quality(beside.fit, fitted)
         row = WindowTest(
             low=self.low,
             high=self.high,
@@ -146,13 +154,26 @@ class WindowTester:
             tested=cell is not None,
             reason=_reason(beside, cell),
             significance_from=source,
-            fit=None if isinstance(beside, str) else _quality(beside.fit),
+            fit=quality,
             template=template,
             strength=strength,
             limit=None,
         )
         nothing = np.full(len(spectra.edges) - 1, np.nan)
         return row, cell, nothing if isinstance(beside, str) else beside.fit.expected
+
+    def _fitted(self, cut: int, predicted: Prediction) -> SignalFit:
+        """Signal of the centre's mass, its energy scale and resolution uncertain."""
+        bins = self.bins
+        spread = window_error(self._factor((cut, None)), predicted.n_expected)
+        return fit_signal(
+            Spectrum(self.spectra.counts[self.window, cut], bins.edges),
+            bins.used | bins.inside,
+            bins.inside,
+            mass=self.mass,
+            shape=self.shape,
+            systematics=Systematics(window_error=spread),
+        )
 
     def _categories(self) -> tuple[list[Cell], CombinedTest]:
         """Exclusive categories, scores rising; those that cannot be tested join the next looser
@@ -256,10 +277,12 @@ def _spread(predicted: Prediction) -> float:
     return float(np.hypot(np.sqrt(max(predicted.n_expected, 1.0)), predicted.n_expected_error))
 
 
-def _quality(fit: SpectrumFit) -> FitQuality:
+def _quality(fit: SpectrumFit, with_signal: SignalFit | None) -> FitQuality:
+    p_value = np.nan if with_signal is None else with_signal.both.p_value
     return FitQuality(
         n_parameters=int(fit.n_parameters),
         deviance=float(fit.deviance),
         ndf=int(fit.ndf),
         p_value=None if np.isnan(fit.p_value) else float(fit.p_value),
+        p_value_with_signal=None if np.isnan(p_value) else float(p_value),
     )
