@@ -24,7 +24,7 @@ from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig, search_from_mapping, window_dir
 from anode.pipeline.search.search import find
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
-from anode.pipeline.search.window_file import read_window_file
+from anode.pipeline.search.window_file import AGAIN, read_window_file
 from anode.regions.windows import Window
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.calibration_figures import injection_figure, p_value_figure
@@ -110,7 +110,7 @@ def calibrate(config: CalibrateConfig) -> None:
         injection=injection,
         window=None if injection is None else (window.low, window.high),
     )
-    io.write_json(output / "calibration.json", result.to_json())
+    io.write_json(output / "calibration.json", result.to_json(), sealed=True)
     print(f"calibration: {output}")
 
 
@@ -243,6 +243,6 @@ def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
     signal = data.event_id[(data.label == 1) & window.contains(data.mass)]
     directory = window_dir(Path(config.run.run_dir), window)
     thresholds = read_window_file(directory / "window.json").thresholds
-    with io.open_hdf5(directory / "selected.h5") as file:
+    with io.open_hdf5(directory / "selected.h5", remedy=AGAIN) as file:
         score = file["score"][:][np.isin(file["event_id"][:], signal)]
     return {"1": len(signal), **{name: int(np.sum(score > t)) for name, t in thresholds.items()}}
