@@ -111,12 +111,15 @@ def unseal_json(path: Path | str, content: Any, *, remedy: str = RESTORE) -> Any
     Raises:
         RunDirectoryError: it is not as it was written.
     """
-    if not isinstance(content, dict) or KEY not in content:
+    if not isinstance(content, dict) or not content:
         return content
-    rest = {name: value for name, value in content.items() if name != KEY}
-    if _hash_of(rest) != content[KEY]:
+    seal = KEY if KEY in content else next(reversed(content))  # the name may be what has changed
+    rest = {name: value for name, value in content.items() if name != seal}
+    if content[seal] == _hash_of(rest):
+        return rest
+    if seal == KEY:
         raise damaged(path, remedy)
-    return rest
+    return content
 
 
 def _hash_of(content: Any) -> str:
@@ -143,7 +146,7 @@ def read_text(path: Path | str, *, remedy: str = RESTORE) -> str:
     first, _, rest = content.partition(b"\n")
     is_sealed = first.startswith(_COMMENT.encode())
     expected = f"{_COMMENT}{hashlib.sha256(rest).hexdigest()}".encode()
-    if is_sealed and first != expected:
+    if not content or (is_sealed and first != expected):
         raise damaged(path, remedy)
     try:
         return (rest if is_sealed else content).decode()
