@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from anode import integrity
 from anode.errors import DataError
 
 
@@ -41,23 +42,36 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path | str, content: Any) -> None:
-    """Write ``content`` as indented JSON, atomically. NaN and infinities are refused."""
+def write_json(path: Path | str, content: Any, *, sealed: bool = False) -> None:
+    """Write ``content`` as indented JSON, atomically. NaN and infinities are refused.
+
+    Args:
+        path: file to write.
+        content: what JSON can hold; a group of keys, if it is to be sealed.
+        sealed: True to add the hash by which ``read_json`` sees that nothing has changed.
+    """
+    content = integrity.seal_json(content) if sealed else content
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read a JSON file.
+def read_json(path: Path | str, *, remedy: str = integrity.RESTORE) -> Any:
+    """Read a JSON file, without its seal.
+
+    Args:
+        path: file to read.
+        remedy: what to do about a damaged file, for the message.
 
     Raises:
         DataError: the file is missing or is not JSON.
+        RunDirectoryError: it is sealed, and not as it was written.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"cannot read {path}: there is no such file") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"cannot read {path}: it is not JSON ({error})") from None
+    except ValueError as error:  # of the syntax, or of the encoding
+        raise DataError(f"cannot read {path}: it is not JSON ({error}); {remedy}") from None
+    return integrity.unseal_json(path, content, remedy=remedy)
 
 
 def write_hdf5(
@@ -65,7 +79,8 @@ def write_hdf5(
     datasets: Mapping[str, np.ndarray],
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one HDF5 dataset, of any shape, for each name, and file attributes, atomically."""
+    """Write one HDF5 dataset, of any shape, for each name, and file attributes, atomically; the
+    file is sealed."""
     # In memory first: on a full disk HDF5 cannot close its file, and Python ends with a crash.
     with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
         for name, values in datasets.items():
@@ -75,7 +90,7 @@ def write_hdf5(
         file.flush()
         image = file.id.get_file_image()
     with atomic_path(path) as temporary:
-        temporary.write_bytes(image)
+        temporary.write_bytes(integrity.seal(image))
 
 
 @contextlib.contextmanager
@@ -114,21 +129,27 @@ def growing_hdf5(
         yield append
 
 
-def open_hdf5(path: Path | str) -> h5py.File:
+def open_hdf5(path: Path | str, *, remedy: str = "fetch or write it again") -> h5py.File:
     """Open an HDF5 file for reading.
+
+    Args:
+        path: file to read.
+        remedy: what to do about a damaged file, for the message.
 
     Raises:
         DataError: the file is missing, truncated, or not HDF5.
+        RunDirectoryError: it is sealed, and not as it was written.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"cannot read {path}: there is no such file; check data.path")
     try:
+        integrity.check(path, remedy=remedy)
         return h5py.File(path, "r")
     except OSError as error:
         raise DataError(
             f"cannot read {path}: expected an HDF5 file, but it is truncated or of another kind "
-            f"({error}); fetch or write it again"
+            f"({error}); {remedy}"
         ) from None
 
 

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "anode"
 # Lower layers first; siblings of one layer do not import each other.
 LAYERS = [
     {"errors", "progress", "resources"},
-    {"records"},
+    {"records", "integrity"},
     {"seeding", "io", "parallel", "provenance", "configuration"},
     {"statistics"},
     {"events"},

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from anode import io
+from anode import integrity, io
 from anode.api.fitted import SIMULATION_IDS, FittedRun
 from anode.api.folder import PrivateFolder
 from anode.configuration.command import quiet
@@ -39,7 +39,7 @@ def save_run(run: FittedRun, path: Path, *, figures: bool) -> None:
             config = _on_file(config, run.prepared, folder)
             # The manifest describes the data anew, by the hashes of their files.
             manifest = {k: v for k, v in io.read_json(directory.manifest).items() if k != "data"}
-            io.write_json(directory.manifest, manifest)
+            io.write_json(directory.manifest, manifest, sealed=True)
             io.write_text(directory.config, config.to_yaml())
             with lent_process(), quiet():
                 stages.run(config)
@@ -115,14 +115,14 @@ def keep_events(path: Path, events: EventTable) -> None:
     """Write the file, or find the same one there.
 
     Raises:
-        RunDirectoryError: there are other events.
+        RunDirectoryError: there are other events, or the file is damaged.
     """
     if not path.is_file():
         write_events(path, events)
         return
     folder = PrivateFolder()
     write_events(folder.path / path.name, events)
-    if io.sha256_file(folder.path / path.name) != io.sha256_file(path):
+    if integrity.read(folder.path / path.name) != integrity.read(path):
         raise RunDirectoryError(
             f"{path.parent} holds a search of other events; choose another run_dir"
         )

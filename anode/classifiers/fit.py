@@ -74,8 +74,8 @@ def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
     }
     path = job.directory / "classifier.json"
     if not path.is_file():
-        io.write_json(path, description)
-    elif (written := io.read_json(path)) != description:
+        io.write_json(path, description, sealed=True)
+    elif (written := _description(job.directory)) != description:
         raise RunDirectoryError(
             f"{path} must describe {description}, got {written}; delete this folder, or choose "
             "another run directory"
@@ -166,8 +166,15 @@ def _load_config(directory: Path) -> tuple[ClassifierConfig, int]:
     """Settings and number of features of a finished fit."""
     if not checkpoints.read_result(directory).finished:
         raise RunDirectoryError(f"the fit in {directory} is unfinished; fit it to the end first")
-    content = io.read_json(directory / "classifier.json")
+    content = _description(directory)
     return _as_config(content["classifier"]), content["n_features"]
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    """The content of ``classifier.json``."""
+    path = directory / "classifier.json"
+    content: dict[str, Any] = io.read_json(path, remedy=checkpoints.fit_again(directory))
+    return content
 
 
 def _as_config(settings: Mapping[str, Any]) -> ClassifierConfig:

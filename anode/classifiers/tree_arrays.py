@@ -1,5 +1,6 @@
 """Trees of scikit-learn as plain arrays: saved without pickles, loaded and evaluated."""
 
+import io as streams
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from anode import io
+from anode import integrity, io
 from anode.errors import RunDirectoryError
 
 # scikit-learn is imported where it is used: it takes most of a second that other methods, and
@@ -96,26 +97,30 @@ def sum_values(trees: Trees, features: np.ndarray, initial: float, threads: int)
 
 
 def save_trees(path: Path, trees: Trees, **more: np.ndarray | float) -> None:
-    """Write trees, and numbers that belong to them, as one ``.npz`` without pickles."""
+    """Write trees, and numbers that belong to them, as one sealed ``.npz`` without pickles."""
     small = {"feature": np.int16, "left": np.uint32, "right": np.uint32, "is_leaf": np.bool_}
     columns = {
         name: values.astype(small.get(name, values.dtype))
         for name, values in trees._asdict().items()
     }
+    buffer = streams.BytesIO()
+    np.savez_compressed(
+        buffer, allow_pickle=False, **columns, **{k: np.asarray(v) for k, v in more.items()}
+    )
     with io.atomic_path(path) as temporary:
-        np.savez_compressed(
-            temporary, allow_pickle=False, **columns, **{k: np.asarray(v) for k, v in more.items()}
-        )
+        temporary.write_bytes(integrity.seal(buffer.getvalue()))
 
 
 def load_trees(path: Path) -> tuple[Trees, dict[str, np.ndarray]]:
     """Read back what ``save_trees`` wrote, refusing any pickled object.
 
     Raises:
-        RunDirectoryError: the file is missing or broken.
+        RunDirectoryError: the file is missing or damaged.
     """
+    remedy = f"delete the folder {path.parent} and fit again"
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        buffer = streams.BytesIO(integrity.read(path, remedy=remedy))
+        with np.load(buffer, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         trees = Trees(**{name: content.pop(name) for name in Trees._fields})
     except FileNotFoundError:
@@ -123,7 +128,7 @@ def load_trees(path: Path) -> tuple[Trees, dict[str, np.ndarray]]:
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise RunDirectoryError(
             f"cannot read the trees in {path}: the file is truncated or of another kind "
-            f"({type(error).__name__}); delete its folder and fit again"
+            f"({type(error).__name__}); {remedy}"
         ) from None
     return trees, content
 

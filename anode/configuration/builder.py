@@ -4,11 +4,14 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from anode import integrity
 from anode.errors import ConfigError, nearest
 from anode.resources import CONFIGS
 
@@ -43,6 +46,30 @@ def resolve(raw: DictConfig) -> dict[str, Any]:
         first, *_ = str(error).splitlines()
         raise ConfigError(f"a value of the configuration leads nowhere: {first}") from None
     return typing.cast(dict[str, Any], content)
+
+
+def read_saved(path: Path) -> dict[str, Any]:
+    """The content of a ``config.yaml`` that a command wrote, by ``as_saved``.
+
+    Raises:
+        ConfigError: it is no YAML, or a value leads nowhere.
+        RunDirectoryError: it is not as it was written.
+    """
+    remedy = f"bring it back as it was, or delete the folder {path.parent}"
+    text = integrity.read_text(path, remedy=remedy)
+    try:
+        raw = OmegaConf.create(text)
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        first, *_ = str(error).splitlines()
+        raise ConfigError(f"cannot read {path}: it is not YAML ({first}); {remedy}") from None
+    if not isinstance(raw, DictConfig):
+        raise ConfigError(f"{path} must be a group of keys, got a list; {remedy}")
+    return resolve(raw)
+
+
+def as_saved(content: Mapping[str, Any]) -> str:
+    """A configuration as YAML, sealed, ready for ``read_saved``."""
+    return integrity.seal_text(OmegaConf.to_yaml(OmegaConf.create(dict(content))))
 
 
 def build(

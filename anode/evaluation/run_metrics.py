@@ -46,6 +46,7 @@ class RunMetrics(Record):
         other: further numbers of a method, by name.
         true_signal_fraction: true fraction of signal in the signal region.
         seconds, cpu_seconds: wall and CPU time of training and scoring [s].
+        file_sha256: hashes of ``scores.h5`` and ``curves.h5``; None in files of earlier versions.
 
     Example:
         >>> run = RunMetrics("anode", 1, auc=0.83, max_sic=10.0, sic_at_fpr={"1e-3": 9.3})
@@ -87,6 +88,7 @@ class RunMetrics(Record):
     true_signal_fraction: float | None = None
     seconds: float | None = None
     cpu_seconds: float | None = None
+    file_sha256: dict[str, str] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @classmethod
     def read(cls, content: object, place: Place) -> Self:

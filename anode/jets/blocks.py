@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.errors import ConfigError, DataError, needs_extra
+from anode.errors import ConfigError, DataError, RunDirectoryError, needs_extra
 from anode.events.readers.raw_particles import read_raw
 from anode.io import open_hdf5, write_hdf5
 from anode.jets.clustering import EVERY_EVENT, leading_jets
@@ -151,7 +151,7 @@ def _finished(block: BlockJob) -> BlockReport | None:
                 if name.startswith("skipped_")
             }
             seconds = {name: float(file.attrs.get(f"seconds_{name}", 0.0)) for name in STAGES}
-    except (DataError, KeyError):
+    except (DataError, RunDirectoryError, KeyError):
         return None
     n_read = block.stop - block.start
     if shape[1] != len(COLUMNS) or shape[0] + sum(map(len, skipped.values())) != n_read:

@@ -1,5 +1,6 @@
 """Files of a fit: weights of epochs, losses and state, read back without running pickles."""
 
+import io as streams
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import torch
 
-from anode import io
+from anode import integrity, io
 from anode.errors import RunDirectoryError
 
 
@@ -56,44 +57,54 @@ class FitResult:
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Save tensors and plain numbers atomically; ``load_tensors`` reads them back."""
+    """Save tensors and plain numbers atomically and sealed; ``load_tensors`` reads them back."""
+    buffer = streams.BytesIO()
+    torch.save(content, buffer)
     with io.atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(integrity.seal(buffer.getvalue()))
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
     """Read what ``save_tensors`` wrote, onto the CPU, refusing any pickled object.
 
     Raises:
-        RunDirectoryError: the file is missing or broken.
+        RunDirectoryError: the file is missing or damaged.
     """
+    remedy = fit_again(path.parent)
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        buffer = streams.BytesIO(integrity.read(path, remedy=remedy))
     except FileNotFoundError:
         raise RunDirectoryError(f"there is no checkpoint {path}; train first") from None
+    try:
+        content: dict[str, Any] = torch.load(buffer, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RunDirectoryError(
             f"cannot read the checkpoint {path}: it is truncated or of another kind "
-            f"({type(error).__name__}); delete the run directory and train again"
+            f"({type(error).__name__}); {remedy}"
         ) from None
     return content
 
 
+def fit_again(directory: Path) -> str:
+    """What to do about a damaged file in the folder of a fit."""
+    return f"delete the folder {directory} and train again"
+
+
 def write_result(directory: Path, result: FitResult) -> None:
     """Write ``fit.json``: losses and checkpoints of a fit, for people and for loading."""
-    io.write_json(directory / "fit.json", asdict(result))
+    io.write_json(directory / "fit.json", asdict(result), sealed=True)
 
 
 def read_result(directory: Path) -> FitResult:
     """Read ``fit.json`` back.
 
     Raises:
-        RunDirectoryError: the fit never finished an epoch, or the file is broken.
+        DataError, RunDirectoryError: the fit never finished an epoch, or the file is damaged.
     """
     path = directory / "fit.json"
     if not path.is_file():
         raise RunDirectoryError(f"there is no {path}: this density was not trained; train first")
-    return as_result(io.read_json(path))
+    return as_result(io.read_json(path, remedy=fit_again(directory)))
 
 
 def prune(directory: Path, keep: Iterable[Checkpoint]) -> None:

@@ -7,9 +7,9 @@ code when it is read.
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -155,7 +155,7 @@ def load_density(directories: Sequence[Path], ensemble: EnsembleConfig) -> Physi
 
 def feature_names(directory: Path) -> tuple[str, ...]:
     """The features, in order, that the density of a folder was fitted on."""
-    return tuple(io.read_json(directory / "density.json")["features"])
+    return tuple(_description(directory)["features"])
 
 
 def _prepare(job: FitJob) -> PhysicalDensity:
@@ -196,7 +196,7 @@ def describe(
 ) -> None:
     """Write ``density.json`` and ``preprocessing.pt``, which a folder holds beside the weights."""
     description = {"density": dataclasses.asdict(density), "features": list(features)}
-    io.write_json(directory / "density.json", description)
+    io.write_json(directory / "density.json", description, sealed=True)
     checkpoints.save_tensors(
         directory / "preprocessing.pt",
         {"preprocessing": preprocessing.state_dict(), "context_scaling": scaling.state_dict()},
@@ -217,13 +217,20 @@ def load_preprocessing(directory: Path, n_features: int) -> tuple[Preprocessing,
 
 
 def _load_member(directory: Path, weights: str) -> PhysicalDensity:
-    description = json.loads((directory / "density.json").read_text())
+    description = _description(directory)
     settings = description["density"]
     config = density_configs()[settings["name"]](**settings)
     n_features = len(description["features"])
     density = build_density(config, n_features, n_context=1, seed=0)
     density.load_state_dict(signal_weights(checkpoints.load_tensors(directory / weights)))
     return PhysicalDensity(density, *load_preprocessing(directory, n_features))
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    """The content of ``density.json``."""
+    path = directory / "density.json"
+    content: dict[str, Any] = io.read_json(path, remedy=checkpoints.fit_again(directory))
+    return content
 
 
 def _sample(physical: PhysicalDensity, events: EventTable) -> Sample:

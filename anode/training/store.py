@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from anode import io
+from anode.errors import AnodeError
 from anode.parallel import cpu_seconds
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
@@ -39,6 +40,8 @@ def fit_stored(
 ) -> list[FitResult]:
     """``fit_all`` with a store: fits that it has are copied, new ones are added to it.
 
+    An entry of the store that is not as it was written is fitted again and replaced.
+
     Args:
         jobs: fits with random first weights.
         store: folder of the store; None fits everything here.
@@ -54,11 +57,12 @@ def fit_stored(
         return fit_all(jobs, n_jobs=n_jobs, threads=threads)
     kept = {job.directory: store / content_hash(job) for job in jobs}
     with _locked([path for _, path in sorted(kept.items())]):
+        damaged = {path for path in kept.values() if path.is_dir() and not _is_whole(path)}
         for folder, path in kept.items():
-            if path.is_dir() and not _is_finished(folder):
+            if path.is_dir() and not _is_finished(folder) and path not in damaged:
                 log.info("%s: copied from %s, fitted to the same events", folder, path)
                 _copy(path, folder)
-        new = [path for path in kept.values() if not path.is_dir()]
+        new = [path for path in kept.values() if path in damaged or not path.is_dir()]
         started, cpu_started = time.perf_counter(), cpu_seconds()
         results = fit_all(jobs, n_jobs=n_jobs, threads=threads)
         cost = {
@@ -68,7 +72,8 @@ def fit_stored(
         for folder, path in kept.items():
             if path in new:
                 _copy(folder, path, {"entry": path.name, **cost})
-                io.write_json(folder / COST, {"entry": path.name, **dict.fromkeys(cost, 0.0)})
+                own = {"entry": path.name, **dict.fromkeys(cost, 0.0)}
+                io.write_json(folder / COST, own, sealed=True)
     return results
 
 
@@ -123,6 +128,20 @@ def _is_finished(folder: Path) -> bool:
     return (folder / "fit.json").is_file() and checkpoints.read_result(folder).finished
 
 
+def _is_whole(entry: Path) -> bool:
+    """Whether all files of an entry are there and as they were written; warns if not."""
+    try:
+        result = checkpoints.read_result(entry)
+        for name in ("density.json", COST):
+            io.read_json(entry / name)
+        for name in ("preprocessing.pt", *(one.path for one in result.checkpoints)):
+            checkpoints.load_tensors(entry / name)
+    except (AnodeError, OSError) as error:
+        log.warning("%s, of the store, is damaged: fitted again, replaced (%s)", entry, error)
+        return False
+    return result.finished
+
+
 def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> None:
     """Copy the files of a finished fit, with its cost, all at once."""
     if target.is_dir():
@@ -132,7 +151,7 @@ def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> Non
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
     if cost is not None:
-        io.write_json(temporary / COST, cost)
+        io.write_json(temporary / COST, cost, sealed=True)
     temporary.rename(target)
 
 

@@ -192,7 +192,7 @@ def _make(
         made_by=provenance(),
     )
     # In this order: an output without its manifest would not be known again.
-    io.write_json(manifest_path(output), manifest.to_json())
+    io.write_json(manifest_path(output), manifest.to_json(), sealed=True)
     os.replace(assembled, output)
     return manifest
 

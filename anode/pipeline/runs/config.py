@@ -6,7 +6,6 @@ name.
 """
 
 import dataclasses
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from anode.classifiers.config import CLASSIFIERS, ClassifierConfig
-from anode.configuration.builder import Choice, build, by_name, resolve
+from anode.configuration.builder import Choice, as_saved, build, by_name, read_saved, resolve
 from anode.configuration.composition import compose
 from anode.density.base import DensityConfig
 from anode.density.build import build_density, density_configs
@@ -116,7 +115,7 @@ class RunConfig:
 
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_run``."""
-        return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(self)))
+        return as_saved(dataclasses.asdict(self))
 
 
 def _residual(method: MethodConfig) -> list[RAnodeConfig]:
@@ -167,10 +166,11 @@ def load_run(path: Path) -> RunConfig:
 
     Raises:
         ConfigError: there is no such file, or it is not a run's configuration.
+        RunDirectoryError: it is not as it was written.
     """
     if not path.is_file():
         raise ConfigError(f"there is no {path}; is this a run directory?")
-    return from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))
+    return from_mapping(read_saved(path))
 
 
 CHOICES: Mapping[type, Choice] = {

@@ -6,7 +6,7 @@ import numpy as np
 
 from anode import io
 from anode.density.ensemble import EnsembleConfig
-from anode.errors import DataError
+from anode.errors import AnodeError, DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, performance
 from anode.evaluation.pass_rate_flatness import sculpting
@@ -41,8 +41,10 @@ def evaluate_scores(
     counts = (
         None if prepared.data.label is None else signal_counts(prepared.data, prepared.regions)
     )
-    directory.metrics.unlink(missing_ok=True)
-    if result is not None:
+    _drop_others(directory)
+    if result is None:
+        directory.curves.unlink(missing_ok=True)
+    else:
         io.write_hdf5(directory.curves, result.sic._asdict(), {"method": config.method.name})
     closed = _closure(config, directory, prepared, method)
     if config.figures:
@@ -50,7 +52,19 @@ def evaluate_scores(
     io.write_json(
         directory.metrics,
         _metrics(config, directory, prepared, method, scored, result, counts, closed).to_json(),
+        sealed=True,
     )
+
+
+def _drop_others(directory: RunDirectory) -> None:
+    """Remove former metrics, and what else there is of other scores."""
+    try:
+        of_these = directory.metrics.is_file() and directory.is_judged()
+    except AnodeError:  # damaged, and made anew
+        of_these = False
+    if not of_these:
+        directory.drop_results()
+    directory.metrics.unlink(missing_ok=True)
 
 
 def _metrics(
@@ -90,6 +104,7 @@ def _metrics(
         true_signal_fraction=None if counts is None else counts.fraction,
         seconds=_total(directory, "seconds", manifest.seconds),
         cpu_seconds=_total(directory, "cpu_seconds", manifest.cpu_seconds),
+        file_sha256=directory.hashes(),
     )
     return metrics if result is None else metrics.with_performance(result)
 

@@ -37,6 +37,9 @@ class Configuration(Protocol):
         """As ``config.yaml`` holds it."""
 
 
+FIGURES = ("roc", "sic", "scores", "mass", "losses", "closure")
+"""Names of the figures of a run."""
+
 _MAY_BE_THERE = ("multirun.yaml", "events.h5")  # of a sweep; of a search on arrays
 
 
@@ -136,7 +139,34 @@ class RunDirectory:
         Raises:
             DataError: there are none, they are not JSON, or a key is missing or of the wrong kind.
         """
-        return RunMetrics.from_json(io.read_json(self.metrics), self.metrics)
+        remedy = "delete it and run again"
+        return RunMetrics.from_json(io.read_json(self.metrics, remedy=remedy), self.metrics)
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of scores and curves, by the names of their files, of those that are there.
+
+        Raises:
+            DataError, RunDirectoryError: one is damaged.
+        """
+        there = [path for path in (self.scores, self.curves) if path.is_file()]
+        for path in there:
+            io.open_hdf5(path, remedy=remake(path)).close()
+        return {path.name: io.sha256_file(path) for path in there}
+
+    def is_judged(self) -> bool:
+        """Whether ``metrics.json`` is of the scores and curves that are there, as far as it says.
+
+        Raises:
+            DataError, RunDirectoryError: a file is damaged.
+        """
+        judged = self.read_metrics().file_sha256 or {}
+        return all(judged.get(name, found) == found for name, found in self.hashes().items())
+
+    def drop_results(self) -> None:
+        """Remove metrics, curves and figures: they are of other scores."""
+        figures = [self.figures / f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")]
+        for path in (self.metrics, self.curves, *figures):
+            path.unlink(missing_ok=True)
 
     def record_provenance(self) -> None:
         """Put this command, code and versions into the manifest."""
@@ -147,12 +177,15 @@ class RunDirectory:
         self._update({"key": key.to_json()})
 
     def _manifest_content(self) -> dict[str, Json]:
-        content: dict[str, Json] = io.read_json(self.manifest) if self.manifest.is_file() else {}
+        if not self.manifest.is_file():
+            return {}
+        remedy = "delete it, and give the command again"
+        content: dict[str, Json] = io.read_json(self.manifest, remedy=remedy)
         return content
 
     def _update(self, entries: dict[str, Json]) -> None:
         """Add or replace entries of the manifest; all others stay."""
-        io.write_json(self.manifest, self._manifest_content() | entries)
+        io.write_json(self.manifest, self._manifest_content() | entries, sealed=True)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -173,6 +206,11 @@ class RunDirectory:
                 spent[key] = {**before, stage: round(total, 2)}
             peak = max(manifest.peak_memory_mb or 0.0, peak_memory_mb())
             self._update({**spent, "peak_memory_mb": peak})
+
+
+def remake(path: Path) -> str:
+    """What to do about damaged scores, or curves."""
+    return f"delete it and {path.with_name('metrics.json')}, and run again"
 
 
 def describe_data(

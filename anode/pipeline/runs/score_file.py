@@ -10,6 +10,7 @@ from anode import io
 from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, Scores
+from anode.pipeline.runs.run_directory import remake
 
 DATA, EXTRA = 0, 1
 
@@ -73,8 +74,12 @@ def attributes(features: Sequence[str], method: AnomalyMethod) -> dict[str, str]
 
 
 def read_scores(path: Path) -> Scored:
-    """Read ``scores.h5`` back."""
-    with io.open_hdf5(path) as file:
+    """Read ``scores.h5`` back.
+
+    Raises:
+        DataError, RunDirectoryError: it is missing or damaged.
+    """
+    with io.open_hdf5(path, remedy=remake(path)) as file:
         content = {name: file[name][:] for name in file}
     named = {name: content.pop(name) for name in Scored._fields[:5]}
     return Scored(**named, label=content.pop("label", None), parts=content)

@@ -33,8 +33,9 @@ def run(config: RunConfig) -> None:
     complete = directory.metrics.is_file() and directory.config.is_file()
     if complete and not awaits_key(config.data, directory):
         directory.claim(config)
-        _announce(directory)
-        return
+        if directory.is_judged():
+            _announce(directory)
+            return
     with progress.task("run"):
         prepared = _prepare(config)
         for stage in (evaluate,) if complete else (train, score, evaluate):
@@ -85,6 +86,7 @@ def train(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
 def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
     """Score the signal region: unseen data and extra test events, into ``scores.h5``."""
     if directory.scores.is_file():
+        read_scores(directory.scores)  # or it says what is damaged
         return
     method = method_of(config, directory)
     signal_region = prepared.data[prepared.in_signal_region()]
@@ -96,6 +98,7 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     events = concatenate(tables)
     scores = method.score(events.without_label(), (sample == DATA) | method.uses_truth)
     check_fraction_outside(int(scores.was_clipped.sum()), len(events), events.source)
+    directory.drop_results()
     write_scores(directory.scores, scores, events, sample, method)
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from anode import integrity
 from anode.errors import ConfigError, RunDirectoryError
 from anode.events.table import EventTable
 from anode.pipeline.datasets.config import DataConfig
@@ -204,6 +205,7 @@ def _finished(path: Path) -> SearchResult:
 
 def _load(file: Path, threads: int) -> ScanWindow:
     directory, content = RunDirectory(file.parent), read_window_file(file)
+    _check_fits(directory)
     config = load_run(directory.config)
     try:
         window = Window(content.low, content.high)
@@ -228,6 +230,14 @@ def _load(file: Path, threads: int) -> ScanWindow:
             f"{content.thresholds_by_fold or content.thresholds}"
         )
     return ScanWindow(file.parent, window, config, efficiencies, by_fold)
+
+
+def _check_fits(directory: RunDirectory) -> None:
+    """Refuse damaged fits before any event is scored."""
+    remedy = f"delete {directory.path} and {SUMMARY} of the scan, and search again"
+    for path in directory.checkpoints.rglob("*"):
+        if path.is_file():
+            integrity.check(path, remedy=remedy)
 
 
 def _reading(config: RunConfig) -> tuple[Any, ...]:

@@ -110,7 +110,7 @@ def calibrate(config: CalibrateConfig) -> None:
         injection=injection,
         window=None if injection is None else (window.low, window.high),
     )
-    io.write_json(output / "calibration.json", result.to_json())
+    io.write_json(output / "calibration.json", result.to_json(), sealed=True)
     print(f"calibration: {output}")
 
 

@@ -1,16 +1,15 @@
 """Configuration of a search: that of a run, and the windows that slide over the mass."""
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from anode.configuration.builder import build, resolve
+from anode.configuration.builder import as_saved, build, read_saved, resolve
 from anode.errors import ConfigError
 from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
@@ -176,7 +175,7 @@ class SearchConfig:
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_search``."""
         content = dataclasses.asdict(self)
-        return OmegaConf.to_yaml(OmegaConf.create({**content.pop("run"), **content}))
+        return as_saved({**content.pop("run"), **content})
 
 
 def window_dir(search_dir: Path, window: Window) -> Path:
@@ -217,7 +216,8 @@ def load_search(path: Path) -> SearchConfig:
 
     Raises:
         ConfigError: there is no such file, or it is not a search's configuration.
+        RunDirectoryError: it is not as it was written.
     """
     if not path.is_file():
         raise ConfigError(f"there is no {path}; is this the folder of a search?")
-    return search_from_mapping(resolve(typing.cast(DictConfig, OmegaConf.load(path))))
+    return search_from_mapping(read_saved(path))

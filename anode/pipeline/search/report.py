@@ -11,7 +11,7 @@ from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.pipeline.search.search_directory import SearchDirectory
+from anode.pipeline.search.search_directory import AGAIN, SearchDirectory
 from anode.reporting.common.number_format import p_math
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
@@ -113,6 +113,7 @@ def write_report(
     """
     directory = SearchDirectory(folder)
     search = read_search(folder)
+    directory.check(search)
     spectra = _read_spectra(directory.spectra)
     own = folder / "calibration.json"
     calibrated = _calibration(calibration or own) if calibration or own.is_file() else None
@@ -169,12 +170,12 @@ def _calibration(path: Path) -> Calibration:
 
 
 def _top_events(path: Path) -> TopEvents:
-    return TopEvents.from_json(io.read_json(path), path)
+    return TopEvents.from_json(io.read_json(path, remedy=AGAIN), path)
 
 
 def _read_spectra(path: Path) -> _StoredSpectra:
     needed = _StoredSpectra._fields
-    with io.open_hdf5(path) as file:
+    with io.open_hdf5(path, remedy=AGAIN) as file:
         missing = [name for name in needed if name not in file]
         if missing:
             raise DataError(

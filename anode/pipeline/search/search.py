@@ -89,15 +89,16 @@ def _finish(
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
         top = _top_events(config, finished, result.best)
-        io.write_json(directory.top_events, top.to_json())
+        io.write_json(directory.top_events, top.to_json(), sealed=True)
         _write_workspace(directory, result.best)
     result = dataclasses.replace(
         result,
         skipped=tuple(skipped),
         seconds=round(sum(directory.read_manifest().seconds.values()), 1),
         cpu_seconds=_cpu_seconds(directory, folders),
+        file_sha256=directory.hashes(),
     )
-    io.write_json(directory.result, result.to_json())
+    io.write_json(directory.result, result.to_json(), sealed=True)
 
 
 def _cpu_seconds(directory: SearchDirectory, windows: list[Path]) -> float:

@@ -1,12 +1,18 @@
 """The folder of a search, and whether it has come to its result."""
 
+import logging
 from pathlib import Path
 
-from anode import io
-from anode.errors import DataError
+from anode import integrity, io
+from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig, load_search
 from anode.statistics.scan.search_result import SearchResult
+
+log = logging.getLogger(__name__)
+
+AGAIN = "delete search.json in this folder, and search again"
+"""What to do about a damaged file of a search, its windows apart."""
 
 
 class SearchDirectory(RunDirectory):
@@ -27,8 +33,25 @@ class SearchDirectory(RunDirectory):
 
         Raises:
             DataError: there is none, it is not JSON, or a key is missing or of the wrong kind.
+            RunDirectoryError: it is not as it was written.
         """
-        return SearchResult.from_json(io.read_json(self.result), self.result)
+        return SearchResult.from_json(io.read_json(self.result, remedy=AGAIN), self.result)
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of the files beside ``search.json``, by their names, of those that are there."""
+        files = (self.spectra, self.top_events, self.workspace)
+        return {path.name: io.sha256_file(path) for path in files if path.is_file()}
+
+    def check(self, result: SearchResult) -> None:
+        """Check the files beside ``search.json``, as far as it says what they were.
+
+        Raises:
+            RunDirectoryError: one is not as it was written.
+        """
+        written = result.file_sha256 or {}
+        for name, found in self.hashes().items():
+            if written.get(name, found) != found:
+                raise integrity.damaged(self.path / name, AGAIN)
 
     def _leftovers(self) -> list[Path]:
         """Not those below windows, which jobs of their own may be writing."""
@@ -41,5 +64,6 @@ def is_concluded(config: SearchConfig, directory: SearchDirectory) -> bool:
         return False
     try:
         return directory.read_result().conclusion == config.conclusion
-    except DataError:
+    except (DataError, RunDirectoryError) as error:
+        log.warning("the result is made again: %s", error)
         return False

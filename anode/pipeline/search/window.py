@@ -25,6 +25,7 @@ from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import TemplateConfig
 from anode.pipeline.search.window_file import (
+    AGAIN,
     WindowFile,
     WindowIndependence,
     WindowTemplate,
@@ -123,7 +124,7 @@ def search_window(job: WindowJob) -> Path:
             n_total=int(inside.sum()),
             independence=_independence(data.mass[inside], score[inside], window),
         )
-        io.write_json(result, content.to_json())
+        io.write_json(result, content.to_json(), sealed=True)
     return directory.path
 
 
@@ -228,10 +229,10 @@ def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindo
         efficiencies: (E,) cuts of the search; no event passes a cut that the window could not fix.
 
     Raises:
-        DataError: a file is missing or broken.
+        DataError, RunDirectoryError: a file is missing or damaged.
     """
     window = read_window_file(directory / "window.json")
-    with io.open_hdf5(directory / "selected.h5") as file:
+    with io.open_hdf5(directory / "selected.h5", remedy=AGAIN) as file:
         event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
         # Former versions have one threshold for all events, and no level.
         level = file["level"][:] if "level" in file else None

@@ -14,6 +14,9 @@ from anode.statistics.scan.mass_sculpting import Independence
 from anode.statistics.scan.search_result import ScoreMassTest
 from anode.statistics.scan.window_result import MassWindow
 
+AGAIN = "delete window.json in this folder and search.json of the search, and search again"
+"""What to do about a damaged file of a window."""
+
 
 @dataclass(frozen=True)
 class WindowTemplate(Record):
@@ -125,5 +128,6 @@ def read_window_file(path: Path) -> WindowFile:
 
     Raises:
         DataError: there is none, it is not JSON, or a key is missing or of the wrong kind.
+        RunDirectoryError: it is not as it was written.
     """
-    return WindowFile.from_json(io.read_json(path), path)
+    return WindowFile.from_json(io.read_json(path, remedy=AGAIN), path)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from anode import io
 from anode.configuration.builder import build, resolve
-from anode.errors import ConfigError
+from anode.errors import ConfigError, RunDirectoryError
 from anode.evaluation.comparison import Comparison, FinishedRun, Places
 from anode.evaluation.curves import curve_from_datasets
 from anode.pipeline.runs.config import load_run
@@ -195,6 +195,11 @@ def write_comparison(
 
 
 def _read_run(directory: RunDirectory) -> FinishedRun:
+    if not directory.is_judged():
+        raise RunDirectoryError(
+            f"{directory.metrics} must be of the scores and curves beside it, but is of others; "
+            "run it again"
+        )
     curve = None
     if directory.curves.is_file():
         with io.open_hdf5(directory.curves) as file:

@@ -6,7 +6,7 @@ import numpy as np
 
 from anode.errors import ConfigError
 from anode.provenance import DataDescription
-from anode.records import Record, key
+from anode.records import LEFT_OUT_IF_NONE, Record, key
 from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
 from anode.statistics.fits.bump_hunter import BumpHunt
 from anode.statistics.scan.window_result import (
@@ -224,6 +224,8 @@ class SearchResult(Record):
         skipped: windows with too few events.
         conclusion: settings of the tests and toys; None in files that do not say.
         seconds, cpu_seconds: time of the search, and CPU time of all its processes [s].
+        file_sha256: hashes of ``spectra.h5``, ``top_events.json`` and ``workspace.json``; None in
+            files of earlier versions.
 
     Example:
         Of a finished search in ``DIR``::
@@ -259,6 +261,7 @@ class SearchResult(Record):
     conclusion: Conclusion | None = field(default=None, kw_only=True)
     seconds: float
     cpu_seconds: float
+    file_sha256: dict[str, str] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     def at(self, efficiency: float) -> list[WindowTest]:
         """The windows at one cut, by mass; 1 is no cut."""

@@ -1,6 +1,5 @@
 """The whole chain on the toy: right, repeatable, resumable, and careful with bad input."""
 
-import json
 import os
 import shutil
 import signal
@@ -52,7 +51,7 @@ def script(name: str, *overrides: str, cwd: Path = REPOSITORY) -> subprocess.Com
 
 
 def comparable(run_dir: Path) -> dict:
-    metrics = json.loads((run_dir / "metrics.json").read_text())
+    metrics = io.read_json(run_dir / "metrics.json")
     for key in ("seconds", "cpu_seconds"):  # what may differ
         del metrics[key]
     return metrics

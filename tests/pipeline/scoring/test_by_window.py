@@ -353,7 +353,8 @@ def edited(**changes: object):
 
 def other_seed(path: Path) -> None:
     file = path / "windows" / "3200_3600" / "config.yaml"
-    io.write_text(file, file.read_text().replace("seed: 1", "seed: 2"))
+    config = dataclasses.replace(configuration.load_run(file), seed=2)
+    io.write_text(file, config.to_yaml())
 
 
 @pytest.mark.parametrize(
