@@ -19,8 +19,8 @@ from anode.reporting.search.report import CAPTIONS, Report, as_html, as_markdown
 from anode.reporting.search.scan_figures import LimitLine, ScanLine, limits_figure, local_p_figure
 from anode.reporting.search.spectrum_figures import CutSpectrum, best_window_figure, spectra_figure
 from anode.reporting.search.warnings import warnings
+from anode.statistics.calibration.result import Calibration
 from anode.statistics.fits.dijet_function import fit_error
-from anode.statistics.scan.calibration_result import Calibration
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess, WindowTest
