@@ -30,9 +30,15 @@ LAYERS = [
 ]
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
-    "statistics": [{"counting"}, {"fits"}, {"signal"}, {"scan"}],
+    "statistics": [{"counting"}, {"fits"}, {"signal"}, {"scan"}, {"calibration"}],
     "reporting": [{"common"}, {"run", "search", "study", "dataset"}],
-    "pipeline": [{"datasets"}, {"runs"}, {"search"}, {"scoring", "studies"}],
+    "pipeline": [
+        {"datasets"},
+        {"runs"},
+        {"search"},
+        {"calibration"},
+        {"scoring", "studies"},
+    ],
 }
 MAX_LINES, MAX_FILES, MAX_PIPELINE_IMPORTS = 300, 12, 10
 

@@ -3,10 +3,9 @@
 import dataclasses
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from anode import integrity, io
 from anode.api.fitted import SIMULATION_IDS, FittedRun
@@ -14,6 +13,7 @@ from anode.api.folder import PrivateFolder
 from anode.configuration.command import quiet
 from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
+from anode.events.writers.column_files import data_settings, write_events
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig, from_mapping, load_run
@@ -21,7 +21,6 @@ from anode.pipeline.runs.prepare import Prepared
 from anode.pipeline.runs.run_directory import RunDirectory
 
 EVENTS, SIMULATION = "events.h5", "simulation.h5"
-MASS, EVENT_ID, LABEL = "mass", "event_id", "label"
 
 
 def save_run(run: FittedRun, path: Path, *, figures: bool) -> None:
@@ -102,15 +101,6 @@ def _appearing(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_events(path: Path, events: EventTable) -> None:
-    """Write an HDF5 file of one dataset a column; features are numbered, whatever their names."""
-    columns = {MASS: events.mass, EVENT_ID: events.event_id}
-    columns |= {_column(i): events.features[:, i] for i in range(len(events.names))}
-    if events.label is not None:
-        columns[LABEL] = events.label
-    io.write_hdf5(path, columns)
-
-
 def keep_events(path: Path, events: EventTable) -> None:
     """Write the file, or find the same one there.
 
@@ -126,35 +116,3 @@ def keep_events(path: Path, events: EventTable) -> None:
         raise RunDirectoryError(
             f"{path.parent} holds a search of other events; choose another run_dir"
         )
-
-
-def data_settings(
-    path: Path | str, names: Sequence[str], *, labelled: bool, extra: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Keys below ``data`` with which a command reads such a file.
-
-    Args:
-        path: path of the file.
-        names: names of its features.
-        labelled: True if it has labels, which the data sample may be judged by.
-        extra: further files of this kind, of labelled events.
-    """
-    return {
-        "reader": "table",
-        "path": str(path),
-        "columns": {
-            "mass": MASS,
-            "features": {name: _column(i) for i, name in enumerate(names)},
-            "label": LABEL if labelled else None,
-            "event_id": EVENT_ID,
-        },
-        "mass_unit": "GeV",
-        "extra_background": None,
-        "extra": list(extra),
-        "n_background": None,
-        "n_signal": None,
-    }
-
-
-def _column(number: int) -> str:
-    return f"feature_{number + 1}"

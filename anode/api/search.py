@@ -7,9 +7,10 @@ from typing import Any
 from anode.api.events import Events
 from anode.api.folder import PrivateFolder
 from anode.api.model import Model
-from anode.api.saving import EVENTS, data_settings, keep_events
+from anode.api.saving import EVENTS, keep_events
 from anode.api.settings import content_of
 from anode.configuration.command import quiet
+from anode.events.writers.column_files import data_settings
 from anode.parallel import lent_process
 from anode.pipeline.search.config import search_from_mapping
 from anode.pipeline.search.report import read_search, write_report

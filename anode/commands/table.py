@@ -94,8 +94,8 @@ COMMANDS: dict[str, Command] = {
     "calibrate": Command(
         "Are the numbers of a search right? Many searches on samples of known truth.",
         "calibrate",
-        f"{_SEARCH}.calibrate:parse_calibrate",
-        f"{_SEARCH}.calibrate:calibrate",
+        "anode.pipeline.calibration.config:parse_calibrate",
+        "anode.pipeline.calibration.calibrate:calibrate",
         ("anode calibrate calibration=no_signal", "anode calibrate calibration=injection"),
     ),
     "generate": Command(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from anode.reporting.search.warnings import SearchWarning, warnings
-from anode.statistics.scan.calibration import Uniformity
-from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.calibration.result import Calibration
+from anode.statistics.calibration.uniformity import Uniformity
 from helpers.synthetic_search import as_result, make_search
 
 CLEAN, _ = make_search(n_signal=0.0)

@@ -8,8 +8,9 @@ from scipy import stats
 
 from anode.errors import DataError
 from anode.seeding import stream
+from anode.statistics.calibration.injection import injection_response
+from anode.statistics.calibration.uniformity import uniformity
 from anode.statistics.counting.pass_rate import wilson_error
-from anode.statistics.scan.calibration import injection_response, uniformity
 
 
 def _share_within(n: int, level: float) -> float:

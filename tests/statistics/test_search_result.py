@@ -8,7 +8,7 @@ import pytest
 
 from anode import io
 from anode.errors import DataError
-from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.calibration.result import Calibration
 from anode.statistics.scan.search_result import SearchResult, SpectrumConfig
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess, MassWindow, WindowTest

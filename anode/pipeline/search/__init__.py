@@ -1,1 +1,1 @@
-"""Search: windows, result, report, calibration."""
+"""Search: windows, result, report."""

@@ -1,6 +1,8 @@
 """Configuration of a search: that of a run, and the windows that slide over the mass."""
 
 import dataclasses
+import json
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from anode import io
 from anode.configuration.builder import as_saved, build, read_saved, resolve
 from anode.errors import ConfigError
 from anode.methods.base import MethodConfig
@@ -221,3 +224,25 @@ def load_search(path: Path) -> SearchConfig:
     if not path.is_file():
         raise ConfigError(f"there is no {path}; is this the folder of a search?")
     return search_from_mapping(read_saved(path))
+
+
+NO_SETTINGS = {
+    "run": ("seed", "device", "data", "injection", "evaluation"),
+    "scan": ("start", "stop", "step", "min_events"),
+    "spectrum": ("low", "high"),
+}
+"""Keys that say what is searched and where, not how."""
+
+
+def settings_key(config: SearchConfig) -> str:
+    """Hash of how events are searched: searches of one key differ in their events, seed and choice
+    of windows alone, so that a calibration of one holds for the other.
+
+    It depends on the method, densities, recipe, ensemble, split, preprocessing, features, width of
+    windows and sidebands, efficiencies, template and fit of the spectrum; not on toys and extras.
+    """
+    content = {**config.identity, "spectrum": dataclasses.asdict(config.spectrum)}
+    for group, keys in NO_SETTINGS.items():
+        settings = dict(typing.cast(dict[str, Json], content[group]))
+        content[group] = {k: v for k, v in settings.items() if k not in keys}
+    return io.sha256_text(json.dumps(content, sort_keys=True))[:16]

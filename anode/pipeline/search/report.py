@@ -24,8 +24,8 @@ from anode.reporting.search.spectrum_figures import (
     spectra_figure,
 )
 from anode.reporting.search.warnings import warnings
+from anode.statistics.calibration.result import Calibration
 from anode.statistics.fits.dijet_function import fit_error
-from anode.statistics.scan.calibration_result import Calibration
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess, WindowTest

@@ -53,7 +53,7 @@ def find(config: SearchConfig) -> bool:
             or broken file is refused with.
     """
     directory = SearchDirectory(config.run.run_dir)
-    prepared = _everything(config)
+    prepared = sample_of(config)
     if config.propose:
         _propose(config, prepared.data.mass, directory)
         return False
@@ -174,11 +174,16 @@ def _found(mass: np.ndarray) -> str:
     return f"It holds {len(mass)} events with m_jj from {mass.min():.1f} to {mass.max():.1f} GeV"
 
 
-def _everything(config: SearchConfig) -> Prepared:
-    """The data sample at all masses, without labels."""
+def sample_of(config: SearchConfig, *, labelled: bool = False) -> Prepared:
+    """The data sample at all masses, without labels unless they are asked for.
+
+    Raises:
+        ConfigError, DataError: as ``prepare``.
+    """
     everywhere = RegionsConfig([0.0, float(np.finfo(float).max)], [[None, 0.0]])
     prepared = prepare(dataclasses.replace(config.run, regions=everywhere), check_sidebands=False)
-    return prepared._replace(data=prepared.data.without_label(), extra=None)
+    data = prepared.data if labelled else prepared.data.without_label()
+    return prepared._replace(data=data, extra=None)
 
 
 def _one_window(config: SearchConfig, wanted: list[Window]) -> None:

@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 from anode.configuration.builder import CONFIG_DIR, build, resolve
 from anode.configuration.composition import compose
 from anode.errors import ConfigError
-from anode.pipeline.search import calibrate, report, search
-from anode.pipeline.search.calibrate import CalibrateConfig
+from anode.pipeline.calibration.calibrate import calibrate
+from anode.pipeline.calibration.config import CalibrateConfig, parse_calibrate
+from anode.pipeline.search import report, search
 from anode.pipeline.search.config import search_from_mapping
 from anode.pipeline.studies import compare, study
 from anode.pipeline.studies.study import Study
@@ -59,7 +60,7 @@ def reproduce(config: ReproduceConfig) -> None:
         log.info("study %s", name)
         failures += compare.compare_study(asked, n_jobs=config.n_jobs)
     for calibration in calibrations:
-        calibrate.calibrate(dataclasses.replace(calibration, n_jobs=config.n_jobs))
+        calibrate(dataclasses.replace(calibration, n_jobs=config.n_jobs))
     if SEARCH in names:
         _search(config.n_jobs)
     study.raise_failures(failures)
@@ -82,7 +83,7 @@ def calibration_names() -> list[str]:
 def read_calibration(name: str) -> CalibrateConfig:
     """A calibration as ``anode calibrate`` gets it."""
     chosen = name.removeprefix("calibration_")
-    return calibrate.parse_calibrate(compose("calibrate", [f"calibration={chosen}"]))
+    return parse_calibrate(compose("calibrate", [f"calibration={chosen}"]))
 
 
 def study_names() -> list[str]:

@@ -13,8 +13,8 @@ from anode.reporting.common.number_format import (
     window_of,
     with_error,
 )
-from anode.statistics.scan.calibration import Uniformity
-from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.calibration.result import Calibration
+from anode.statistics.calibration.uniformity import Uniformity
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.working_points import MIN_PASSING
 

@@ -12,7 +12,7 @@ from anode.reporting.common.number_format import (
     z_text,
 )
 from anode.reporting.search.scan_warnings import OF_ALL, POOR, not_calibrated
-from anode.statistics.scan.calibration_result import Calibration
+from anode.statistics.calibration.result import Calibration
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.window_result import LargestExcess
 

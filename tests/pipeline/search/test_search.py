@@ -1,7 +1,6 @@
 """A search of the toy finds it, resumes, repeats, reads no label, refuses what is impossible."""
 
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
@@ -24,7 +23,6 @@ from anode.pipeline.runs.config import load_run
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search import search as pipeline
 from anode.pipeline.search import window
-from anode.pipeline.search.calibrate import calibrate, experiments_of, parse_calibrate
 from anode.pipeline.search.config import SearchConfig, load_search, parse_search
 from anode.pipeline.search.search import find, search
 from anode.regions.windows import Window, scan_windows
@@ -553,95 +551,3 @@ def test_the_toy_experiment_is_a_search_too(tmp_path):
     assert config.run.features == ["x1", "x2", "x3", "x4"]
     assert config.run.split.sideband_folds == 2
     assert config.scan.windows == scan_windows(2500, 6000, width=400, step=100)
-
-
-@pytest.mark.parametrize("calibration", ["no_signal", "anode_no_signal", "injection"])
-def test_calibrations_are_searches(calibration):
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("calibrate", [f"calibration={calibration}", "n_experiments=2"])
-    config = parse_calibrate(raw)
-    experiments = experiments_of(config)
-    assert len(experiments) == 2 * len(config.injections)
-    assert len({e.config.run.run_dir for e in experiments}) == len(experiments)
-    for experiment in experiments:
-        assert experiment.config.run.seed == experiment.seed
-        assert experiment.config.run.injection.n_signal == experiment.n_signal
-        assert not experiment.config.extras
-        if any(config.injections):
-            assert Window(*config.window) in experiment.config.scan.windows
-
-
-@pytest.fixture
-def calibration(tmp_path):
-    overrides = [o for o in SCAN if not o.startswith(("injection", "n_jobs", "scan.st"))]
-    content = {
-        "runs": str(tmp_path / "runs"),
-        "output": str(tmp_path / "out"),
-        "n_experiments": 2,
-        "injections": [0, 300],
-        "window": [3300.0, 3700.0],
-        "overrides": [
-            *overrides,
-            *FOREST,
-            "scan.start=3300",
-            "scan.stop=3700",
-            "efficiencies=[0.2,0.1]",
-        ],
-        "n_jobs": 1,
-    }
-    with initialize_config_dir(str(CONFIG_DIR), version_base=None):
-        raw = compose("calibrate", ["calibration=no_signal"])
-    raw.update(content)
-    return parse_calibrate(raw)
-
-
-def test_a_calibration_judges_its_searches(calibration, tmp_path, capsys):
-    calibrate(calibration)
-    found = io.read_json(tmp_path / "out" / "calibration.json")
-    assert found["n"] == found["global"]["n"] == 2
-    assert set(found["local"]) == {"1", "0.2", "0.1"}
-    for uniformity in (found["global"], *found["local"].values()):
-        assert 0 <= uniformity["ks_p_value"] <= 1
-    assert 0 <= found["fraction_below_0.05"] <= 1
-    assert found["window"] == [3300, 3700]
-    for efficiency, response in found["injection"].items():
-        assert response["injected"] == [0, 300]
-        assert response["n"] == [2, 2]
-        assert response["passing"][0] == 0
-        # 98.8% of a signal of width 80 GeV lie within 200 GeV of it.
-        share = {"1": (0.95, 1), "0.2": (0.2, 1), "0.1": (0.1, 1)}[efficiency]
-        assert share[0] * 300 < response["passing"][1] <= share[1] * 300
-    figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
-    assert figures == {"p_global", "p_local_1", "p_local_0.1", "p_local_0.2", "injection_1",
-                       "injection_0.1", "injection_0.2"}  # fmt: skip
-    assert "window finished" not in capsys.readouterr().out
-    assert not list((tmp_path / "runs").rglob("checkpoints"))
-    before = times(tmp_path / "runs", "*.json")
-    for name in ("p_local_0.001.png", "p_local_0.001.pdf", "mine.png"):
-        (tmp_path / "out" / "figures" / name).touch()
-    calibrate(calibration)
-    left = {p.stem for p in (tmp_path / "out" / "figures").iterdir()}
-    assert left == figures | {"mine"}
-    assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == found
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"n_experiments": 1}, "n_experiments must be at least 2"),
-        ({"injections": []}, "injections"),
-        ({"injections": [-1]}, "injections must not be negative"),
-        ({"n_jobs": 0}, "n_jobs must be at least 1"),
-        ({"window": [3700.0, 3300.0]}, "low < high"),
-    ],
-)
-def test_an_impossible_calibration_is_refused(calibration, changes, message):
-    with pytest.raises(ConfigError, match=message):
-        dataclasses.replace(calibration, **changes)
-
-
-def test_injections_need_their_window_in_the_scan(calibration, tmp_path):
-    with pytest.raises(ConfigError, match=r"got window=\[3400, 3800\) GeV"):
-        calibrate(dataclasses.replace(calibration, window=[3400.0, 3800.0]))
-    assert not list(tmp_path.iterdir())

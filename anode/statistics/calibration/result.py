@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 
 from anode.records import LEFT_OUT_IF_NONE, Json, Record, key
-from anode.statistics.scan.calibration import InjectionResponse, Uniformity
+from anode.statistics.calibration.injection import InjectionResponse
+from anode.statistics.calibration.uniformity import Spread, Uniformity
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,39 @@ class Calibration(Record):
 
     Attributes:
         overrides: settings of the searches.
+        source: source of the samples, "pseudo" for independent pseudo-experiments, or "file" for
+            draws from the events of one file, which share events.
+        n_events: mean number of background events in a sample; None in files that do not say.
+        settings: ``settings_key`` of the searches; None in files that do not say.
         n_experiments: number of searches of each amount of injected signal.
         injections: numbers of signal events put into the samples.
         p_global: uniformity of the global p-values, one a search without signal, key ``global``;
             None with fewer than two.
-        p_local: efficiency ("0.1") -> uniformity of the local p-values, key ``local``.
+        p_local: test of a window ("0.1", its efficiency) -> uniformity of its local p-values in
+            disjoint windows, as the searches report them, key ``local``.
+        z_global, z_local: mean and standard deviation of the Z of the same p-values.
         injection: efficiency -> response to injected signal, by amount; None without any.
         window: edges of the window that signal was looked for in [GeV].
+        cpu_seconds: mean CPU time of a search [s].
     """
 
     overrides: tuple[str, ...]
     n_experiments: int
     injections: tuple[int, ...]
+    source: str = field(default="file", kw_only=True)
+    n_events: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
+    settings: str | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
     p_global: Uniformity | None = field(default=None, metadata=LEFT_OUT_IF_NONE | key("global"))
     p_local: dict[str, Uniformity] | None = field(
         default=None, metadata=LEFT_OUT_IF_NONE | key("local")
     )
+    z_global: Spread | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
+    z_local: dict[str, Spread] | None = field(
+        default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True
+    )
     injection: dict[str, InjectionSummary] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     window: tuple[float, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    cpu_seconds: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
 
     def to_json(self) -> dict[str, Json]:
         """The content of the file; it has the numbers of the global p-values at its top, too."""

@@ -1,0 +1,1 @@
+"""Calibration: searches of pseudo-experiments of known truth, and what they say."""

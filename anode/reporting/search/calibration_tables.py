@@ -1,0 +1,68 @@
+"""What a calibration says, in a table."""
+
+from anode.reporting.common.number_format import efficiency_text, p_text, with_error
+from anode.reporting.common.tables import MISSING, table
+from anode.statistics.calibration.result import Calibration, InjectionSummary
+from anode.statistics.calibration.uniformity import LEVELS, Spread, Uniformity
+
+
+def calibration_table(result: Calibration) -> str:
+    """Uniformity of p-values without signal, and the response to injected signal, as Markdown.
+
+    Args:
+        result: content of ``calibration.json``.
+    """
+    parts = []
+    uniform = [("global", result.p_global, result.z_global)]
+    spreads = result.z_local or {}
+    for name, p_values in (result.p_local or {}).items():
+        uniform.append((f"local, {test_label(name)}", p_values, spreads.get(name)))
+    rows = [_uniform(name, p, z) for name, p, z in uniform if p is not None]
+    if rows:
+        below = [f"below {level:g}" for level in LEVELS]
+        header = ("p-values", "n", *below, "KS p", "mean Z", "sd of Z")
+        parts.append(table(header, rows, markdown=True))
+    injected = [
+        row for name, each in (result.injection or {}).items() for row in _injected(name, each)
+    ]
+    if injected:
+        header = ("test", "injected", "n", "passing", "Z", "fitted - true", "pull", "coverage")
+        parts.append(table(header, injected, markdown=True))
+    return "\n".join(parts) if parts else "no test could be made\n"
+
+
+def test_label(name: str) -> str:
+    """Words for the name of a test in ``calibration.json``: its efficiency, if it has one."""
+    try:
+        efficiency = float(name)
+    except ValueError:
+        return name
+    return "no cut" if efficiency >= 1 else f"efficiency {efficiency_text(efficiency)}"
+
+
+def _uniform(name: str, p: Uniformity, z: Spread | None) -> tuple[str, ...]:
+    below = [_percent(p.fraction_below[k], p.error[k]) for k in (f"{e:g}" for e in LEVELS)]
+    of_z = [MISSING, MISSING]
+    if z is not None:
+        of_z = [with_error(z.mean, z.mean_error), with_error(z.sd, z.sd_error)]
+    return (name, str(p.n), *below, p_text(p.ks_p_value), *of_z)
+
+
+def _percent(fraction: float, error: float) -> str:
+    return f"{with_error(100 * fraction, 100 * error)}%"
+
+
+def _injected(name: str, each: InjectionSummary) -> list[tuple[str, ...]]:
+    return [
+        (
+            test_label(name),
+            f"{amount:g}",
+            str(each.n[i]),
+            f"{each.passing[i]:.1f}",
+            f"{each.z[i]:.1f} [{each.z_low[i]:.1f}, {each.z_high[i]:.1f}]",
+            with_error(each.bias[i], each.bias_error[i]),
+            with_error(each.pull_mean[i], each.pull_mean_error[i]),
+            with_error(each.coverage[i], each.coverage_error[i]),
+        )
+        for i, amount in enumerate(each.injected)
+    ]

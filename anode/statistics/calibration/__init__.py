@@ -1,0 +1,1 @@
+"""Calibration: what many searches on samples of known truth say of its numbers."""
