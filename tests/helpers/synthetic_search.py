@@ -181,11 +181,11 @@ def _row(
         "reason": None if from_fit else "fewer than 6 bins below the window can be fitted",
         "significance_from": "exact" if n_expected < 25 else "asymptotic",
         "fit": {
-            "n_parameters": 4,
+            "n_parameters": 5,
             "deviance": 98.0,
             "ndf": 92,
             "p_value": float(rng.uniform(0.05, 1)),
-            "f_tests": {"3->4": 0.01, "4->5": 0.4},
+            "p_value_with_signal": 0.5,
         }
         if from_fit
         else None,
@@ -237,17 +237,21 @@ def _search(
         "template_source": "sampled",
         "sideband_folds": 1,
         "windows": list(rows),
-        "best": _global(cut),
-        "best_inclusive": _global(uncut),
+        "combined": [_combined(rows, float(low)) for low in lows],
+        "best": _global(cut, "categories"),
+        "best_inclusive": _global(uncut, "no cut"),
         "resonance": {
             "mass": 3507.3,
             "mass_error": 14.6,
-            "width": 104.2,
-            "width_error": 13.3,
             "n_signal": 44.2,
-            "n_signal_error": 11.3,
+            "error_low": 10.8,
+            "error_high": 11.6,
             "p_value": 2.1e-5,
             "z": 4.1,
+            "p_value_background": 0.012,
+            "p_value_with_signal": 0.41,
+            "scale_pull": 0.2,
+            "width_pull": -0.3,
         }
         if n_signal
         else None,
@@ -295,18 +299,53 @@ def _bump(low: float, high: float, p_local: float, p_global: float, z: float) ->
     return {"low": low, "high": high, "p_local": p_local, "p_global": p_global, "z_global": z}
 
 
-def _global(row: dict[str, Any]) -> dict[str, Any]:
+def _combined(rows: Sequence[dict[str, Any]], low: float) -> dict[str, Any]:
+    """All categories of a window; as significant as its best cut."""
+    own = [row for row in rows if row["low"] == low and row["efficiency"] < 1]
+    tested = [row for row in own if row["tested"]]
+    best = max(tested, key=lambda row: row["z_local"], default=None)
+    ends = [*[row["efficiency"] for row in own][1:], 0.0]
+    categories = [
+        {
+            "loosest": row["efficiency"],
+            "tightest": end,
+            "n_observed": row["n_observed"],
+            "n_expected": row["n_expected"],
+            "n_expected_error": row["n_expected_error"],
+            "overdispersion": 1.08,
+            "strength": row["strength"]["n_signal"],
+            "z_local": row["z_local"],
+            "significance_from": row["significance_from"],
+        }
+        for row, end in zip(own, ends, strict=True)
+        if row["tested"]
+    ]
+    return {
+        "low": low,
+        "high": low + 400,
+        "categories": categories,
+        "p_local": None if best is None else best["p_local"],
+        "z_local": None if best is None else best["z_local"],
+        "reason": own[0]["reason"] if best is None else None,
+    }
+
+
+def _global(row: dict[str, Any], test: str) -> dict[str, Any]:
     p = float(-np.expm1(TRIALS * np.log1p(-min(row["p_local"], 1 - 1e-9))))
-    few = p * 1000 < 3
-    error = 0.3 * p if few else float(np.sqrt(p * (1 - p) / 1000))
+    few = p * 1000 < 1
+    p = 0.003 if few else max(p, 1e-3)
+    error = 0.0 if few else float(np.sqrt(p * (1 - p) / 1000))
     z = float(stats.norm.isf(p))
     return {
         **row,
+        "test": test,
+        "p_test": row["p_local"],
+        "z_test": row["z_local"],
         "p_global": p,
         "p_global_error": error,
         "z_global": z,
         "z_global_error": error / float(stats.norm.pdf(z)),
-        "p_global_from": "extrapolated" if few else "toys",
+        "p_global_from": "above toys" if few else "toys",
     }
 
 

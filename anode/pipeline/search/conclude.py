@@ -20,14 +20,20 @@ from anode.pipeline.search.largest_excess import (
     selected_events,
     without_cut,
 )
+from anode.pipeline.search.overdispersion import overdispersion_of
+from anode.pipeline.search.search_directory import SearchDirectory
 from anode.pipeline.search.signal_shape import read_shape
 from anode.pipeline.search.window import FinishedWindow
 from anode.provenance import DataDescription
+from anode.regions.windows import Window
 from anode.seeding import stream
+from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.fits.fit_range import find_fit_range
+from anode.statistics.fits.spectrum_test import window_error
 from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
+from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
 from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
 from anode.statistics.signal.resonance_shape import SignalShape
@@ -37,7 +43,7 @@ BUMP_TOYS = 1000  # of pyBumpHunter
 
 def conclude(
     config: SearchConfig,
-    directory: RunDirectory,
+    directory: SearchDirectory,
     prepared: Prepared,
     finished: list[FinishedWindow],
 ) -> SearchResult:
@@ -45,7 +51,10 @@ def conclude(
     data = prepared.data
     edges = fit_edges(config, data.mass)
     spectra = count(data.mass, [w.cuts for w in finished], config.efficiencies, edges)
-    tested = _test_all(config, spectra, finished)
+    windows = [Window(w.cuts.low, w.cuts.high) for w in finished]
+    measured = overdispersion_of(config, directory, data, windows)
+    dispersion = _dispersion(config, measured)
+    tested = _test_all(config, spectra, finished, dispersion)
     expected = np.array([window.expected for window in tested])
     io.write_hdf5(
         directory.path / "spectra.h5",
@@ -80,11 +89,17 @@ def conclude(
             row for window in tested for row in window.rows if row.expected_from != "observed"
         ),
         combined=tuple(window.combined for window in tested),
+        overdispersion=measured,
         best=best,
         best_inclusive=best_inclusive,
         resonance=None
         if looked_at is None
-        else resonance_at(spectra, looked_at, shape=read_shape(config.spectrum.signal_shape)),
+        else resonance_at(
+            spectra,
+            looked_at,
+            shape=read_shape(config.spectrum.signal_shape),
+            window_error=_spread_of(looked_at, dispersion, config.efficiencies),
+        ),
         toys=toys,
         bump_hunter=second_opinion(
             spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
@@ -149,6 +164,19 @@ def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
     return float(spectrum.edges[found.start])
 
 
+def _dispersion(config: SearchConfig, measured: Overdispersion | None) -> Dispersion:
+    """Factors of counts over Poisson's, never below 1: what was measured has an error."""
+    if measured is None:
+        ones = np.ones(len(config.efficiencies))
+        return Dispersion(ones, ones)
+    return Dispersion(np.maximum(measured.f_inclusive, 1.0), np.maximum(measured.f, 1.0))
+
+
+def _spread_of(best: LargestExcess, dispersion: Dispersion, efficiencies: list[float]) -> float:
+    """Relative spread of the counts of the largest excess beyond Poisson's."""
+    return window_error(dispersion.cuts[efficiencies.index(best.efficiency)], best.n_expected)
+
+
 class _TestJob(NamedTuple):
     """All tests of one window."""
 
@@ -162,11 +190,12 @@ class _TestJob(NamedTuple):
 
 
 def _test_all(
-    config: SearchConfig, spectra: Spectra, finished: list[FinishedWindow]
+    config: SearchConfig,
+    spectra: Spectra,
+    finished: list[FinishedWindow],
+    dispersion: Dispersion,
 ) -> list[WindowTests]:
     """Every window at every cut, and of all its categories."""
-    ones = np.ones(len(config.efficiencies))
-    dispersion = Dispersion(ones, ones)
     shape = read_shape(config.spectrum.signal_shape)
     jobs = [
         _TestJob(

@@ -7,7 +7,11 @@ import numpy as np
 from anode.errors import ConfigError
 from anode.provenance import DataDescription
 from anode.records import LEFT_OUT_IF_NONE, Record, key
-from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
+from anode.statistics.counting.overdispersion import (
+    NOT_MEASURED,
+    Overdispersion,
+    OverdispersionConfig,
+)
 from anode.statistics.fits.bump_hunter import BumpHunt
 from anode.statistics.scan.window_result import (
     CombinedTest,
@@ -212,6 +216,8 @@ class SearchResult(Record):
         sideband_folds: fits of which each left out one fold of the sidebands.
         windows: tests of every window at every cut that something predicts.
         combined: test of every window with all its score categories.
+        overdispersion: spread of counts beyond Poisson's, measured for these settings; None where
+            it was not measured.
         best: largest excess of all windows at cuts; None if none could be tested.
         best_inclusive: largest excess without a cut; None if none could be tested.
         resonance: resonance fitted at ``best``; None where that failed or was not asked for.
@@ -249,6 +255,9 @@ class SearchResult(Record):
     sideband_folds: int = field(default=1, kw_only=True)
     windows: tuple[WindowTest, ...] = field(repr=False)
     combined: tuple[CombinedTest, ...] = field(default=(), kw_only=True, repr=False)
+    overdispersion: Overdispersion | None = field(
+        default=None, kw_only=True, metadata=LEFT_OUT_IF_NONE, repr=False
+    )
     best: LargestExcess | None
     best_inclusive: LargestExcess | None
     resonance: FittedResonance | None
