@@ -30,7 +30,7 @@ LAYERS = [
 ]
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
-    "statistics": [{"counting", "fits"}, {"scan"}, {"calibration"}],
+    "statistics": [{"counting"}, {"fits"}, {"signal"}, {"scan"}, {"calibration"}],
     "reporting": [{"common"}, {"run", "search", "study", "dataset"}],
     "pipeline": [
         {"datasets"},

@@ -1,0 +1,1 @@
+"""Signal upon background in a whole mass spectrum: shapes, strengths, limits, their tests."""
