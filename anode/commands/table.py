@@ -98,6 +98,13 @@ COMMANDS: dict[str, Command] = {
         "anode.pipeline.calibration.calibrate:calibrate",
         ("anode calibrate calibration=no_signal", "anode calibrate calibration=injection"),
     ),
+    "acceptance": Command(
+        "Do the statistics of a search hold? A table of demands, a row made by one command.",
+        "acceptance",
+        "anode.pipeline.calibration.acceptance:parse_acceptance",
+        "anode.pipeline.calibration.acceptance:acceptance",
+        ("anode acceptance", "anode acceptance 'only=[A]'"),
+    ),
     "generate": Command(
         "Generate dijet events: Pythia, detector, jets; resumable.",
         "generate",

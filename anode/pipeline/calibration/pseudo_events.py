@@ -66,6 +66,11 @@ class Truth(Record):
     units: tuple[str, ...]
     source: str
 
+    def expected(self, edges: np.ndarray, n: float) -> np.ndarray:
+        """(B,) events expected in bins (B+1,) [GeV] of one width, n in all."""
+        density = np.exp(columns(edges, N_PARAMETERS) @ np.array(self.parameters))
+        return np.asarray(n * density / density.sum())
+
     def masses(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """(n,) independent masses [GeV], distributed as f between ``low`` and ``high``."""
         edges = np.linspace(self.low, self.high, round((self.high - self.low) / GRID) + 1)
@@ -151,10 +156,8 @@ def make_truth(config: SearchConfig, folder: Path) -> Path:
     Raises:
         ConfigError, DataError: the file cannot be read, or its spectrum not be fitted.
     """
-    whole = dataclasses.replace(config.run, injection=InjectionConfig(None, None), distortion=NONE)
-    events = sample_of(dataclasses.replace(config, run=whole), labelled=True).data
-    background, signal = _by_label(events)
-    truth, settings = _truth(config, background), _fit_settings(config)
+    background, signal = _file_events(config)
+    truth, settings = _fit(config, background), _fit_settings(config)
     (job,) = DensityFits(folder, settings).jobs(BACKGROUND, background)
     content = [content_hash(job), truth.to_json(), [] if signal is None else signal.mass.tolist()]
     path = folder / io.sha256_text(json.dumps(content))[:16]
@@ -194,8 +197,16 @@ def load_truth(path: Path, ensemble: EnsembleConfig) -> PseudoExperiments:
     return PseudoExperiments(truth, load_density([path / BACKGROUND], ensemble), signal)
 
 
-def _by_label(events: EventTable) -> tuple[EventTable, EventTable | None]:
-    """Background and signal; all events are background where the truth is unknown."""
+def fit_truth(config: SearchConfig) -> Truth:
+    """The spectrum alone of a file's background; arguments and errors as ``make_truth``."""
+    return _fit(config, _file_events(config)[0])
+
+
+def _file_events(config: SearchConfig) -> tuple[EventTable, EventTable | None]:
+    """Background and signal of the whole file, without labels; all events are background where
+    the truth is unknown."""
+    whole = dataclasses.replace(config.run, injection=InjectionConfig(None, None), distortion=NONE)
+    events = sample_of(dataclasses.replace(config, run=whole), labelled=True).data
     if events.label is None:
         return events, None
     background, signal = events[events.label == 0], events[events.label == 1]
@@ -224,7 +235,7 @@ def _fit_settings(config: SearchConfig) -> FitSettings:
     )
 
 
-def _truth(config: SearchConfig, background: EventTable) -> Truth:
+def _fit(config: SearchConfig, background: EventTable) -> Truth:
     edges = fit_edges(config, background.mass)
     spectrum = make_spectrum(background.mass, edges)
     fit = fit_spectrum(spectrum, np.ones(len(edges) - 1, dtype=bool), N_PARAMETERS)

@@ -1,7 +1,8 @@
-"""What a calibration says, in a table."""
+"""What a calibration says, and whether all that must hold does, in tables."""
 
 from anode.reporting.common.number_format import efficiency_text, p_text, with_error
 from anode.reporting.common.tables import MISSING, table
+from anode.statistics.calibration.acceptance import Acceptance, Check
 from anode.statistics.calibration.result import Calibration, InjectionSummary
 from anode.statistics.calibration.uniformity import LEVELS, Spread, Uniformity
 
@@ -66,3 +67,46 @@ def _injected(name: str, each: InjectionSummary) -> list[tuple[str, ...]]:
         )
         for i, amount in enumerate(each.injected)
     ]
+
+
+def acceptance_table(acceptance: Acceptance) -> str:
+    """Numbers with errors, demands and costs of all rows that were made, as Markdown.
+
+    Args:
+        acceptance: content of ``acceptance.json``.
+    """
+    parts = []
+    for row in acceptance.rows.values():
+        cells = [
+            (
+                check.what,
+                _number(check),
+                _demand(check),
+                f"{check.n:,}",
+                "yes" if check.passed else "**no**",
+            )
+            for check in row.checks
+        ]
+        cost = "" if row.cpu_seconds is None else f", {_time(row.cpu_seconds)} of CPU"
+        parts.append(f"### {row.name}. {row.title}\n\n`{row.command}`{cost}\n")
+        parts.append(table(("number", "is", "must be", "n", "holds"), cells, markdown=True))
+        if row.note:
+            parts.append(f"{row.note}\n")
+    return "\n".join(parts) if parts else "no row has been made\n"
+
+
+def _number(check: Check) -> str:
+    if check.error is None:
+        return p_text(check.value)
+    return with_error(check.value, check.error)
+
+
+def _demand(check: Check) -> str:
+    low, high = (None if bound is None else f"{bound:.3g}" for bound in (check.low, check.high))
+    if low is None or high is None:
+        return f"at least {low}" if high is None else f"at most {high}"
+    return f"{low} to {high}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
