@@ -186,6 +186,15 @@ class AnomalyMethod(abc.ABC):
         """
         return self.cross_fit.unseen(events) if fitted else np.ones(len(events), dtype=bool)
 
+    @property
+    def n_folds(self) -> int:
+        """Number of fits among which events are divided; each has score cuts of its own."""
+        return self.cross_fit.n_folds
+
+    def fold(self, events: EventTable) -> np.ndarray:
+        """(N,) number of the fit that scores each event, 0 to ``n_folds`` - 1."""
+        return self.cross_fit.fold(events)
+
     @abc.abstractmethod
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Score events.

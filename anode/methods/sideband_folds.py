@@ -41,6 +41,17 @@ class SidebandFolds(AnomalyMethod):
         self.uses_truth = first.uses_truth  # type: ignore[misc]
         self.needs_sidebands = first.needs_sidebands  # type: ignore[misc]
 
+    @property
+    def n_folds(self) -> int:
+        """Number of members times that of the folds of each."""
+        return len(self.members) * self.members[0].n_folds
+
+    def fold(self, events: EventTable) -> np.ndarray:
+        """(N,) number of the member that scores each event times the folds of a member, plus the
+        fold inside it."""
+        member = self._fold_of(events.event_id)
+        return member * self.members[0].n_folds + self.members[0].fold(events)
+
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """Score each event by the member that was fitted without its fold."""
         fold = self._fold_of(events.event_id)

@@ -65,6 +65,19 @@ class CrossFit:
     split: SplitConfig
     seed: int
 
+    @property
+    def n_folds(self) -> int:
+        """Number of folds by whose fits scores are told apart; 1 where there is one fit, or where
+        events outside the data have an average over fits."""
+        one_fit = self.split.mode == "holdout" or self.split.extra == "average"
+        return 1 if one_fit else self.split.folds
+
+    def fold(self, events: EventTable) -> np.ndarray:
+        """(N,) number of the fit that scores each event, 0 to ``n_folds`` - 1."""
+        if self.n_folds == 1:
+            return np.zeros(len(events), dtype=np.int64)
+        return self._fold(events)
+
     def names(self, what: str) -> list[str]:
         """Names of the fits of one quantity: ``data_fold0``, ..., or ``data`` alone."""
         if self.split.mode == "holdout":

@@ -68,6 +68,7 @@ SEARCH = [
     "efficiencies=[0.1]",
     "split.folds=2",
     "n_toys=100",
+    "overdispersion.n_experiments=0",
     "extras=false",
     "n_jobs=1",
     "store=null",

@@ -15,7 +15,7 @@ from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionE
 from anode.methods.build import build_method
 from anode.methods.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
-from anode.regions.crossfit import SplitConfig
+from anode.regions.crossfit import CrossFit, SplitConfig
 from anode.regions.splits import uniform_of
 from helpers.small_methods import CWOLA, ISOLATION, REGIONS, settings
 
@@ -106,6 +106,19 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(method, events):
     for number in range(N_FOLDS):  # events inside have members too
         share = np.mean(members[in_region(events)] == number)
         assert share == pytest.approx(1 / N_FOLDS, abs=0.07)
+
+
+def test_the_fold_of_an_event_is_the_fit_that_scores_it(method, events):
+    parts = method.score(events, in_region(events)).parts
+    assert method.n_folds == 2 * N_FOLDS
+    assert np.array_equal(method.fold(events), 2 * parts["member"] + parts["fit"])
+
+
+@pytest.mark.parametrize("split", [{"extra": "average"}, {"mode": "holdout"}])
+def test_there_is_one_fold_where_a_template_cannot_tell_fits_apart(split):
+    cross_fit = CrossFit(dataclasses.replace(folded().split, **split), 1)
+    assert cross_fit.n_folds == 1
+    assert cross_fit.fold(Toy().sample(10, 0, np.random.default_rng(1))).tolist() == [0] * 10
 
 
 def test_every_sideband_event_is_left_out_of_exactly_one_member(method, events):

@@ -20,6 +20,7 @@ from anode.pipeline.search.window_file import read_window_file
 from anode.regions.injection import InjectionConfig
 from anode.regions.windows import RegionsConfig, Window
 from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.working_points import n_passed
 
 SUMMARY, WINDOWS, WINDOW = "search.json", "windows", "window.json"
 """What a scan leaves: its results, the folder of its windows, and what each says of itself."""
@@ -41,14 +42,16 @@ class ScanWindow(NamedTuple):
         directory: folder of the run.
         window: mass window [GeV].
         config: configuration of the run, to score events that are new to it.
-        thresholds: background efficiency -> score, the loosest cut first; an event passes whose
-            score is larger.
+        efficiencies: (E,) background efficiencies of the cuts, the loosest first.
+        by_fold: (E, F) scores of each fold of the fits; an event passes whose score is larger
+            than that of the fold that scored it.
     """
 
     directory: Path
     window: Window
     config: RunConfig
-    thresholds: dict[float, float]
+    efficiencies: np.ndarray
+    by_fold: np.ndarray
 
 
 class ScanBlock(NamedTuple):
@@ -180,15 +183,13 @@ def _score_in(each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
     method = stages.method_of(each.config, RunDirectory(each.directory))
     seen = as_scored(method, events, each.window)
     datasets = stream.score_events(each.config, each.directory, seen)
-    passed = np.ones(len(events))
-    for efficiency, threshold in each.thresholds.items():
-        passed[datasets["score"] > threshold] = efficiency
+    level = n_passed(datasets["score"], method.fold(events), each.by_fold)
     return {
         **datasets,
         "mass": events.mass,
         "window_low": np.full(len(events), each.window.low),
         "window_high": np.full(len(events), each.window.high),
-        "passed": passed,
+        "passed": np.append(1.0, each.efficiencies)[level],
     }
 
 
@@ -217,14 +218,16 @@ def _load(file: Path, threads: int) -> ScanWindow:
             f"{file} says {window} GeV, but the signal region of its run is "
             f"{config.regions.signal}; they must agree"
         )
-    thresholds = dict(sorted(thresholds.items(), reverse=True))
-    cuts = np.array([*thresholds.values()])
-    if not (np.isfinite(cuts).all() and np.all(np.diff(cuts) >= 0)):
-        raise RunDirectoryError(
-            f"{file}: thresholds must be finite and rise as the efficiency falls, got {thresholds}"
-        )
     config = dataclasses.replace(config, run_dir=str(file.parent), threads=threads, n_jobs=1)
-    return ScanWindow(file.parent, window, config, thresholds)
+    by_fold = content.by_fold(stages.method_of(config, directory).n_folds)
+    order = np.argsort([*thresholds.keys()])[::-1]
+    efficiencies, by_fold = np.array([*thresholds.keys()])[order], by_fold[order]
+    if not (np.isfinite(by_fold).all() and np.all(np.diff(by_fold, axis=0) >= 0)):
+        raise RunDirectoryError(
+            f"{file}: thresholds must be finite and rise as the efficiency falls, got "
+            f"{content.thresholds_by_fold or content.thresholds}"
+        )
+    return ScanWindow(file.parent, window, config, efficiencies, by_fold)
 
 
 def _reading(config: RunConfig) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from anode.methods.combination import CombinationConfig
 from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
 from anode.records import Json
 from anode.regions.windows import RegionsConfig, Window, scan_windows
+from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
 from anode.statistics.scan.search_result import Conclusion, SpectrumConfig
 from anode.statistics.scan.working_points import MIN_PASSING, n_passing
 
@@ -98,6 +99,7 @@ class SearchConfig:
         n_toys: number of toys of the whole scan.
         extras: True for upper limits, a fitted resonance and pyBumpHunter too, which decide
             nothing.
+        overdispersion: measurement of how much more counts spread than Poisson counts.
         propose: True to say only which windows the spectrum allows.
     """
 
@@ -109,6 +111,7 @@ class SearchConfig:
     n_toys: int
     extras: bool = True
     propose: bool = False
+    overdispersion: OverdispersionConfig = NOT_MEASURED  # unknown to former versions
 
     def __post_init__(self) -> None:
         cuts = self.efficiencies
@@ -170,7 +173,7 @@ class SearchConfig:
     @property
     def conclusion(self) -> Conclusion:
         """Settings with which finished windows are put together."""
-        return Conclusion(self.spectrum, self.n_toys, self.extras)
+        return Conclusion(self.spectrum, self.n_toys, self.extras, self.overdispersion)
 
     def to_yaml(self) -> str:
         """As YAML, ready for ``load_search``."""

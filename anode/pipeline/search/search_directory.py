@@ -20,6 +20,7 @@ class SearchDirectory(RunDirectory):
         self.spectra = self.path / "spectra.h5"
         self.top_events = self.path / "top_events.json"
         self.workspace = self.path / "workspace.json"
+        self.overdispersion = self.path / "overdispersion.json"
 
     def read_result(self) -> SearchResult:
         """The content of ``search.json``.

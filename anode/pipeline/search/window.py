@@ -35,7 +35,7 @@ from anode.regions.windows import Window
 from anode.seeding import stream, stream_seed
 from anode.statistics.scan.mass_sculpting import independence
 from anode.statistics.scan.window_spectra import WindowCuts
-from anode.statistics.scan.working_points import fix_cuts
+from anode.statistics.scan.working_points import fix_cuts, n_passed
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +47,12 @@ class TemplateScores(NamedTuple):
 
     Attributes:
         score: (n,) scores.
+        fold: (n,) number of the fit that scored each.
         source: source of the background, "sampled" or "sidebands".
     """
 
     score: np.ndarray
+    fold: np.ndarray
     source: str
 
 
@@ -72,7 +74,7 @@ def search_window(job: WindowJob) -> Path:
     """Fit, score and cut, unless it was done; returns the window's folder.
 
     Writes ``window.json``, last, and ``selected.h5``: ``event_id, mass, score`` of the data events
-    that pass the loosest cut, at any mass.
+    that pass the loosest cut, at any mass, and ``level``, the number of cuts that each passes.
 
     Raises:
         DataError, RunDirectoryError: as a run.
@@ -91,14 +93,17 @@ def search_window(job: WindowJob) -> Path:
         inside = window.contains(data.mass)
         score = search_scores(method, data, window, inside)
         template = _template(method, prepared, score, job)
-        cuts = fix_cuts(template.score, job.efficiencies)
-        selected = score > (cuts[0].threshold if cuts else np.inf)
+        cuts = fix_cuts(template.score, job.efficiencies, template.fold, n_folds=method.n_folds)
+        by_fold = np.array([cut.by_fold for cut in cuts])
+        level = n_passed(score, method.fold(data), by_fold)
+        selected = level > 0
         io.write_hdf5(
             directory.path / "selected.h5",
             {
                 "event_id": data.event_id[selected],
                 "mass": data.mass[selected],
                 "score": score[selected],
+                "level": level[selected],
             },
             {"score": method.meaning, "mass_unit": "GeV"},
         )
@@ -107,11 +112,13 @@ def search_window(job: WindowJob) -> Path:
             high=window.high,
             strip=method.training_strip_width,
             thresholds={f"{cut.nominal:g}": cut.threshold for cut in cuts},
+            thresholds_by_fold={f"{cut.nominal:g}": tuple(cut.by_fold.tolist()) for cut in cuts},
             template=WindowTemplate(
                 source=template.source,
                 n_events=len(template.score),
                 efficiency=tuple(cut.efficiency for cut in cuts),
                 efficiency_error=tuple(cut.error for cut in cuts),
+                n_pooled=tuple(cut.n_pooled for cut in cuts),
             ),
             n_total=int(inside.sum()),
             independence=_independence(data.mass[inside], score[inside], window),
@@ -153,15 +160,14 @@ def _template(
         events = _drawn(method, prepared, job)
         if events is not None:
             drawn = search_scores(method, events, window, np.zeros(len(events), dtype=bool))
-            return TemplateScores(drawn, "sampled")
+            return TemplateScores(drawn, method.fold(events), "sampled")
         if job.template.source == "sampled":
             raise DataError(
                 f"template.source=sampled needs a method with p_bg, got {method.title}; use "
                 "sidebands"
             )
-    return TemplateScores(
-        score[_beside(data.mass, window, method.training_strip_width)], "sidebands"
-    )
+    rows = _beside(data.mass, window, method.training_strip_width)
+    return TemplateScores(score[rows], method.fold(data[rows]), "sidebands")
 
 
 def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTable | None:
@@ -227,6 +233,8 @@ def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindo
     window = read_window_file(directory / "window.json")
     with io.open_hdf5(directory / "selected.h5") as file:
         event_id, mass, score = (file[name][:] for name in ("event_id", "mass", "score"))
+        # Former versions have one threshold for all events, and no level.
+        level = file["level"][:] if "level" in file else None
     missing = len(efficiencies) - len(window.thresholds)  # the tightest
     thresholds = np.array([*window.thresholds.values(), *[np.inf] * missing])
     template = window.template
@@ -240,6 +248,6 @@ def read_window(directory: Path, efficiencies: Sequence[float]) -> FinishedWindo
         efficiency,
         error,
         mass,
-        (score[:, None] > thresholds).sum(axis=1),
+        (score[:, None] > thresholds).sum(axis=1) if level is None else level,
     )
     return FinishedWindow(cuts, event_id, score, window)

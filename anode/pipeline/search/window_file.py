@@ -1,10 +1,13 @@
 """``window.json``: the cuts of a window's model, the template that fixed them, and their check."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from anode import io
+from anode.errors import DataError
 from anode.records import Record
 from anode.statistics.counting.pass_rate import FlatnessTest
 from anode.statistics.scan.mass_sculpting import Independence
@@ -21,12 +24,15 @@ class WindowTemplate(Record):
         n_events: number of events.
         efficiency, efficiency_error: fraction that passes each cut that could be fixed, the
             loosest first, and its error.
+        n_pooled: number of folds, for each cut, whose events were too few for a threshold of
+            their own; they have that of the whole template.
     """
 
     source: str
     n_events: int
     efficiency: tuple[float, ...]
     efficiency_error: tuple[float, ...]
+    n_pooled: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,10 @@ class WindowFile(MassWindow):
     Attributes:
         low, high: edges of the window [GeV].
         strip: width beside the window that is left out of the fit of the spectrum [GeV].
-        thresholds: background efficiency, as text -> score of its cut, the loosest first; those
-            that the template could not fix are left out.
+        thresholds: background efficiency, as text -> score of its cut over the whole template,
+            the loosest first; those that the template could not fix are left out.
+        thresholds_by_fold: the same efficiencies -> scores, one for each fold of the fits, which
+            decide; empty in files of former versions, whose folds share ``thresholds``.
         template: background that fixed them.
         n_total: number of events of the window.
         independence: score against mass in the window; None where all events have one score.
@@ -76,6 +84,25 @@ class WindowFile(MassWindow):
     template: WindowTemplate
     n_total: int
     independence: WindowIndependence | None
+    thresholds_by_fold: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def by_fold(self, n_folds: int) -> np.ndarray:
+        """(E, F) thresholds of the cuts, in the order of ``thresholds``, for each of F folds.
+
+        Raises:
+            DataError: ``thresholds_by_fold`` has other cuts, or another number of folds.
+        """
+        if not self.thresholds_by_fold:
+            pooled = np.array([*self.thresholds.values()], dtype=float)
+            return np.repeat(pooled[:, None], n_folds, axis=1)
+        scores = [self.thresholds_by_fold.get(name, ()) for name in self.thresholds]
+        if any(len(of_cut) != n_folds for of_cut in scores):
+            raise DataError(
+                f"window.json of {self.low:g} to {self.high:g} GeV: thresholds_by_fold must have "
+                f"{n_folds} scores for each of the cuts {', '.join(self.thresholds)}, got "
+                f"{self.thresholds_by_fold}"
+            )
+        return np.array(scores)
 
     def score_mass_test(self) -> ScoreMassTest | None:
         """Score against mass as ``search.json`` has it: correlation, and flatness at a 10% cut."""

@@ -7,6 +7,7 @@ import numpy as np
 from anode.errors import ConfigError
 from anode.provenance import DataDescription
 from anode.records import Record, key
+from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
 from anode.statistics.fits.bump_hunter import BumpHunt
 from anode.statistics.scan.window_result import CutWindow, LargestExcess, MassWindow, WindowTest
 
@@ -47,11 +48,13 @@ class Conclusion(Record):
         n_toys: number of toys of the whole scan.
         extras: True if limits are set, a resonance is fitted and pyBumpHunter run; they decide
             nothing.
+        overdispersion: measurement of the spread of counts.
     """
 
     spectrum: SpectrumConfig
     n_toys: int
     extras: bool
+    overdispersion: OverdispersionConfig = NOT_MEASURED
 
 
 @dataclass(frozen=True)

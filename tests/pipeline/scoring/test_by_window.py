@@ -20,6 +20,7 @@ from anode.pipeline.scoring import score as rescore
 from anode.pipeline.scoring.by_window import assign
 from anode.pipeline.search.window import search_scores
 from anode.pipeline.search.window_file import WindowFile, WindowTemplate
+from anode.regions.splits import fold_of
 from anode.regions.windows import Window
 from helpers.bundled_files import bundled_part
 from helpers.settings import REPOSITORY
@@ -170,7 +171,8 @@ def test_passed_is_the_tightest_cut_of_the_window(scored, scan, files, tmp_path)
         cuts[low] = [of_window[int(q * len(of_window))] for q in quantiles]  # scores of events
         file = path / "windows" / f"{low}_{low + 400}" / "window.json"
         thresholds = {"0.01": cuts[low][1], "0.1": cuts[low][0]}
-        io.write_json(file, {**io.read_json(file), "thresholds": thresholds})
+        changed = {"thresholds": thresholds, "thresholds_by_fold": {}}
+        io.write_json(file, {**io.read_json(file), **changed})
     found = scored_by(path, data_of(files[1]), tmp_path / "scores.h5")
     for low, thresholds in cuts.items():
         score, passed = (found[name][found["window_low"] == low] for name in ("score", "passed"))
@@ -180,6 +182,19 @@ def test_passed_is_the_tightest_cut_of_the_window(scored, scan, files, tmp_path)
     with io.open_hdf5(tmp_path / "scores.h5") as file:
         assert file.attrs["method"] == "ANODE"
         assert "threshold" in file.attrs["passed"]
+
+
+def test_an_event_passes_the_threshold_of_the_fold_that_scored_it(scored, scan, files, tmp_path):
+    path = tmp_path / "scan"
+    shutil.copytree(scan, path)
+    for file in path.glob("windows/*/window.json"):
+        # Nothing of fold 1 passes, all of fold 0 the looser cut.
+        by_fold = {name: [-1e9 if name == "0.1" else 1e9, 1e9] for name in THRESHOLDS}
+        io.write_json(file, {**io.read_json(file), "thresholds_by_fold": by_fold})
+    found = scored_by(path, data_of(files[1]), tmp_path / "scores.h5")
+    fold = fold_of(found["event_id"], 2, seed=1)
+    assert np.array_equal(found["passed"], np.where(fold == 0, 0.1, 1))
+    assert np.array_equal(found["score"], scored["score"])
 
 
 def test_blocks_and_processes_change_no_score(scored, scan, files, tmp_path, monkeypatch, caplog):
@@ -353,7 +368,11 @@ def other_seed(path: Path) -> None:
         (edited(low=3700), "must have low < high"),
         (edited(thresholds=None), r"window\.json: thresholds must be a group of keys, got None"),
         (edited(thresholds={"loose": 1.0}), "thresholds by efficiency"),
-        (edited(thresholds={"0.1": 2.0, "0.01": 1.0}), "rise as the efficiency falls"),
+        (
+            edited(thresholds={"0.1": 2.0, "0.01": 1.0}, thresholds_by_fold={}),
+            "rise as the efficiency falls",
+        ),
+        (edited(thresholds_by_fold={"0.1": [1.0]}), "scores for each of the cuts"),
         (other_seed, "same features in the same way"),
     ],
 )

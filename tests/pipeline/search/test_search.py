@@ -46,6 +46,7 @@ SCAN = [
     "split.folds=2",
     "template.n_events=5000",
     "n_toys=100",
+    "overdispersion.n_experiments=0",
     "n_jobs=1",
     "store=null",
     "tracker=none",
@@ -141,14 +142,14 @@ def test_counts_are_those_of_selected_events(finished):
         described = io.read_json(finished / "windows" / name / "window.json")
         low, high = described["low"], described["high"]
         with io.open_hdf5(finished / "windows" / name / "selected.h5") as file:
-            event_id, mass, score = (file[k][:] for k in ("event_id", "mass", "score"))
+            event_id, mass, level = (file[k][:] for k in ("event_id", "mass", "level"))
         assert np.array_equal(mass, data.mass[np.searchsorted(data.event_id, event_id)])
         inside = (mass >= low) & (mass < high)
         rows = {r["efficiency"]: r for r in result["windows"] if r["low"] == low}
-        for efficiency, threshold in described["thresholds"].items():
+        for cut, (efficiency, threshold) in enumerate(described["thresholds"].items()):
             row = rows[float(efficiency)]
             assert row["threshold"] == threshold
-            assert row["n_observed"] == np.sum(inside & (score > threshold))
+            assert row["n_observed"] == np.sum(inside & (level > cut))
             assert row["template"]["efficiency"] == float(efficiency)
         total = np.sum((data.mass >= low) & (data.mass < high))
         assert {r["n_total"] for r in rows.values()} == {total}
@@ -455,8 +456,20 @@ def test_a_template_is_drawn_from_the_fits_that_do_not_score_it(tmp_path, monkey
     score = method.score(table, np.zeros(5000, dtype=bool)).score
     described = io.read_json(directory.path / "window.json")
     assert described["template"]["n_events"] == 5000
-    shares = [np.mean(score > threshold) for threshold in described["thresholds"].values()]
-    assert shares == described["template"]["efficiency"]
+    assert described["template"]["efficiency"] == [0.1, 0.02]
+    assert described["template"]["n_pooled"] == [0, 0]
+    fold = method.fold(table)
+    assert set(fold.tolist()) == {0, 1, 2, 3}  # two folds of either fold of the sidebands
+    for efficiency, thresholds in described["thresholds_by_fold"].items():
+        passing = [np.sum(score[fold == k] > thresholds[k]) for k in range(4)]
+        nominal = float(efficiency) * (np.bincount(fold) + 1)
+        assert (np.abs(passing - nominal) <= 1).all()
+    with io.open_hdf5(directory.path / "selected.h5") as file:
+        found, level, above = (file[name][:] for name in ("event_id", "level", "score"))
+    data = Toy().sample(6000, 600, stream(1, "toy"))
+    own = method.fold(data[np.searchsorted(data.event_id, found)])
+    by_fold = np.array([*described["thresholds_by_fold"].values()])
+    assert np.array_equal(level, (above > by_fold[:, own]).sum(axis=0))
 
 
 def test_sidebands_are_the_template_of_a_method_without_a_density(forest):
