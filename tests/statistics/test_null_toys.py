@@ -7,6 +7,9 @@ from scipy import stats
 from anode.seeding import stream
 from anode.statistics.calibration.cut_toys import cut_ratio
 from anode.statistics.calibration.null_toys import null_z, tail_fraction
+from anode.statistics.signal.resonance_shape import CrystalBall, CrystalBallShape
+
+SHAPE = CrystalBallShape((3500.0,), (CrystalBall(1.0, 0.04, 6.0, 5.0, 6.0, 5.0),))
 
 EDGES = np.arange(2800.0, 8001.0, 50.0)
 
@@ -18,7 +21,7 @@ def background(n):
 
 
 def test_z_of_a_true_di_jet_function_is_standard_normal():
-    z = null_z(background(1e5), EDGES, (3400.0, 3800.0), 5000, stream(1, "z"))
+    z = null_z(background(1e5), EDGES, (3400.0, 3800.0), 5000, stream(1, "z"), shape=SHAPE)
     assert len(z) == 5000
     assert z.mean() == pytest.approx(0, abs=0.06)
     assert z.std() == pytest.approx(1, abs=0.04)
@@ -29,7 +32,7 @@ def test_a_bump_in_the_truth_shows_in_z():
     mean = background(1e5)
     bump = (EDGES[:-1] >= 3400) & (EDGES[1:] <= 3800)
     mean[bump] *= 1 + 3 / np.sqrt(mean[bump].sum())
-    z = null_z(mean, EDGES, (3400.0, 3800.0), 500, stream(2, "z"))
+    z = null_z(mean, EDGES, (3400.0, 3800.0), 500, stream(2, "z"), shape=SHAPE)
     assert 1.5 < z.mean() < 3.2
 
 

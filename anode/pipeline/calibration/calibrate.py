@@ -35,6 +35,19 @@ def test_of(row: WindowTest) -> str:
     return f"{row.efficiency:g}"
 
 
+CATEGORIES = "categories"
+"""Name of the tests of all score categories of a window."""
+
+
+class _LocalTest(NamedTuple):
+    """What a calibration asks of a local test."""
+
+    low: float
+    high: float
+    p_local: float
+    z_local: float
+
+
 def calibrate(config: CalibrateConfig) -> None:
     """Make the searches that are missing, then judge them: ``calibration.json`` and figures.
 
@@ -87,7 +100,7 @@ def _null(results: Sequence[SearchResult], output: Path) -> _Null:
     p_global = np.array([row.p_global for row in best])
     save_figure(p_value_figure(p_global, what="global p-value"), output / "figures/p_global")
     p_local, z_local = {}, {}
-    for name in dict.fromkeys(test_of(row) for result in results for row in result.windows):
+    for name in [*dict.fromkeys(test_of(r) for s in results for r in s.windows), CATEGORIES]:
         rows = [row for result in results for row in _disjoint(result, name)]
         if len(rows) < 2:  # hardly a window was tested
             continue
@@ -100,15 +113,24 @@ def _null(results: Sequence[SearchResult], output: Path) -> _Null:
     return _Null(uniformity(p_global), z_global, p_local, z_local)
 
 
-def _disjoint(result: SearchResult, name: str) -> list[WindowTest]:
+def _disjoint(result: SearchResult, name: str) -> list[_LocalTest]:
     """The tests of one name in windows that share no event, from the lowest on."""
-    chosen: list[WindowTest] = []
-    for row in sorted(result.windows, key=lambda row: row.low):
-        if test_of(row) != name or not row.tested:
-            continue
-        if not chosen or row.low >= chosen[-1].high:
-            chosen.append(row)
+    chosen: list[_LocalTest] = []
+    for test in sorted(_tests(result, name)):
+        if not chosen or test.low >= chosen[-1].high:
+            chosen.append(test)
     return chosen
+
+
+def _tests(result: SearchResult, name: str) -> list[_LocalTest]:
+    if name != CATEGORIES:
+        rows = [row for row in result.windows if row.tested and test_of(row) == name]
+        return [_LocalTest(row.low, row.high, row.p_local, row.z_local) for row in rows]
+    return [
+        _LocalTest(test.low, test.high, test.p_local, test.z_local)
+        for test in result.combined
+        if test.p_local is not None and test.z_local is not None
+    ]
 
 
 class _Injected(NamedTuple):
@@ -131,7 +153,7 @@ def _signal(
         return None
     seen: dict[str, list[_Injected]] = {}
     for experiment in experiments:
-        passing = _true_signal(experiment, window)
+        passing = _true_signal(experiment, window)  # at any mass, as strengths are
         for row in experiment.result().windows:
             # As in a scan, an excess over the template alone does not count.
             if (row.low, row.high) != (window.low, window.high) or not row.tested:
@@ -157,10 +179,11 @@ def _signal(
 
 
 def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
-    """True signal events of the window that pass each cut, by labels that no search has read."""
+    """True signal events at any mass that pass each cut of the window's model, by labels that no
+    search has read."""
     if not experiment.n_signal:
         return dict.fromkeys([f"{e:g}" for e in (1, *experiment.config.efficiencies)], 0)
-    signal = _ids_of_signal(experiment.labelled(), window)
+    signal = _ids_of_signal(experiment.labelled())
     efficiencies = experiment.config.efficiencies
     found = read_window(window_dir(experiment.directory.path, window), efficiencies)
     level = found.cuts.level[np.isin(found.event_id, signal)]
@@ -168,6 +191,6 @@ def _true_signal(experiment: Experiment, window: Window) -> dict[str, int]:
     return {"1": len(signal), **passing}
 
 
-def _ids_of_signal(events: EventTable, window: Window) -> np.ndarray:
+def _ids_of_signal(events: EventTable) -> np.ndarray:
     assert events.label is not None  # or nothing could have been injected
-    return events.event_id[(events.label == 1) & window.contains(events.mass)]
+    return events.event_id[events.label == 1]

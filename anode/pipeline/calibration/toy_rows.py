@@ -13,6 +13,7 @@ from anode.parallel import stream_jobs
 from anode.pipeline.calibration.acceptance_config import AcceptanceConfig
 from anode.pipeline.calibration.pseudo_events import Truth, fit_truth
 from anode.pipeline.search.config import search_from_mapping
+from anode.pipeline.search.signal_shape import WPRIME, read_shape
 from anode.seeding import stream
 from anode.statistics.calibration.acceptance import Check
 from anode.statistics.calibration.cut_toys import cut_ratio
@@ -48,7 +49,8 @@ def _null_z(job: _ToyJob) -> np.ndarray:
     edges = np.arange(job.truth.low, job.truth.high + 1, BIN)
     mean = job.truth.expected(edges, job.n_events)
     names = (f"{job.n_events:g}", f"{job.window[0]:g}", job.part)
-    return null_z(mean, edges, job.window, job.n_toys, stream(job.seed, "null toys", *names))
+    rng = stream(job.seed, "null toys", *names)
+    return null_z(mean, edges, job.window, job.n_toys, rng, shape=read_shape(WPRIME))
 
 
 def null_z_row(config: AcceptanceConfig) -> list[Check]:
