@@ -9,7 +9,7 @@ import pytest
 from anode import io
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
-from anode.pipeline.calibration.calibrate import calibrate
+from anode.pipeline.calibration.calibrate import CATEGORIES, calibrate
 from anode.pipeline.calibration.config import parse_calibrate
 from anode.pipeline.calibration.experiments import campaign_of
 from anode.regions.windows import Window
@@ -107,7 +107,8 @@ def test_the_p_values_that_are_judged_are_those_reported(settings, tmp_path):
     found = io.read_json(tmp_path / "out" / "calibration.json")
     results = [e.result() for e in campaign_of(settings).experiments]
     for name, z in found["z_local"].items():
-        reported = [row.z_local for result in results for row in result.at(float(name))]
+        rows = (r.combined if name == CATEGORIES else r.at(float(name)) for r in results)
+        reported = [row.z_local for of_search in rows for row in of_search]
         assert z["mean"] == pytest.approx(np.mean(reported))
         assert z["sd"] == pytest.approx(np.std(reported, ddof=1))
     below = np.mean([result.best.p_global <= 0.05 for result in results])
