@@ -67,7 +67,11 @@ def _on_file(config: RunConfig, prepared: Prepared, folder: Path) -> RunConfig:
         write_events(folder / SIMULATION, dataclasses.replace(simulation, event_id=ids))
         extra = [str(folder / SIMULATION)]
     settings = data_settings(
-        folder / EVENTS, data.names, labelled=data.label is not None, extra=extra
+        folder / EVENTS,
+        data.names,
+        labelled=data.label is not None,
+        extra=extra,
+        max_copies=config.data.max_copies,
     )
     return from_mapping({**dataclasses.asdict(config), "data": settings})
 
@@ -129,7 +133,12 @@ def keep_events(path: Path, events: EventTable) -> None:
 
 
 def data_settings(
-    path: Path | str, names: Sequence[str], *, labelled: bool, extra: Sequence[str] = ()
+    path: Path | str,
+    names: Sequence[str],
+    *,
+    labelled: bool,
+    max_copies: float,
+    extra: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Keys below ``data`` with which a command reads such a file.
 
@@ -137,6 +146,7 @@ def data_settings(
         path: path of the file.
         names: names of its features.
         labelled: True if it has labels, which the data sample may be judged by.
+        max_copies: share of the events that may be copies of an earlier one.
         extra: further files of this kind, of labelled events.
     """
     return {
@@ -151,6 +161,7 @@ def data_settings(
         "mass_unit": "GeV",
         "extra_background": None,
         "extra": list(extra),
+        "max_copies": max_copies,
         "n_background": None,
         "n_signal": None,
     }

@@ -67,7 +67,8 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
     """Score the events of another file that lie in some window of a scan.
 
     The scores are those that the window's thresholds were made for: of the fits of one fold, which
-    an event's id picks (``split.extra``), and at the window's centre, as ``window.search_scores``.
+    an event's identity picks (``split.extra``), and at the window's centre, as
+    ``window.search_scores``.
 
     Args:
         path: directory of the scan.
@@ -168,7 +169,7 @@ def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
     present = np.unique(number[number >= 0]) if (number >= 0).any() else [0]
     rows = [np.flatnonzero(number == place) for place in present]
     parts = [
-        _score_in(block.windows[place], table[index])
+        _score_in(block, block.windows[place], table[index])
         for place, index in zip(present, rows, strict=True)
     ]
     order = np.argsort(np.concatenate(rows))  # back to that of the file
@@ -176,10 +177,10 @@ def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
     return stream.ScoredBlock(datasets, len(table))
 
 
-def _score_in(each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
+def _score_in(block: ScanBlock, each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
     method = stages.method_of(each.config, RunDirectory(each.directory))
     seen = as_scored(method, events, each.window)
-    datasets = stream.score_events(each.config, each.directory, seen)
+    datasets = stream.score_events(block.block, each.config, each.directory, seen)
     passed = np.ones(len(events))
     for efficiency, threshold in each.thresholds.items():
         passed[datasets["score"] > threshold] = efficiency
