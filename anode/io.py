@@ -100,13 +100,12 @@ def growing_hdf5(
     """Give a function that appends rows to the datasets of a new file, one for each name.
 
     The names and types are those of the first call. The file appears under ``path`` when the
-    block ends without an exception.
+    block ends without an exception, with the attributes as they are then.
 
     Raises:
         DataError: a later call has other names or types, or columns of different lengths.
     """
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(attributes)
 
         def append(datasets: Mapping[str, np.ndarray]) -> None:
             if not len(file):
@@ -127,6 +126,7 @@ def growing_hdf5(
                 rows[len(rows) - len(values) :] = values
 
         yield append
+        file.attrs.update(attributes)
 
 
 def open_hdf5(path: Path | str, *, remedy: str = "fetch or write it again") -> h5py.File:

@@ -66,7 +66,11 @@ def _on_file(config: RunConfig, prepared: Prepared, folder: Path) -> RunConfig:
         write_events(folder / SIMULATION, dataclasses.replace(simulation, event_id=ids))
         extra = [str(folder / SIMULATION)]
     settings = data_settings(
-        folder / EVENTS, data.names, labelled=data.label is not None, extra=extra
+        folder / EVENTS,
+        data.names,
+        labelled=data.label is not None,
+        extra=extra,
+        max_copies=config.data.max_copies,
     )
     return from_mapping({**dataclasses.asdict(config), "data": settings})
 

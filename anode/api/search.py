@@ -104,7 +104,9 @@ def search(
     content = content_of("search", name, given, {k: v for k, v in keys.items() if v is not None})
     private = PrivateFolder()
     folder = private.path if save is None else Path(save)
-    content["data"] = data_settings(folder / EVENTS, features, labelled=False)
+    content["data"] = data_settings(
+        folder / EVENTS, features, labelled=False, max_copies=content["data"]["max_copies"]
+    )
     content |= {"features": list(features), "run_dir": str(folder)}
     config = search_from_mapping(content)
     keep_events(folder / EVENTS, events.with_features(features).without_label())

@@ -96,7 +96,7 @@ class Combination(AnomalyMethod):
         if path.is_file():
             return
         region = events.signal_region
-        unseen = region[self.unseen(region, fitted=True)]
+        unseen = region[self.unseen(region, np.ones(len(region), dtype=bool))]
         fitted = np.ones(len(unseen), dtype=bool)
         io.write_hdf5(
             path,

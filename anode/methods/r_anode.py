@@ -203,7 +203,7 @@ class RAnode(AnomalyMethod):
         """(N,) True for validation events of fit ``number``: those of different fits are
         disjoint, until all events have been used."""
         n_parts = max(2, round(1 / self.settings.split.validation))
-        uniform = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
+        uniform = uniform_of(events.identity, self.settings.seed, "split", "shares of fits")
         return np.floor(uniform * n_parts) == number % n_parts
 
     def _folders(self, name: str, fraction: float) -> list[Path]:

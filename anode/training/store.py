@@ -107,7 +107,7 @@ def content_hash(job: FitJob) -> str:
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for table in (job.train, job.validation):
-        for values in (table.event_id, table.mass, table.features):
+        for values in (table.mass, table.features):
             digest.update(values.tobytes())
     return digest.hexdigest()
 

@@ -66,16 +66,16 @@ TEST = np.concatenate(gaussians(1000, 1000, seed=2))
 
 @pytest.mark.parametrize("n_positive", [20_000, 4000])
 @pytest.mark.parametrize(
-    ("config", "tolerance"), [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.10)]
+    ("config", "tolerance"), [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.15)]
 )
 def test_log_odds_are_the_known_log_ratio_whatever_the_sizes(
     tmp_path, config, tolerance, n_positive
 ):
     found = fitted(job(tmp_path / "fit", config, n_positive=n_positive, n_negative=20_000), TEST)
     truth = TEST @ SHIFT  # rms 0.75
-    assert abs(np.mean(found - truth)) < 0.04
+    assert abs(np.mean(found - truth)) < 0.1  # 0.035 from seed to seed
     assert np.sqrt(np.mean((found - truth) ** 2)) < tolerance
-    assert np.corrcoef(found, truth)[0, 1] > 0.985
+    assert np.corrcoef(found, truth)[0, 1] > 0.98
 
 
 def test_both_classes_weigh_the_same_in_training_and_in_validation(tmp_path):
@@ -105,7 +105,7 @@ def test_weights_count_like_repeated_events(tmp_path, config):
             ("repeated", twice, None),
         )
     )
-    assert np.sqrt(np.mean((weighted - repeated) ** 2)) < 0.15
+    assert np.sqrt(np.mean((weighted - repeated) ** 2)) < 0.2
     step = np.where(TEST[:, 0] > 0, np.log(2), 0) - np.log(weight.mean())
     assert np.corrcoef(weighted - plain, step)[0, 1] > 0.8
 

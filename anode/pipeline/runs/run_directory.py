@@ -230,6 +230,7 @@ def describe_data(
         n_data=len(events),
         n_extra=0 if extra is None else len(extra),
         n_data_signal=None if events.label is None else int(np.sum(events.label)),
+        n_copies=int(events.is_copy().sum()),
     )
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from anode import io, progress
 from anode.configuration.command import quiet
 from anode.errors import DataError
+from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
+from anode.pipeline.runs.fitted_events import keep_fitted
 from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory, describe_data
 from anode.pipeline.search.conclude import conclude, fit_edges
@@ -62,6 +64,7 @@ def find(config: SearchConfig) -> bool:
     make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
+    keep_fitted(directory.path, KnownEvents(prepared.data), fits=directory.path / "windows")
     if config.scan.window is not None:
         _one_window(config, wanted)
         return False

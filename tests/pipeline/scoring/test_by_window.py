@@ -69,6 +69,7 @@ def fit_scan(path: Path, file: Path, overrides: list[str], windows: list[Window]
         template = WindowTemplate("sampled", 5000, (0.1, 0.01), (0.004, 0.001))
         content = WindowFile(window.low, window.high, 0.0, THRESHOLDS, template, 900, None)
         io.write_json(run_dir / "window.json", content.to_json())
+    shutil.copy(run_dir / "fitted_events.h5", path)
     manifest = io.read_json(run_dir / "manifest.json")
     io.write_json(path / "manifest.json", {"data": manifest["data"]})
     search, _ = make_search()
