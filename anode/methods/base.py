@@ -238,6 +238,13 @@ class AnomalyMethod(abc.ABC):
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
 
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Folders of the fits of p_bg by their path below the method's folder: with these held,
+        all that remains is fitted on events of the signal region and of the training strips.
+        Without entry if that is everything; None where more hangs on the sidebands."""
+        return None if self.needs_sidebands and not self.training_strip_width else {}
+
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Metrics of the method beside its scores.
 

@@ -73,6 +73,11 @@ class _WithBackground(TwoSampleMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
+    @property
+    def background_fits(self) -> dict[str, Path]:
+        """Folders of the fits of p_bg, by their names."""
+        return self.fits.background
+
     def _n_drawn(self, events: RegionEvents) -> int:
         return max(2, round(self.config.oversampling * len(events.signal_region)))
 

@@ -129,6 +129,11 @@ class RAnode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
+    @property
+    def background_fits(self) -> dict[str, Path]:
+        """Folders of the fits of p_bg, by their names."""
+        return self.fits.background
+
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """How much signal there is, and how much the data like the model.
 

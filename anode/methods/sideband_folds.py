@@ -93,6 +93,11 @@ class SidebandFolds(AnomalyMethod):
         """p_bg(x|m) of the first member."""
         return self.members[0].background_density()
 
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Fits of the first member, by their path below its folder."""
+        return self.members[0].background_fits
+
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Metrics (of N events) by the first member."""
         return self.members[0].extra_metrics(parts, in_data)

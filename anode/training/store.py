@@ -113,11 +113,12 @@ def content_hash(job: FitJob) -> str:
 
 
 @functools.cache
-def code_hash() -> str:
-    """SHA-256 of the sources that fit densities."""
+def code_hash(parts: tuple[str, ...] = CODE) -> str:
+    """SHA-256 of sources, rooms and modules of the package; by default those that fit
+    densities."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for part in CODE:
+    for part in parts:
         root = package / part
         for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
             digest.update(path.read_bytes())

@@ -19,6 +19,7 @@ from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory, describe_data
 from anode.pipeline.search.conclude import conclude, fit_edges
 from anode.pipeline.search.config import SearchConfig, window_dir
+from anode.pipeline.search.overdispersion import overdispersion_of
 from anode.pipeline.search.report import write_report
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.pipeline.search.top_events import WindowScores, top_events
@@ -85,8 +86,10 @@ def _finish(
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.record_provenance()
-    with directory.timed("windows"), progress.task("scan", share=0.9):
+    with directory.timed("windows"), progress.task("scan", share=0.8):
         _make_windows(config, wanted)
+    with directory.timed("overdispersion"), progress.task("over-dispersion", share=0.1):
+        overdispersion_of(config, directory, prepared.data, wanted)
     with directory.timed("result"), progress.task("result", share=0.1):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
@@ -106,7 +109,8 @@ def _finish(
 
 def _cpu_seconds(directory: SearchDirectory, windows: list[Path]) -> float:
     """Of the result and of all windows, which may have been made by jobs of their own."""
-    spent = [directory.read_manifest().cpu_seconds["result"]]
+    own = directory.read_manifest().cpu_seconds
+    spent = [own["overdispersion"], own["result"]]
     spent += [sum(RunDirectory(path).read_manifest().cpu_seconds.values()) for path in windows]
     return round(sum(spent), 1)
 
