@@ -1,9 +1,12 @@
 """Files that appear whole or not at all (text, JSON, HDF5), and hashes that identify them."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,20 +22,67 @@ from anode.errors import DataError
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Give a temporary neighbour of ``path`` to write to; rename it into place on success.
 
-    A kill, a full disk or an exception leaves ``path`` as it was. The temporary name ends in
-    ``.partial`` and keeps the suffix of ``path`` in front of it, so a leftover is recognisable.
+    A kill, a full disk or an exception leaves ``path`` as it was. What a killed process has left
+    half-written in the folder is removed.
+
+    Raises:
+        OSError: the file cannot be written; it names ``path`` where the system names none.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f"{socket.gethostname()}-{os.getpid()}"  # the disk may be shared by machines
-    temporary = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+    remove_leftovers(path.parent)
+    temporary = partial_path(path)
     try:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # or it would hide why nothing could be written
+            temporary.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Hidden name beside ``path`` for what this process is writing; it keeps the suffix.
+
+    >>> partial_path(Path("a/b.h5")).name.startswith(f".b.{socket.gethostname()}-{os.getpid()}.")
+    True
+    """
+    writer = f"{socket.gethostname()}-{os.getpid()}"  # the disk may be shared by machines
+    return path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+
+
+@functools.cache
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-written in a folder, once a process.
+
+    What a live process writes stays, and what another machine's does, dead or alive.
+    """
+    ours = re.compile(rf"\..*\.{re.escape(socket.gethostname())}-(\d+)\.partial.*")
+    for leftover in folder.glob(".*.partial*"):
+        writer = ours.fullmatch(leftover.name)
+        if writer is None or _is_alive(int(writer[1])):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():  # that had our number before us: we have not written yet
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def write_text(path: Path | str, text: str) -> None:
