@@ -9,13 +9,17 @@ import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from anode.errors import DataError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 
 @contextlib.contextmanager
@@ -116,12 +120,21 @@ def write_hdf5(
     attributes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one HDF5 dataset, of any shape, for each name, and file attributes, atomically."""
-    # In memory first: on a full disk HDF5 cannot close its file, and Python ends with a crash.
-    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+    with hdf5_in_memory(path) as file:
         for name, values in datasets.items():
             file.create_dataset(name, data=values)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
+
+
+@contextlib.contextmanager
+def hdf5_in_memory(path: Path | str) -> Iterator[h5py.File]:
+    """Give a new HDF5 file that is made in memory and written at the end, atomically.
+
+    On a full disk HDF5 could not close a file of its own, and Python would end with a crash.
+    """
+    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+        yield file
         file.flush()
         image = file.id.get_file_image()
     with atomic_path(path) as temporary:
@@ -140,7 +153,7 @@ def growing_hdf5(
     Raises:
         DataError: a later call has other names or types, or columns of different lengths.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path) as temporary, new_hdf5(temporary) as (file, check):
         file.attrs.update(attributes)
 
         def append(datasets: Mapping[str, np.ndarray]) -> None:
@@ -160,8 +173,70 @@ def growing_hdf5(
                 rows = file[name]
                 rows.resize(len(rows) + len(values), axis=0)
                 rows[len(rows) - len(values) :] = values
+            check()
 
         yield append
+
+
+@contextlib.contextmanager
+def new_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Give a new HDF5 file of any size, and a function that raises what keeps it from the disk.
+
+    Raises:
+        OSError: at the end of the block, if something does; h5py's own file would crash.
+    """
+    with _Deferred(path) as raw:
+
+        def check() -> None:
+            if raw.failure is not None:
+                raise raw.failure
+
+        with h5py.File(raw, "w") as file:
+            yield file, check
+        check()
+
+
+class _Deferred(FileIO):
+    """A file for HDF5, which crashes if its last bytes cannot be written: once a write has failed,
+    it and all others are kept in memory, so that HDF5 can come to its end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self.failure: OSError | None = None
+        self._kept: list[tuple[int, bytes]] = []
+
+    def write(self, content: "ReadableBuffer") -> int:
+        start, view = self.tell(), memoryview(content).cast("B")
+        n_written = 0
+        try:
+            while self.failure is None and n_written < len(view):
+                n_written += super().write(view[n_written:]) or 0
+        except OSError as error:
+            self.failure = error
+        if n_written < len(view):
+            self._kept.append((start, bytes(view)))
+            self.seek(start + len(view))
+        return len(view)
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return size or 0
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        start, view = self.tell(), memoryview(buffer).cast("B")
+        n_read = super().readinto(view) or 0
+        if self.failure is None:
+            return n_read
+        view[n_read:] = bytes(len(view) - n_read)
+        for place, content in self._kept:
+            first, last = max(place, start), min(place + len(content), start + len(view))
+            if first < last:
+                view[first - start : last - start] = content[first - place : last - place]
+        self.seek(start + len(view))
+        return len(view)
 
 
 def open_hdf5(path: Path | str) -> h5py.File:
