@@ -34,6 +34,7 @@ from anode.statistics.scan.propose_windows import propose
 from anode.statistics.scan.search_result import SkippedWindow
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess
+from anode.training.store import check_store
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
         min_events=config.scan.min_events,
         min_sideband_bins=config.spectrum.min_bins,
     )
-    directory.claim(config)
+    directory.check_free(config)  # and free it stays, for a search with what is proposed
     save_figure(proposal_figure(found), directory.path / "proposal")
     for window in found.windows:
         print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")
@@ -209,6 +210,7 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
         len(wanted),
         config.run.run_dir,
     )
+    check_store(None if config.run.store is None else Path(config.run.store))
     jobs = [_job(config, window, 1) for window in wanted]
     with progress.task("windows", total=len(jobs), unit="windows") as bar:
         for _ in stream_jobs(
