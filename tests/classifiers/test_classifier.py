@@ -27,6 +27,7 @@ from anode.classifiers.tree_arrays import from_boosting, load_trees, save_trees,
 from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.pipeline.runs import config as configuration
 from anode.training import checkpoints, state
+from helpers.bit_flips import count_noticed
 from helpers.settings import REPOSITORY, trainer_config
 from helpers.small_trees import TREES
 
@@ -221,6 +222,20 @@ def test_a_truncated_member_is_an_error(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunDirectoryError, match=r"member_002\.npz"):
         evaluate_classifier(one.directory, TEST)
+
+
+@BOTH
+def test_a_flipped_bit_of_a_fit_is_noticed(tmp_path, config):
+    one = job(tmp_path / "fit", config, n_positive=200, n_negative=200)
+    fit_classifier(one, threads=1)
+
+    def read() -> np.ndarray:
+        fit_classifier(one, threads=1)  # once more: it is finished
+        return evaluate_classifier(one.directory, TEST[:50])
+
+    of_network = {"epoch_0004.pt"} & {path.name for path in one.directory.iterdir()}
+    for name in ("fit.json", "classifier.json", *(of_network or {"member_001.npz"})):
+        assert count_noticed(one.directory / name, read) > 10
 
 
 def test_log_odds_average_probabilities_and_are_stable():

@@ -18,6 +18,7 @@ from anode.regions.preprocessing import PreprocessingConfig
 from anode.training import store
 from anode.training.densities import FitJob, load_density
 from anode.training.store import COST, content_hash, fit_stored, saved_seconds
+from helpers.bit_flips import flipped
 from helpers.interrupted import Killed, table
 from helpers.settings import trainer_config
 from helpers.small_methods import events, method
@@ -198,6 +199,37 @@ def test_a_kill_while_copying_leaves_nothing_half_copied(tmp_path, monkeypatch, 
     fit([job(tmp_path / "later" / "background")], kept)
     assert np.array_equal(log_p(folder), log_p(tmp_path / "later" / "background"))
     assert not list(kept.rglob("*.partial*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["fit.json", "density.json", COST, "preprocessing.pt", "epoch_0002.pt"]
+)
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_a_damaged_entry_is_fitted_again_with_a_warning_and_replaced(
+    tmp_path, counted, caplog, name, damage
+):
+    first, second, third = (tmp_path / run / "background" for run in "abc")
+    fit([job(first)], tmp_path / "s")
+    (entry,) = (path.parent for path in (tmp_path / "s").glob("*/fit.json"))
+    content = (entry / name).read_bytes()
+    if damage == "flipped":
+        for _ in flipped(entry / name, 1):
+            broken = (entry / name).read_bytes()
+    else:
+        broken = content[: len(content) // 2]
+    (entry / name).write_bytes(broken)
+    if damage == "gone":
+        (entry / name).unlink()
+    fit([job(second)], tmp_path / "s")
+    assert f"{entry}, of the store, is damaged" in caplog.text
+    assert name in caplog.text
+    assert counted == ["background"] * 2
+    assert np.array_equal(log_p(first), log_p(second))
+    caplog.clear()
+    fit([job(third)], tmp_path / "s")
+    assert counted == ["background"] * 2
+    assert not caplog.text
+    assert np.array_equal(log_p(first), log_p(third))
 
 
 def test_a_fit_that_starts_from_another_is_not_stored(tmp_path):
