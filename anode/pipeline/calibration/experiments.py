@@ -119,20 +119,24 @@ def campaign_of(config: CalibrateConfig) -> Campaign:
     key = [config.source, config.n_events, config.shift_signal, base.identity]
     folder = Path(config.runs) / _hash([*key, str(sample and sample.truth.name)])
     settings = _settings(content, config.n_events, sample)
-    experiments = [
-        _experiment(settings, folder / f"signal={n}" / f"seed={seed}", n, seed, sample)
-        for n in config.injections
-        for seed in range(1, config.n_experiments + 1)
-    ]
+    experiments: list[Experiment] = []
+    for n_signal in config.injections:
+        for seed in range(1, config.n_experiments + 1):
+            run_dir = folder / f"signal={n_signal}" / f"seed={seed}"
+            experiments.append(_experiment(settings, run_dir, n_signal, seed, sample))
+            if len(experiments) == 1:
+                settings = _measured(settings, experiments[0])
     n_background = config.n_events if sample is None else sample.n_background
     return Campaign(experiments, base, n_background)
 
 
 def make_searches(experiments: Sequence[Experiment], *, n_jobs: int) -> None:
-    """Make the searches that are missing, a process each."""
+    """Make the searches that are missing, a process each; the first one measures the
+    over-dispersion of all."""
     with progress.task("searches", total=len(experiments), unit="searches") as bar:
-        for _ in stream_jobs(_search, experiments, n_jobs=n_jobs, threads=1):
-            bar.update()
+        for part in (experiments[:1], experiments[1:]):
+            for _ in stream_jobs(_search, part, n_jobs=n_jobs, threads=1):
+                bar.update()
 
 
 def _search(experiment: Experiment) -> None:
@@ -191,6 +195,15 @@ def _experiment(
     else:
         own["data"] = {**settings["data"], "path": str(run_dir / EVENTS)}
     return Experiment(n_signal, seed, search_from_mapping({**settings, **own}), sample)
+
+
+def _measured(settings: dict[str, Any], first: Experiment) -> dict[str, Any]:
+    """The same with the over-dispersion that the first search measures, if it does."""
+    wanted = first.config.overdispersion
+    if wanted.n_experiments == 0 or wanted.path is not None:
+        return settings
+    path = str(first.directory.overdispersion)
+    return {**settings, "overdispersion": {**settings["overdispersion"], "path": path}}
 
 
 def _content(overrides: list[str]) -> dict[str, Any]:

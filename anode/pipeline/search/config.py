@@ -239,9 +239,12 @@ def settings_key(config: SearchConfig) -> str:
     of windows alone, so that a calibration of one holds for the other.
 
     It depends on the method, densities, recipe, ensemble, split, preprocessing, features, width of
-    windows and sidebands, efficiencies, template and fit of the spectrum; not on toys and extras.
+    windows and sidebands, efficiencies, template, fit of the spectrum, and whether counts spread
+    more than Poisson's; not on toys and extras.
     """
     content = {**config.identity, "spectrum": dataclasses.asdict(config.spectrum)}
+    spread = config.overdispersion
+    content["overdispersion"] = spread.n_experiments > 0 or spread.path is not None
     for group, keys in NO_SETTINGS.items():
         settings = dict(typing.cast(dict[str, Json], content[group]))
         content[group] = {k: v for k, v in settings.items() if k not in keys}

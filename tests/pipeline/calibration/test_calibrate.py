@@ -9,7 +9,7 @@ import pytest
 from anode import io
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
-from anode.pipeline.calibration.calibrate import CATEGORIES, calibrate
+from anode.pipeline.calibration.calibrate import calibrate
 from anode.pipeline.calibration.config import parse_calibrate
 from anode.pipeline.calibration.experiments import campaign_of
 from anode.regions.windows import Window
@@ -28,6 +28,7 @@ SCAN = [
     "split.folds=2",
     "template.n_events=5000",
     "n_toys=100",
+    "overdispersion.n_experiments=0",
     "store=null",
     "method=isolation_forest",
     "method.trees=20",
@@ -64,7 +65,7 @@ def test_a_calibration_judges_its_searches(settings, source, tmp_path, capsys):
     found = io.read_json(tmp_path / "out" / "calibration.json")
     assert found["source"] == source
     assert found["n"] == found["global"]["n"] == found["z_global"]["n"] == 2
-    assert set(found["local"]) == set(found["z_local"]) == {"1", "0.2", "0.1"}
+    assert set(found["local"]) == set(found["z_local"]) == {"1", "0.2", "0.1", "categories"}
     for uniformity in (found["global"], *found["local"].values()):
         assert 0 <= uniformity["ks_p_value"] <= 1
     assert 0 <= found["fraction_below_0.05"] <= 1
@@ -78,7 +79,8 @@ def test_a_calibration_judges_its_searches(settings, source, tmp_path, capsys):
         share = {"1": (0.95, 1), "0.2": (0.1, 1), "0.1": (0.05, 1)}[efficiency]
         assert share[0] * 300 < response["passing"][1] <= share[1] * 300
     figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
-    assert figures == {"p_global", "p_local_1", "p_local_0.1", "p_local_0.2", "injection_1",
+    assert figures == {"p_global", "p_local_1", "p_local_0.1", "p_local_0.2", "p_local_categories",
+                       "injection_1",
                        "injection_0.1", "injection_0.2"}  # fmt: skip
     printed = capsys.readouterr().out
     assert "window finished" not in printed
@@ -101,14 +103,15 @@ def _is_made_once(settings, tmp_path, figures, found):
     assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == found
 
 
+@pytest.mark.slow
 def test_the_p_values_that_are_judged_are_those_reported(settings, tmp_path):
     settings = dataclasses.replace(settings, injections=[0])
     calibrate(settings)
     found = io.read_json(tmp_path / "out" / "calibration.json")
     results = [e.result() for e in campaign_of(settings).experiments]
     for name, z in found["z_local"].items():
-        rows = (r.combined if name == CATEGORIES else r.at(float(name)) for r in results)
-        reported = [row.z_local for of_search in rows for row in of_search]
+        of_windows = [r.combined if name == "categories" else r.at(float(name)) for r in results]
+        reported = [row.z_local for rows in of_windows for row in rows]
         assert z["mean"] == pytest.approx(np.mean(reported))
         assert z["sd"] == pytest.approx(np.std(reported, ddof=1))
     below = np.mean([result.best.p_global <= 0.05 for result in results])
@@ -143,6 +146,15 @@ def test_other_settings_have_other_folders(settings):
     ):
         other = campaign_of(dataclasses.replace(settings, **changes))
         assert other.experiments[0].config.run.run_dir != same
+
+
+def test_one_search_measures_the_overdispersion_of_all(settings):
+    plain = [o for o in SCAN if not o.startswith("overdispersion")]
+    first, *others = campaign_of(dataclasses.replace(settings, overrides=plain)).experiments
+    assert first.config.overdispersion.path is None
+    assert {e.config.overdispersion.path for e in others} == {str(first.directory.overdispersion)}
+    given = dataclasses.replace(settings, overrides=[*plain, "overdispersion.path=mine.json"])
+    assert {e.config.overdispersion.path for e in campaign_of(given).experiments} == {"mine.json"}
 
 
 def test_moved_signal_is_found_where_it_was_moved(settings):

@@ -25,6 +25,7 @@ def key(*overrides: str) -> str:
         ["scan.start=3000", "scan.step=400", "scan.min_events=200"],
         ["spectrum.low=2800"],
         ["n_toys=200", "extras=false"],
+        ["overdispersion.n_experiments=50", "overdispersion.path=other.json"],
         ["n_jobs=1", "store=null", "run_dir=elsewhere"],
     ],
 )
@@ -48,6 +49,8 @@ def test_what_is_searched_is_no_setting(change):
         "scan.width=200",
         "scan.sideband=500",
         "spectrum.min_bins=5",
+        "spectrum.test=cuts",
+        "overdispersion.n_experiments=0",
         "distortion.noise_features=1",
     ],
 )
