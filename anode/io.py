@@ -1,9 +1,12 @@
 """Files that appear whole or not at all (text, JSON, HDF5), and hashes that identify them."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +16,7 @@ import h5py
 import numpy as np
 
 from anode import integrity
+from anode.deferred_file import DeferredFile
 from anode.errors import DataError
 
 
@@ -20,20 +24,67 @@ from anode.errors import DataError
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Give a temporary neighbour of ``path`` to write to; rename it into place on success.
 
-    A kill, a full disk or an exception leaves ``path`` as it was. The temporary name ends in
-    ``.partial`` and keeps the suffix of ``path`` in front of it, so a leftover is recognisable.
+    A kill, a full disk or an exception leaves ``path`` as it was. What a killed process has left
+    half-written in the folder is removed.
+
+    Raises:
+        OSError: the file cannot be written; it names ``path`` where the system names none.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = f"{socket.gethostname()}-{os.getpid()}"  # the disk may be shared by machines
-    temporary = path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+    remove_leftovers(path.parent)
+    temporary = partial_path(path)
     try:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # or it would hide why nothing could be written
+            temporary.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Hidden name beside ``path`` for what this process is writing; it keeps the suffix.
+
+    >>> partial_path(Path("a/b.h5")).name.startswith(f".b.{socket.gethostname()}-{os.getpid()}.")
+    True
+    """
+    writer = f"{socket.gethostname()}-{os.getpid()}"  # the disk may be shared by machines
+    return path.with_name(f".{path.stem}.{writer}.partial{path.suffix}")
+
+
+@functools.cache
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-written in a folder, once a process.
+
+    What a live process writes stays, and what another machine's does, dead or alive.
+    """
+    ours = re.compile(rf"\..*\.{re.escape(socket.gethostname())}-(\d+)\.partial.*")
+    for leftover in folder.glob(".*.partial*"):
+        writer = ours.fullmatch(leftover.name)
+        if writer is None or _is_alive(int(writer[1])):
+            continue
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():  # that had our number before us: we have not written yet
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -81,12 +132,21 @@ def write_hdf5(
 ) -> None:
     """Write one HDF5 dataset, of any shape, for each name, and file attributes, atomically; the
     file is sealed."""
-    # In memory first: on a full disk HDF5 cannot close its file, and Python ends with a crash.
-    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+    with hdf5_in_memory(path) as file:
         for name, values in datasets.items():
             file.create_dataset(name, data=values)
         for name, value in (attributes or {}).items():
             file.attrs[name] = value
+
+
+@contextlib.contextmanager
+def hdf5_in_memory(path: Path | str) -> Iterator[h5py.File]:
+    """Give a new HDF5 file that is made in memory and written at the end, atomically.
+
+    On a full disk HDF5 could not close a file of its own, and Python would end with a crash.
+    """
+    with h5py.File(str(path), "w", driver="core", backing_store=False) as file:
+        yield file
         file.flush()
         image = file.id.get_file_image()
     with atomic_path(path) as temporary:
@@ -100,13 +160,12 @@ def growing_hdf5(
     """Give a function that appends rows to the datasets of a new file, one for each name.
 
     The names and types are those of the first call. The file appears under ``path`` when the
-    block ends without an exception.
+    block ends without an exception, with the attributes as they are then.
 
     Raises:
         DataError: a later call has other names or types, or columns of different lengths.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs.update(attributes)
+    with atomic_path(path) as temporary, new_hdf5(temporary) as (file, check):
 
         def append(datasets: Mapping[str, np.ndarray]) -> None:
             if not len(file):
@@ -125,8 +184,28 @@ def growing_hdf5(
                 rows = file[name]
                 rows.resize(len(rows) + len(values), axis=0)
                 rows[len(rows) - len(values) :] = values
+            check()
 
         yield append
+        file.attrs.update(attributes)
+
+
+@contextlib.contextmanager
+def new_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
+    """Give a new HDF5 file of any size, and a function that raises what keeps it from the disk.
+
+    Raises:
+        OSError: at the end of the block, if something does; h5py's own file would crash.
+    """
+    with DeferredFile(path) as raw:
+
+        def check() -> None:
+            if raw.failure is not None:
+                raise raw.failure
+
+        with h5py.File(raw, "w") as file:
+            yield file, check
+        check()
 
 
 def open_hdf5(path: Path | str, *, remedy: str = "fetch or write it again") -> h5py.File:

@@ -6,10 +6,11 @@ import itertools
 import multiprocessing
 import os
 import resource
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -66,18 +67,30 @@ def stream_jobs(
         ProcessPoolExecutor(len(first), context, start_worker, (threads, counter)) as pool,
     ):
         try:
-            waiting = deque(pool.submit(function, job) for job in first)
+            waiting = deque(_submit(pool, function, job) for job in first)
             del first
             while waiting:
                 # One spare job a process, so that none waits for the slowest.
                 for job in itertools.islice(jobs, 2 * n_jobs - len(waiting)):
-                    waiting.append(pool.submit(function, job))
+                    waiting.append(_submit(pool, function, job))
                 yield waiting.popleft().result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
             raise
+
+
+def _submit(
+    pool: ProcessPoolExecutor, function: Callable[[Job], Result], job: Job
+) -> "Future[Result]":
+    """Submit a job; a process that is started for it is deaf to Ctrl-C, which reaches the whole
+    group: the caller's process ends the others."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(function, job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def prepare_process(threads: int) -> None:

@@ -43,6 +43,8 @@ class DataDescription(Record):
         n_data: events of the data sample.
         n_extra: labelled events beside it.
         n_data_signal: true signal events of the data sample; None without labels.
+        n_copies: events of the data sample with the mass and features of an earlier one; None in
+            files that do not say.
     """
 
     source: str
@@ -52,6 +54,7 @@ class DataDescription(Record):
     n_data: int
     n_extra: int = 0
     n_data_signal: int | None = None
+    n_copies: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def hashes(self) -> frozenset[str]:

@@ -28,6 +28,25 @@ def stream(seed: int, *names: Name) -> np.random.Generator:
     return np.random.default_rng(stream_seed(seed, *names))
 
 
+def splitmix64(state: np.ndarray) -> np.ndarray:
+    """One output of the generator SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) for each state.
+
+    A bijection of 64-bit numbers in which every output bit depends on every input bit, so that it
+    serves as a hash.
+
+    Args:
+        state: (N,) uint64.
+
+    Returns:
+        (N,) uint64.
+    """
+    mixed = state + np.uint64(0x9E3779B97F4A7C15)  # wraps modulo 2^64, as do the products
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    result: np.ndarray = mixed ^ (mixed >> np.uint64(31))
+    return result
+
+
 def torch_stream(seed: int, *names: Name) -> torch.Generator:
     """Torch generator, on the CPU, of the stream ``names``."""
     generator = torch.Generator()

@@ -108,11 +108,11 @@ class AnodeDetector(OutlierMixin, BaseEstimator):
         self.signal_ = self._window(events.mass)
         low, high = self.signal_
         inside = (events.mass >= low) & (events.mass < high)
-        for where, n in (("in", inside.sum()), ("outside", (~inside).sum())):
-            if n < 2:
+        for where, there in (("in", inside), ("outside", ~inside)):
+            if (n := len(np.unique(events.identity[there]))) < 2:
                 raise ValueError(
-                    f"at least 2 events must lie {where} the window [{low:g}, {high:g}) of column "
-                    f"0, got {n} of {len(values)}; choose signal=(low, high)"
+                    f"at least 2 different events must lie {where} the window [{low:g}, {high:g}) "
+                    f"of column 0, got {n} of {len(values)}; choose signal=(low, high)"
                 )
         self.model_ = self._fitted(events, inside)
         self.offset_ = float(np.quantile(self.score_samples(X), self.contamination))

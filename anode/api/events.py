@@ -1,6 +1,5 @@
 """Events of a user: features and masses as arrays, checked once."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ class Events:
             else ``x1, x2, ...``.
         label: (N,) 1 signal and 0 background, where the truth is known. No fit sees it: it serves
             the metrics of ``Model.save``, and ``simulation=`` of methods that use truth.
-        event_id: (N,) integers, unique; default the row number. Folds hang on them when the events
-            are fitted. Which events a fit has seen is told from mass and features, not from ids.
+        event_id: (N,) integers, unique; default the row number. They only name events: folds, and
+            which events a fit has seen, hang on mass and features in single precision.
         units: D units, "GeV" or "" for a pure number; for tables and figures alone.
 
     Raises:
@@ -196,14 +195,18 @@ class Events:
         Raises:
             DataError: there is no such feature.
         """
-        columns = [self._table.column(name) for name in names]
-        units = dict(zip(self._table.names, self._table.units, strict=True))
-        return dataclasses.replace(
-            self._table,
-            mass=self._table.mass.copy(),  # torch takes no read-only array
-            features=np.column_stack(columns),
-            names=tuple(names),
-            units=tuple(units[name] for name in names),
+        table = self._table
+        columns = [table.column(name) for name in names]
+        units = dict(zip(table.names, table.units, strict=True))
+        # Made anew: who an event is hangs on the features that are asked for.
+        return EventTable(
+            table.event_id,
+            table.mass.copy(),  # torch takes no read-only array
+            np.column_stack(columns),
+            tuple(names),
+            tuple(units[name] for name in names),
+            table.label,
+            table.source,
         )
 
     def __repr__(self) -> str:
@@ -239,7 +242,7 @@ def _numbered(n: int) -> list[str]:
 
 
 def _read_only(table: EventTable) -> EventTable:
-    for values in (table.event_id, table.mass, table.features, table.label):
+    for values in (table.event_id, table.mass, table.features, table.label, table.identity):
         if values is not None:
             values.setflags(write=False)
     return table

@@ -1,14 +1,11 @@
 """ANODE of few events: Gaussian densities in closed form, where no flow can be fitted."""
 
-import dataclasses
-
 import numpy as np
 from numpy.typing import NDArray
 
-from anode.api.known_events import KnownEvents
 from anode.events.table import EventTable
 from anode.regions.crossfit import combine
-from anode.seeding import stream
+from anode.regions.splits import uniform_of
 
 RIDGE = 0.05  # added to variances, of features with variance 1: few events leave some without any
 
@@ -53,13 +50,13 @@ class GaussianAnode:
     mass; p_data is fitted inside the window and p_bg outside.
 
     Both are fitted once for each fold, without its events; an event of the fit is scored by the
-    fits of its fold, any other by the average.
+    fits of its fold, any other by the average. Copies of an event are in one fold.
 
     Args:
-        events: events, at least two inside the window and two outside.
+        events: events, at least two different ones inside the window and two outside.
         inside: (N,) True for events inside the window.
         window: bounds (low, high) [GeV].
-        folds: largest number of folds; not more than there are events on one side.
+        folds: largest number of folds; not more than there are different events on one side.
         seed: seed of the folds.
     """
 
@@ -72,28 +69,27 @@ class GaussianAnode:
         folds: int,
         seed: int,
     ) -> None:
+        order = np.argsort(events.identity)
+        events, sides = events[order], (inside[order], ~inside[order])
         self._shift, self._scale = _standard(np.column_stack([events.mass, events.features]))
         self._centre = (window[0] + window[1]) / 2
-        n_folds = min(folds, int(inside.sum()), int((~inside).sum()))
-        rows = np.arange(len(events))
-        self._fold = np.empty(len(events), dtype=np.int64)
-        for number, side in enumerate((inside, ~inside)):
-            order = stream(seed, "few events", number).permutation(rows[side])
-            self._fold[order] = np.arange(len(order)) % n_folds
+        self._identity, first = np.unique(events.identity, return_index=True)
+        own = [np.flatnonzero(side[first]) for side in sides]
+        n_folds = min(folds, *map(len, own))
+        self._fold_of = np.empty(len(self._identity), dtype=np.int64)
+        for number, places in enumerate(own):
+            drawn = uniform_of(self._identity[places], seed, "few events", number)
+            self._fold_of[places[np.argsort(drawn)]] = np.arange(len(places)) % n_folds
+        fold = self._fold(events)
         x, m = self._scaled(events.features, events.mass)
         self._fits = [
-            [
-                Gaussian(x[side & (self._fold != k)], m[side & (self._fold != k)])
-                for side in (inside, ~inside)
-            ]
+            [Gaussian(x[side & (fold != k)], m[side & (fold != k)]) for side in sides]
             for k in range(n_folds)
         ]
-        self._known = KnownEvents(dataclasses.replace(events, event_id=rows))
 
     def score(self, events: EventTable) -> Floats:
         """(N,) R, higher is more anomalous."""
-        row, known = self._known.recognise(events)
-        fold = np.where(known, self._fold[np.where(known, row, 0)], -1)
+        fold = self._fold(events)
         x, m = self._scaled(events.features, np.full(len(events), self._centre))
         rows = [np.flatnonzero((fold == k) | (fold < 0)) for k in range(len(self._fits))]
         found = [
@@ -102,6 +98,12 @@ class GaussianAnode:
         ]
         data, background = zip(*found, strict=True)
         return combine(len(x), rows, list(data)) - combine(len(x), rows, list(background))
+
+    def _fold(self, events: EventTable) -> NDArray[np.int64]:
+        """(N,) folds of events of the fit; -1 for others."""
+        place = np.searchsorted(self._identity, events.identity)
+        place = np.minimum(place, len(self._identity) - 1)
+        return np.where(self._identity[place] == events.identity, self._fold_of[place], -1)
 
     def _scaled(self, features: Floats, mass: Floats) -> tuple[Floats, Floats]:
         scaled = (np.column_stack([mass, features]) - self._shift) / self._scale

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.api.folder import PrivateFolder
-from anode.api.known_events import KnownEvents
 from anode.api.scores import EventScores
 from anode.errors import DataError
-from anode.events.table import EventTable, concatenate
+from anode.events.known_events import KnownEvents
+from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.fitted_events import fitted_events
 from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare, prepare_tables
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.window import as_scored
@@ -75,23 +75,15 @@ class FittedRun:
         return self._prepared
 
     def score(self, events: EventTable, *, any_mass: bool) -> EventScores:
-        """Scores of events (N,), which need not have ids of their own.
+        """Scores of events (N,), each by fits that have not seen it.
 
         Args:
-            events: events with the features of the run; ids are replaced.
+            events: events with the features of the run, as read from their source.
             any_mass: True to score those outside the signal region too, all at its centre.
         """
         with lent_process():
-            return _Scoring(self.config, self.method, self._known).of(events, any_mass=any_mass)
-
-    @cached_property
-    def _known(self) -> KnownEvents:
-        prepared = self.prepared
-        tables = [prepared.data.without_label()]
-        simulation = prepared.extra_in_signal_region() if self.method.uses_truth else None
-        if simulation is not None:
-            tables.append(simulation.without_label())
-        return KnownEvents(concatenate(tables))
+            scoring = _Scoring(self.config, self.method, fitted_events(self.path))
+            return scoring.of(events, any_mass=any_mass)
 
 
 def fit_run(config: RunConfig, data: EventTable, simulation: EventTable | None) -> FittedRun:
@@ -136,7 +128,7 @@ def _check_simulation(method: AnomalyMethod, simulation: EventTable | None) -> N
 
 
 class _Scoring:
-    """How events of unknown ids are scored by fits that have not seen them."""
+    """How events, some of which fits may have seen, are scored by those that have not."""
 
     def __init__(self, config: RunConfig, method: AnomalyMethod, known: KnownEvents) -> None:
         self.config, self.method, self.known = config, method, known
@@ -145,26 +137,20 @@ class _Scoring:
     def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
         inside = self.regions.in_signal_region(events.mass)
         rows = np.arange(len(events)) if any_mass else np.flatnonzero(inside)
-        event_id, known = self.known.recognise(events[rows])
+        table = events[rows].without_label()
+        known = self.known.includes(table)
+        self._refuse_sidebands(table, known)
         seen = known & inside[rows]
-        # Events of equal content that are one to the fit are scored once.
-        _, first, back = np.unique(event_id, return_index=True, return_inverse=True)
-        once = np.sort(first)
-        place = np.searchsorted(once, first)[back]
-        table = dataclasses.replace(
-            events[rows[once]], event_id=event_id[once], source=events.source
-        )
-        scores, allowed = self._score(table, seen[once], any_mass=any_mass)
+        allowed = self.method.unseen(table, seen)
+        scores = self._score(table[allowed], seen[allowed], any_mass=any_mass)
 
         def spread(values: NDArray[Any], fill: Any) -> NDArray[Any]:
             """(N,) of the events, from those that were scored."""
-            of_once = np.full(len(once), fill)
-            of_once[allowed] = values
             everywhere = np.full(len(events), fill)
-            everywhere[rows] = of_once[place]
+            everywhere[rows[allowed]] = values
             return everywhere
 
-        used = seen[once][allowed]
+        used = seen[allowed]
         return EventScores(
             event_id=events.event_id,
             mass=events.mass,
@@ -177,6 +163,20 @@ class _Scoring:
             extra={} if any_mass else self._extra(scores, used),
         )
 
+    def _refuse_sidebands(self, events: EventTable, known: NDArray[np.bool_]) -> None:
+        """Refuse events of the sidebands if all fits have seen them."""
+        method = self.method
+        if self.config.split.sideband_folds > 1 or not method.needs_sidebands:
+            return
+        rows = np.flatnonzero(known & self.regions.in_sidebands(events.mass))
+        if rows.size:
+            raise DataError(
+                f"{events.source}: events must be new to some fit, but all fits of {method.title} "
+                f"have seen {rows.size} in their sidebands, first event_id "
+                f'{events.event_id[rows[0]]}; fit with split={{"sideband_folds": 2}}, or leave '
+                "any_mass out"
+            )
+
     def _extra(self, scores: Scores, used: NDArray[np.bool_]) -> dict[str, Any]:
         if not used.any():
             return {}
@@ -184,21 +184,17 @@ class _Scoring:
         found |= found.pop("other")
         return {name: value for name, value in found.items() if value is not None}
 
-    def _score(
-        self, table: EventTable, seen: NDArray[np.bool_], *, any_mass: bool
-    ) -> tuple[Scores, NDArray[np.bool_]]:
-        """Scores of the events that some fit has not seen, and which those are."""
-        allowed = np.ones(len(table), dtype=bool)
-        allowed[seen] = self.method.unseen(table[seen], fitted=True)
-        chosen = distort(table[allowed], self.config.distortion, self.config.seed)
+    def _score(self, table: EventTable, seen: NDArray[np.bool_], *, any_mass: bool) -> Scores:
+        """Scores of events that some fit has not seen."""
+        chosen = distort(table, self.config.distortion, self.config.seed)
         if not len(chosen):
             empty = np.empty(0)
-            return Scores(chosen.event_id, chosen.mass, empty, {}, empty.astype(bool)), allowed
+            return Scores(chosen.event_id, chosen.mass, empty, {}, empty.astype(bool))
         if any_mass:
             chosen = as_scored(self.method, chosen, self.regions.signal)
-        scores = self.method.score(chosen, seen[allowed])
+        scores = self.method.score(chosen, seen)
         try:
             check_fraction_outside(int(scores.was_clipped.sum()), len(chosen), chosen.source)
         except DataError as error:
             log.warning("%s", error)
-        return scores, allowed
+        return scores

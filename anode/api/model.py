@@ -157,8 +157,8 @@ class Model:
 
         Args:
             path: path of the run.
-            fitted: events it was fitted on, if the file they were read from is not where it was;
-                they tell which events its folds have seen.
+            fitted: events it was fitted on, if the file they were read from is not where it was:
+                ``save`` writes them.
             n_jobs: number of processes.
 
         Returns:
@@ -187,22 +187,20 @@ class Model:
     def score(self, events: Events, *, any_mass: bool = False) -> EventScores:
         """Scores of any events, in their order.
 
-        An event whose mass and features are, to the last digit, those of an event the model was
+        An event whose mass and features are, in single precision, those of an event the model was
         fitted on is scored by the fits that have not seen it; every other by the average over
-        folds. Events outside the signal region get NaN: there is no p_data there. Remove copies
-        before a fit: folds are drawn from ids, so that a copy may lie in another fold than its
-        twin, and be scored by a fit that has seen it.
+        folds. Events outside the signal region get NaN: there is no p_data there.
 
         Args:
             events: N events, in any order, with the features of the fit and perhaps others.
             any_mass: True to score events outside the signal region too, all events at the mass of
                 its centre, as a search does to predict a count from the sidebands. Events of the
-                sidebands are then scored by a p_bg fitted to them, unless the model has
-                ``split={"sideband_folds": 2}``.
+                sidebands that the model was fitted on need ``split={"sideband_folds": 2}``:
+                otherwise every fit has seen them.
 
         Raises:
             RunDirectoryError: the model is not fitted.
-            DataError: a feature is missing.
+            DataError: a feature is missing, or every fit has seen an event.
         """
         run = self._fitted
         return run.score(events.with_features(run.config.features), any_mass=any_mass)

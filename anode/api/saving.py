@@ -1,7 +1,6 @@
 """Events and fits in memory -> files and folders that commands read, and back."""
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +65,11 @@ def _on_file(config: RunConfig, prepared: Prepared, folder: Path) -> RunConfig:
         write_events(folder / SIMULATION, dataclasses.replace(simulation, event_id=ids))
         extra = [str(folder / SIMULATION)]
     settings = data_settings(
-        folder / EVENTS, data.names, labelled=data.label is not None, extra=extra
+        folder / EVENTS,
+        data.names,
+        labelled=data.label is not None,
+        extra=extra,
+        max_copies=config.data.max_copies,
     )
     return from_mapping({**dataclasses.asdict(config), "data": settings})
 
@@ -91,8 +94,8 @@ def _appearing(path: Path) -> Iterator[Path]:
     """A folder beside ``path`` that is renamed to it if all goes well."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise RunDirectoryError(f"{path} must be a new or empty folder; choose another path")
-    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = io.partial_path(path.absolute())
+    io.remove_leftovers(partial.parent)
     partial.mkdir(parents=True)
     try:
         yield partial

@@ -35,6 +35,7 @@ def search(
     spectrum: Settings | None = None,
     n_toys: int | None = None,
     extras: bool | None = None,
+    overdispersion: Settings | None = None,
     save: Path | str | None = None,
     **settings: Any,
 ) -> SearchResult:
@@ -61,6 +62,8 @@ def search(
         spectrum: fit outside a window: ``{"low": ..., "high": ..., "bin_width": ...}``.
         n_toys: number of toys of the whole scan, at least 100.
         extras: True to set limits, fit a resonance and run pyBumpHunter.
+        overdispersion: measurement of how much more counts spread than Poisson counts:
+            ``{"n_experiments": ..., "n_events": ..., "path": ...}``; 0 experiments: none.
         save: folder to keep, with ``search.json``, the fits, and the report; an interrupted
             search goes on there. None: nothing is kept.
         **settings: further keywords of ``Model``, such as ``seed`` and ``n_jobs`` (windows side by
@@ -79,7 +82,8 @@ def search(
         >>> forest = IsolationForest(folds=2, trees=10, max_samples=64, seed=1)
         >>> scan = {"start": 3300, "stop": 3900, "width": 200, "step": 200}
         >>> quick = {"efficiencies": [0.1], "n_toys": 100, "extras": False}
-        >>> result = search(events, forest, **scan, **quick, spectrum={"low": 3000})
+        >>> quick |= {"overdispersion": {"n_experiments": 0}, "spectrum": {"low": 3000}}
+        >>> result = search(events, forest, **scan, **quick)
         >>> len(result.at(0.1)), result.best.mass in (3400, 3600, 3800)
         (3, True)
         >>> result.best.z_global < 4
@@ -100,11 +104,14 @@ def search(
         "spectrum": spectrum,
         "n_toys": n_toys,
         "extras": extras,
+        "overdispersion": overdispersion,
     }
     content = content_of("search", name, given, {k: v for k, v in keys.items() if v is not None})
     private = PrivateFolder()
     folder = private.path if save is None else Path(save)
-    content["data"] = data_settings(folder / EVENTS, features, labelled=False)
+    content["data"] = data_settings(
+        folder / EVENTS, features, labelled=False, max_copies=content["data"]["max_copies"]
+    )
     content |= {"features": list(features), "run_dir": str(folder)}
     config = search_from_mapping(content)
     keep_events(folder / EVENTS, events.with_features(features).without_label())

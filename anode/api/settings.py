@@ -34,6 +34,7 @@ KEYS = {
     "ensemble": "ensemble",
     "preprocessing": "preprocessing",
     "evaluation": "evaluation",
+    "max_copies": "data.max_copies",
 }
 """Keyword -> key, a value or a group of them. Keys of the method's own group come without it."""
 

@@ -151,7 +151,7 @@ def _with_nflows(recipe: FitRecipe) -> FitRecipe:
 
 
 def _samples(events: EventTable) -> tuple[Sample, Sample]:
-    held_out = uniform_of(events.event_id, 1, "benchmark") < SHARE_HELD_OUT
+    held_out = uniform_of(events.identity, 1, "benchmark") < SHARE_HELD_OUT
     train = events[np.logical_not(held_out)]
     preprocessing = Preprocessing.fit(train.features, train.names)
     scaling = ContextScaling.fit(train.mass)

@@ -8,7 +8,8 @@ import numpy as np
 
 from anode.classifiers.config import ClassifierConfig
 from anode.errors import DataError
-from anode.seeding import Name, stream
+from anode.regions.splits import uniform_of
+from anode.seeding import Name
 
 SMALLEST_SAMPLE = 4  # events of a class: two to train on, two to validate on
 
@@ -25,6 +26,9 @@ class ClassifierJob:
         seed: root seed of the run.
         positive_weight: (N1,) relative weights within the class; None for equal ones.
         negative_weight: (N0,) the same of the other class.
+        positive_identity: (N1,) uint64 ``EventTable.identity`` of the events, which decides who is
+            validated on; None for events that occur once and in an order of their own.
+        negative_identity: (N0,) the same of the other class.
         tracker: "none", "jsonl" or "wandb"; for networks.
         device: "cpu" or "cuda"; for networks.
 
@@ -39,6 +43,8 @@ class ClassifierJob:
     seed: int
     positive_weight: np.ndarray | None = None
     negative_weight: np.ndarray | None = None
+    positive_identity: np.ndarray | None = None
+    negative_identity: np.ndarray | None = None
     tracker: str = "none"
     device: str = "cpu"
 
@@ -84,22 +90,24 @@ class Labelled(NamedTuple):
 
 def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
     """Training and validation events, a random division of each class by the job's stream
-    ``names``; both classes have the same weight in either.
+    ``names``, with copies of an event in one part; both classes have the same weight in either.
 
     Raises:
         DataError: all weights of a class in either part are 0.
     """
-    rng = stream(job.seed, job.directory.name, "validation", *names)
+    stream = (job.directory.name, "validation", *names)
     parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[], []]
-    for events, weight in (
-        (job.positive, job.positive_weight),
-        (job.negative, job.negative_weight),
+    for label, events, weight, identity in (
+        (1, job.positive, job.positive_weight, job.positive_identity),
+        (0, job.negative, job.negative_weight, job.negative_identity),
     ):
         n = len(events)
         weight = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
         n_validation = min(max(2, round(job.config.validation * n)), n - 2)
+        identity = np.arange(n) if identity is None else identity
+        drawn = uniform_of(identity, job.seed, *stream, label)
         chosen = np.zeros(n, dtype=bool)
-        chosen[rng.permutation(n)[:n_validation]] = True
+        chosen[np.argsort(drawn, kind="stable")[:n_validation]] = True
         for part, rows in zip(parts, (~chosen, chosen), strict=True):
             part.append((events[rows], weight[rows]))
     train, validation = (_balanced(job, *part) for part in parts)

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from anode.classifiers.config import NeuralConfig
 from anode.classifiers.job import ClassifierJob, Labelled, divide
+from anode.density.matmul import whole_blocks
 from anode.seeding import stream_seed
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
@@ -86,7 +87,8 @@ def network_outputs(directory: Path, config: NeuralConfig, features: np.ndarray)
         network.load_state_dict(checkpoints.load_tensors(directory / chosen.path))
         network.eval()
         with torch.no_grad():
-            outputs.append(network(network.standardised(features)).double().numpy())
+            inputs = whole_blocks(network.standardised(features))
+            outputs.append(network(inputs).double().numpy()[: len(features)])
     return np.stack(outputs)
 
 

@@ -24,6 +24,7 @@ from anode.commands.failures import (
     report_failed_jobs,
     whole_errors,
 )
+from anode.commands.streams import accept_every_character
 from anode.commands.table import COMMANDS, Command
 from anode.configuration.builder import CONFIG_DIR
 from anode.configuration.command import log_to_stderr
@@ -55,6 +56,7 @@ def _task(command: Command, whole: bool) -> Callable[[DictConfig], Any]:
     """What Hydra runs, once or in every job; launchers may send it to other processes."""
 
     def task(raw: DictConfig) -> FailedJob | None:
+        accept_every_character()
         log_to_stderr()
         try:
             parse, function = _load(command.parse), _load(command.function)

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 from anode.errors import AnodeError
 
-USER, FAULT, INTERRUPTED, CLOSED = 2, 1, 130, 141
-"""Exit status: a user's error, a fault of ours, Ctrl-C, a reader such as ``head`` that left."""
+USER, FAULT, INTERRUPTED, CLOSED, TERMINATED = 2, 1, 130, 141, 143
+"""Exit status: a user's error, a fault of ours, Ctrl-C, a reader such as ``head`` that left,
+SIGTERM."""
 
 WHOLE_ERRORS = "HYDRA_FULL_ERROR"
 """Variable of the environment: 1 shows whole tracebacks instead of lines."""

@@ -4,8 +4,15 @@ import sys
 from collections.abc import Sequence
 
 from anode import __version__
-from anode.commands.failures import INTERRUPTED, USER, leave_closed_output, whole_errors
+from anode.commands.failures import (
+    INTERRUPTED,
+    TERMINATED,
+    USER,
+    leave_closed_output,
+    whole_errors,
+)
 from anode.commands.help import command_help, overview
+from anode.commands.streams import Terminated, accept_every_character, interruptible
 from anode.commands.table import COMMANDS
 from anode.errors import AnodeError, nearest
 
@@ -19,12 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after ``anode``; None for those of this process.
 
     Returns:
-        Exit status: 0, 1 for a fault of ours, 2 for a user's error, 130 interrupted.
+        Exit status: 0, 1 for a fault of ours, 2 for a user's error, 130 interrupted, 143
+        terminated.
     """
+    accept_every_character()
     try:
-        status = _main(list(sys.argv[1:] if arguments is None else arguments))
+        with interruptible():
+            status = _main(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
         return status
+    except Terminated:
+        print("terminated; the same command goes on from here", file=sys.stderr)
+        return TERMINATED
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED

@@ -15,10 +15,25 @@ import torch
 from torch import Tensor
 
 LARGE = 2**20  # multiplications from which oneDNN wins in spite of its start
+ROWS = 2048  # of a block: the same number of rows always takes the same code
 NARROWEST = 8  # rows, columns and terms below which it has no advantage
 _HAS_ONEDNN = (
     torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512"
 )
+
+
+def whole_blocks(rows: Tensor) -> Tensor:
+    """(N, ...) filled up to a multiple of ``ROWS`` with copies of the last row.
+
+    Code for vectors treats the last few rows in another way than the others, and so rounds them
+    otherwise; in whole blocks the result for a row does not depend on its place.
+
+    Example:
+        >>> whole_blocks(torch.zeros(3, 4)).shape, whole_blocks(torch.zeros(0, 4)).shape
+        (torch.Size([2048, 4]), torch.Size([0, 4]))
+    """
+    n_more = -len(rows) % ROWS
+    return torch.cat([rows, rows[-1:].expand(n_more, *rows.shape[1:])])
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

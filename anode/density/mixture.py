@@ -35,7 +35,7 @@ from anode.density.rosenblatt import Conditionals, of_mixture, to_normal
 from anode.errors import ConfigError
 
 SCALE_FLOOR = 1e-3
-CHUNK = 2000  # events evaluated at once
+CHUNK = 2048  # events evaluated at once, a multiple of ``matmul.ROWS``
 
 _mask_by_sign = torch.ops.aten.threshold_backward.grad_input
 

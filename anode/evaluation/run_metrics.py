@@ -30,6 +30,8 @@ class RunMetrics(Record):
         n_injected_sr: number of true signal events among those of the signal region.
         s_over_b, s_over_sqrt_b: ratios S/B and S/sqrt(B) in the signal region.
         n_dropped: number of events of the files that could not be used.
+        n_copies: number of events of the data sample that have the mass and features of an earlier
+            one.
         n_clipped: number of scored events whose features were clipped to the fitted range.
         n_scored_data: number of events of the data sample that were scored.
         closure: feature -> Kolmogorov-Smirnov distance of events drawn from p_bg to background in
@@ -72,6 +74,7 @@ class RunMetrics(Record):
     s_over_b: float | None = None
     s_over_sqrt_b: float | None = None
     n_dropped: int | None = None
+    n_copies: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     n_clipped: int | None = None
     n_scored_data: int | None = None
     closure: dict[str, float] | None = None

@@ -19,6 +19,8 @@ class DataConfig:
         n_signal: number of signal events to use, likewise.
         extra: paths of further files, in the layout of ``path``, of labelled events that are never
             in the data sample: they serve the test, and methods that use truth.
+        max_copies: share of the data sample that may be copies of an earlier event, of equal mass
+            and features, before the data are refused.
         has_extra: True if ``extra`` may name any.
     """
 
@@ -29,13 +31,17 @@ class DataConfig:
     extra_background: str | None
     n_background: int | None
     n_signal: int | None
-    extra: list[str] = field(default_factory=list, kw_only=True)  # unknown to former versions
+    # Unknown to former versions.
+    extra: list[str] = field(default_factory=list, kw_only=True)
+    max_copies: float = field(default=0.01, kw_only=True)
 
     def __post_init__(self) -> None:
         for key in ("n_background", "n_signal"):
             value = getattr(self, key)
             if value is not None and value < 0:
                 raise ConfigError(f"data.{key} must not be negative, got {value}")
+        if not 0 <= self.max_copies <= 1:
+            raise ConfigError(f"data.max_copies must lie in [0, 1], got {self.max_copies}")
 
     @property
     def key_file(self) -> Path | None:

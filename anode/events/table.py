@@ -1,15 +1,18 @@
 """Table of events: ids, masses, features and labels, checked."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from anode.errors import DataError
+from anode.events.identity import identity_of
 
 IndexLike = np.ndarray | slice
+
+_FROM_CONTENT: np.ndarray = np.empty(0, dtype=np.uint64)
+"""Stands for an identity that is yet to be computed."""
 
 LABEL_RULE = "must be 0 (background) or 1 (signal)"
 
@@ -19,14 +22,17 @@ class EventTable:
     """N events: their identity, resonant mass, features and, where known, truth labels.
 
     Attributes:
-        event_id: (N,) int64, unique and the same each time the file is read: splits and folds
-            depend on it.
+        event_id: (N,) int64, unique: the number of the event in its file, by which outputs name
+            it. Nothing else depends on it.
         mass: (N,) float64, the resonant variable m_jj [GeV].
         features: (N, D) float64, physical values.
         names: D feature names, in column order.
         units: D units ("GeV" or "" for a pure number).
         label: (N,) int8, 1 signal and 0 background, or None where the truth is unknown.
         source: name of the file or sample, for error messages.
+        identity: (N,) uint64, who the event is: a hash of its mass and features as they were
+            first given (``identity.identity_of``), which later changes of either leave as it is.
+            Folds, samples and shares hang on it, so that copies of an event stay together.
 
     Slicing with an index array, mask or slice returns an EventTable.
 
@@ -49,6 +55,7 @@ class EventTable:
     units: tuple[str, ...]
     label: np.ndarray | None = None
     source: str = "events"
+    identity: np.ndarray = field(default_factory=lambda: _FROM_CONTENT, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "event_id", _checked_id(self.event_id, self.source))
@@ -58,10 +65,14 @@ class EventTable:
         self._check_values()
         if self.label is not None:
             object.__setattr__(self, "label", _checked_label(self.label, self.source))
+        if self.identity is _FROM_CONTENT:
+            object.__setattr__(self, "identity", identity_of(self.mass, self.features))
 
     def _check_shapes(self) -> None:
         n = len(self.event_id)
         expected = {"event_id": (n,), "mass": (n,), "features": (n, len(self.names))}
+        if self.identity is not _FROM_CONTENT:
+            expected["identity"] = (n,)
         if self.label is not None:
             expected["label"] = (n,)
         for name, shape in expected.items():
@@ -101,6 +112,7 @@ class EventTable:
             self.units,
             None if self.label is None else self.label[index],
             self.source,
+            identity=self.identity[index],
         )
 
     def column(self, name: str) -> np.ndarray:
@@ -115,9 +127,22 @@ class EventTable:
 
     def without_label(self) -> "EventTable":
         """The same events without labels, as every ``fit`` needs them."""
-        return EventTable(
-            self.event_id, self.mass, self.features, self.names, self.units, None, self.source
-        )
+        return replace(self, label=None)
+
+    def by_identity(self) -> "EventTable":
+        """The same events in an order that does not depend on the present one."""
+        if np.all(self.identity[1:] > self.identity[:-1]):
+            return self
+        order = np.argsort(self.identity)
+        if np.any(np.diff(self.identity[order]) == 0):  # equal in single precision, or wholly
+            order = np.lexsort((*self.features.T, self.mass, self.identity))
+        return self[order]
+
+    def is_copy(self) -> np.ndarray:
+        """(N,) which events have the identity of an earlier one."""
+        copy = np.ones(len(self), dtype=bool)
+        copy[np.unique(self.identity, return_index=True)[1]] = False
+        return copy
 
 
 def concatenate(tables: Sequence[EventTable], source: str | None = None) -> EventTable:
@@ -144,6 +169,7 @@ def concatenate(tables: Sequence[EventTable], source: str | None = None) -> Even
         first.units,
         np.concatenate(labels) if len(labels) == len(tables) else None,
         source or " + ".join(dict.fromkeys(table.source for table in tables)),
+        identity=np.concatenate([table.identity for table in tables]),
     )
 
 
@@ -230,27 +256,3 @@ def _checked_label(label: np.ndarray, source: str) -> np.ndarray:
     bad = (values != 0) & (values != 1)
     refuse_rows(source, "label", values, bad, LABEL_RULE)
     return values.astype(np.int8)
-
-
-def row_hashes(rows: np.ndarray) -> np.ndarray:
-    """(N,) uint64 BLAKE2b of the bytes of each row of (N, C): equal rows, equal hashes.
-
-    The probability that two of N different rows share one is about N^2 / 4e19.
-    """
-    rows = np.ascontiguousarray(rows)
-    digests = b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows)
-    return np.frombuffer(digests, dtype=np.uint64)
-
-
-def content_hashes(events: EventTable) -> np.ndarray:
-    """(N,) uint64: events of equal mass and features, to the last digit, have equal hashes."""
-    rows = np.column_stack([events.mass, events.features])
-    return row_hashes(rows + 0.0)  # the sum turns -0.0 into 0.0
-
-
-def copies(events: EventTable, others: EventTable) -> np.ndarray:
-    """(N,) which events have mass and features of one of the others, to the last digit."""
-    found = np.isin(events.mass, others.mass)  # most are told apart by their mass alone
-    there = np.isin(others.mass, events.mass[found])
-    found[found] = np.isin(content_hashes(events[found]), content_hashes(others[there]))
-    return found

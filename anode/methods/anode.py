@@ -84,6 +84,11 @@ class Anode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Folders of the fits of p_bg, by their names; None where p_data sees sidebands too."""
+        return None if self.config.joint else self.fits.background
+
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """``likelihood_gain``: mean of log p_data - log p_bg (N,) over data events that no fit of
         p_data has seen."""

@@ -160,6 +160,8 @@ class AnomalyMethod(abc.ABC):
     def fit(self, events: RegionEvents) -> None:
         """Run all fits of the method, resuming interrupted and skipping finished ones.
 
+        The order of the events makes no difference.
+
         Raises:
             DataError: data events carry truth labels (remove them with ``without_label``); a
                 method that uses truth gets no simulation, or another one does.
@@ -175,16 +177,23 @@ class AnomalyMethod(abc.ABC):
                 f"outside the data sample, got {'some' if events.simulation else 'none'}; "
                 "injection.n_background, data.extra_background and data.extra provide them"
             )
-        self._fit(events)
+        simulation = events.simulation
+        self._fit(
+            RegionEvents(
+                events.signal_region.by_identity(),
+                events.sidebands.by_identity(),
+                None if simulation is None else simulation.by_identity(),
+            )
+        )
 
-    def unseen(self, events: EventTable, *, fitted: bool) -> np.ndarray:
+    def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.
 
         Args:
             events: N events of the signal region.
-            fitted: True if they are among the events that the method was fitted on.
+            fitted: (N,) True for events that the method was fitted on.
         """
-        return self.cross_fit.unseen(events) if fitted else np.ones(len(events), dtype=bool)
+        return self.cross_fit.unseen(events) | np.logical_not(fitted)
 
     @property
     def n_folds(self) -> int:
@@ -212,12 +221,13 @@ class AnomalyMethod(abc.ABC):
         return 0.0
 
     def draw_background(
-        self, event_id: np.ndarray, mass: np.ndarray, seed: int
+        self, identity: np.ndarray, mass: np.ndarray, seed: int
     ) -> np.ndarray | None:
         """(N, D) features x ~ p_bg(x|m) of new events; None if the method has no p_bg.
 
         Args:
-            event_id: (N,) ids of the new events.
+            identity: (N,) identities that the new events will have, before their content is
+                known.
             mass: (N,) their masses [GeV].
             seed: seed of the draw.
         """
@@ -227,6 +237,13 @@ class AnomalyMethod(abc.ABC):
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m), averaged over epochs, for closure tests; None if the method has none."""
         return None
+
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Folders of the fits of p_bg by their path below the method's folder: with these held,
+        all that remains is fitted on events of the signal region and of the training strips.
+        Without entry if that is everything; None where more hangs on the sidebands."""
+        return None if self.needs_sidebands and not self.training_strip_width else {}
 
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Metrics of the method beside its scores.

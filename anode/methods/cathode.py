@@ -73,6 +73,11 @@ class _WithBackground(TwoSampleMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
+    @property
+    def background_fits(self) -> dict[str, Path]:
+        """Folders of the fits of p_bg, by their names."""
+        return self.fits.background
+
     def _n_drawn(self, events: RegionEvents) -> int:
         return max(2, round(self.config.oversampling * len(events.signal_region)))
 
@@ -93,7 +98,7 @@ class Cathode(_WithBackground):
             rng=stream(seed, name, "masses"),
         )
         drawn = self.background_density().generate(masses, stream_seed(seed, name, "events"))
-        return TwoSamples(region.features, drawn)
+        return TwoSamples(region.features, drawn, positive_identity=region.identity)
 
 
 class LaCathode(_WithBackground):
@@ -103,9 +108,11 @@ class LaCathode(_WithBackground):
 
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
         """Latent data of the signal region, against a standard normal."""
-        latent = self.represent(events.signal_region)
+        region = events.signal_region
+        latent = self.represent(region)
         shape = (self._n_drawn(events), latent.shape[1])
-        return TwoSamples(latent, stream(self.settings.seed, name, "normal").normal(size=shape))
+        normal = stream(self.settings.seed, name, "normal").normal(size=shape)
+        return TwoSamples(latent, normal, positive_identity=region.identity)
 
     def represent(self, events: EventTable) -> np.ndarray:
         """(N, D) latent values under p_bg, whose epochs are averaged exactly."""

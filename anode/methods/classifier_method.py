@@ -34,11 +34,15 @@ class TwoSamples(NamedTuple):
         positive: (N1, D) features of the more signal-like sample.
         negative: (N0, D) features of the other sample.
         negative_weight: (N0,) relative weights of the negative sample, or None.
+        positive_identity, negative_identity: (N1,), (N0,) identities of the events; None of
+            drawn ones.
     """
 
     positive: np.ndarray
     negative: np.ndarray
     negative_weight: np.ndarray | None = None
+    positive_identity: np.ndarray | None = None
+    negative_identity: np.ndarray | None = None
 
 
 class TwoSampleMethod(AnomalyMethod):
@@ -99,10 +103,7 @@ class TwoSampleMethod(AnomalyMethod):
             jobs.append(
                 ClassifierJob(
                     directory=self.directory / name,
-                    positive=samples.positive,
-                    negative=samples.negative,
-                    positive_weight=None,
-                    negative_weight=samples.negative_weight,
+                    **samples._asdict(),
                     config=self.classifier,
                     seed=settings.seed,
                     tracker=settings.tracker,

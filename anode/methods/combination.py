@@ -88,6 +88,17 @@ class Combination(AnomalyMethod):
         densities = (member.background_density() for member in self.members.values())
         return next((density for density in densities if density is not None), None)
 
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Those of all members, each below its folder; None if a member cannot say."""
+        fits: dict[str, Path] = {}
+        for name, member in self.members.items():
+            of_member = member.background_fits
+            if of_member is None:
+                return None
+            fits |= {f"{name}/{path}": folder for path, folder in of_member.items()}
+        return fits
+
     def _fit(self, events: RegionEvents) -> None:
         for name, member in self.members.items():
             with progress.task(name, share=1 / len(self.members)):
@@ -96,7 +107,7 @@ class Combination(AnomalyMethod):
         if path.is_file():
             return
         region = events.signal_region
-        unseen = region[self.unseen(region, fitted=True)]
+        unseen = region[self.unseen(region, np.ones(len(region), dtype=bool))]
         fitted = np.ones(len(unseen), dtype=bool)
         io.write_hdf5(
             path,

@@ -58,4 +58,10 @@ class Cwola(TwoSampleMethod):
                 )
         weight = np.where(below, 1 / below.sum(), 1 / above.sum())
         used = below | above
-        return TwoSamples(region.features, sidebands.features[used], weight[used])
+        return TwoSamples(
+            region.features,
+            sidebands.features[used],
+            weight[used],
+            region.identity,
+            sidebands.identity[used],
+        )

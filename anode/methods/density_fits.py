@@ -31,6 +31,11 @@ class DensityFits:
         more = range(1, self.settings.ensemble.seeds)
         return [self.directory / name, *(self.directory / f"{name}_seed{s}" for s in more)]
 
+    @property
+    def background(self) -> dict[str, Path]:
+        """Folders of the fits of p_bg, by their names."""
+        return {folder.name: folder for folder in self.folders(BACKGROUND)}
+
     def jobs(
         self, name: str, fitted: EventTable, *, start_from: str | None = None
     ) -> list[FitJob]:

@@ -129,6 +129,11 @@ class RAnode(AnomalyMethod):
         """p_bg(x|m), averaged over epochs."""
         return self.fits.load(BACKGROUND)
 
+    @property
+    def background_fits(self) -> dict[str, Path]:
+        """Folders of the fits of p_bg, by their names."""
+        return self.fits.background
+
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """How much signal there is, and how much the data like the model.
 
@@ -203,7 +208,7 @@ class RAnode(AnomalyMethod):
         """(N,) True for validation events of fit ``number``: those of different fits are
         disjoint, until all events have been used."""
         n_parts = max(2, round(1 / self.settings.split.validation))
-        uniform = uniform_of(events.event_id, self.settings.seed, "split", "shares of fits")
+        uniform = uniform_of(events.identity, self.settings.seed, "split", "shares of fits")
         return np.floor(uniform * n_parts) == number % n_parts
 
     def _folders(self, name: str, fraction: float) -> list[Path]:

@@ -5,10 +5,9 @@ background of the same kind (2109.00546, sec. 3.4). The supervised one knows the
 take their truth from simulated events outside the data sample, never from the data's own labels.
 """
 
-import numpy as np
-
 from anode.classifiers.job import SMALLEST_SAMPLE
 from anode.errors import DataError
+from anode.events.table import EventTable
 from anode.methods.base import RegionEvents
 from anode.methods.classifier_method import TwoSampleMethod, TwoSamples
 
@@ -26,7 +25,7 @@ class Idealised(TwoSampleMethod):
         Raises:
             DataError: too few simulated events.
         """
-        return TwoSamples(events.signal_region.features, _simulated(events, 0))
+        return _two_samples(events.signal_region, _simulated(events, 0))
 
 
 class Supervised(TwoSampleMethod):
@@ -42,11 +41,20 @@ class Supervised(TwoSampleMethod):
         Raises:
             DataError: too few simulated events.
         """
-        return TwoSamples(_simulated(events, 1), _simulated(events, 0))
+        return _two_samples(_simulated(events, 1), _simulated(events, 0))
 
 
-def _simulated(events: RegionEvents, label: int) -> np.ndarray:
-    """(N, D) features of the simulated events of one class."""
+def _two_samples(positive: EventTable, negative: EventTable) -> TwoSamples:
+    return TwoSamples(
+        positive.features,
+        negative.features,
+        positive_identity=positive.identity,
+        negative_identity=negative.identity,
+    )
+
+
+def _simulated(events: RegionEvents, label: int) -> EventTable:
+    """The simulated events of one class."""
     simulation = events.simulation
     assert simulation is not None  # AnomalyMethod.fit has checked
     assert simulation.label is not None  # RegionEvents promises it
@@ -58,4 +66,4 @@ def _simulated(events: RegionEvents, label: int) -> np.ndarray:
             f"outside the data sample, got {len(chosen)} events; lower injection.n_{kind}, or "
             "give data.extra"
         )
-    return chosen.features
+    return chosen

@@ -27,8 +27,8 @@ class SplitConfig:
         validation: fraction of the fitted events that is kept for validation.
         test: fraction of the signal region that is scored in "holdout".
         extra: score of events outside the data sample in "kfold": that of "one_fold", picked by
-            their id as for the data, so that all test events are scored alike; or the "average"
-            over folds, which is smoother than the scores of the data.
+            their identity as for the data, so that all test events are scored alike; or the
+            "average" over folds, which is smoother than the scores of the data.
         sideband_folds: number of folds of the sidebands, each left out of one fit of the whole
             method, so that its events are scored by fits that have not seen them; 1: no folds.
     """
@@ -59,7 +59,7 @@ class SplitConfig:
 @dataclass(frozen=True)
 class CrossFit:
     """K fits of one quantity, each without one fold ("kfold"), or one fit without the test events
-    ("holdout"). An event's fold and parts depend on its id and the seed alone.
+    ("holdout"). An event's fold and parts depend on its identity and the seed alone.
     """
 
     split: SplitConfig
@@ -124,11 +124,11 @@ class CrossFit:
         return [np.flatnonzero(in_all | (fold == k)) for k in range(self.split.folds)]
 
     def _fold(self, events: EventTable) -> np.ndarray:
-        return fold_of(events.event_id, self.split.folds, self.seed)
+        return fold_of(events.identity, self.split.folds, self.seed)
 
     def _uniform(self, events: EventTable, name: str) -> np.ndarray:
-        """(N,) numbers uniform in [0, 1), functions of the event's id and the seed alone."""
-        return uniform_of(events.event_id, self.seed, "split", name)
+        """(N,) numbers uniform in [0, 1), functions of the event's identity and the seed alone."""
+        return uniform_of(events.identity, self.seed, "split", name)
 
 
 def combine(n: int, rows: list[np.ndarray], values: list[np.ndarray]) -> np.ndarray:

@@ -74,8 +74,8 @@ NONE = DistortionConfig(None, 0, None)
 def distort(events: EventTable, config: DistortionConfig, seed: int) -> EventTable:
     """The same events with distorted features.
 
-    An event's random numbers depend on the seed and its id alone: they are the same in any order,
-    subset or block of the file, and independent of its label, mass and features.
+    An event's random numbers depend on the seed and its identity alone: they are the same in any
+    order, subset or block of the file. They are hashes, and so know nothing of what they hash.
 
     Args:
         events: events as read from the file.
@@ -90,12 +90,12 @@ def distort(events: EventTable, config: DistortionConfig, seed: int) -> EventTab
         return events
     values = events.features.copy()
     for name, width in (config.smear or {}).items():
-        normal = _normal_of(events.event_id, seed, "distortion", "smear", name)
+        normal = _normal_of(events.identity, seed, "distortion", "smear", name)
         values[:, names.index(name)] *= 1 + width * normal
     for name, slope in (config.shift or {}).items():
         values[:, names.index(name)] += slope * events.mass
     noise = names[len(events.names) :]
-    columns = [_normal_of(events.event_id, seed, "distortion", name) for name in noise]
+    columns = [_normal_of(events.identity, seed, "distortion", name) for name in noise]
     return EventTable(
         events.event_id,
         events.mass,
@@ -104,10 +104,11 @@ def distort(events: EventTable, config: DistortionConfig, seed: int) -> EventTab
         (*events.units, *("" for _ in noise)),
         events.label,
         events.source,
+        identity=events.identity,
     )
 
 
-def _normal_of(event_id: np.ndarray, seed: int, *names: Name) -> np.ndarray:
+def _normal_of(identity: np.ndarray, seed: int, *names: Name) -> np.ndarray:
     """(N,) standard normal numbers: the quantiles at ``uniform_of``, finite also for u = 0."""
-    normal: np.ndarray = ndtri(np.maximum(uniform_of(event_id, seed, *names), 2.0**-54))
+    normal: np.ndarray = ndtri(np.maximum(uniform_of(identity, seed, *names), 2.0**-54))
     return normal

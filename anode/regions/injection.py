@@ -7,6 +7,7 @@ import numpy as np
 
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
+from anode.regions.splits import uniform_of
 
 
 class Injection(NamedTuple):
@@ -24,9 +25,9 @@ class Injection(NamedTuple):
 def inject(events: EventTable, n_signal: int | None, rng: np.random.Generator) -> Injection:
     """Put ``n_signal`` of the true signal events, drawn at random, and all background into data.
 
-    The draw depends on the generator and on the signal's event ids, not on the order of the file,
-    and is nested: with the same seed, a smaller injection is part of a larger one. Signal events
-    are drawn at any mass: the number in the signal region is smaller.
+    The draw depends on the generator and on the identities of the signal events, not on the order
+    of the file, and is nested: with the same seed, a smaller injection is part of a larger one.
+    Signal events are drawn at any mass: the number in the signal region is smaller.
 
     Args:
         events: events with truth labels; without them if ``n_signal`` is None.
@@ -73,9 +74,9 @@ def _draw(
             f"{events.source}: {key}={n} asks for more {name} than the {len(rows)} {name} "
             f"events there are; ask for at most {len(rows)}, or set {key}=null to put in all"
         )
-    by_id = rows[np.argsort(events.event_id[rows])]
+    drawn = uniform_of(events.identity[rows], int(rng.integers(1 << 62)))
     in_data = events.label != label
-    in_data[rng.permutation(by_id)[:n]] = True
+    in_data[rows[np.argsort(drawn, kind="stable")[:n]]] = True
     return Injection(events[in_data], events[~in_data])
 
 

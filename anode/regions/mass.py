@@ -16,7 +16,7 @@ def sample_masses(
     of a signal region as an unbounded estimate does.
 
     Args:
-        mass: (N,) observed masses [GeV].
+        mass: (N,) observed masses [GeV], in any order.
         n: number of draws.
         bandwidth: standard deviation of the kernel [GeV].
         rng: random stream.
@@ -30,7 +30,7 @@ def sample_masses(
     low, high = (mass.min(), mass.max()) if len(mass) else (0.0, 0.0)
     if not high > low:
         raise DataError(f"a mass distribution needs two different masses, got {len(mass)} events")
-    drawn = rng.choice(mass, n) + bandwidth * rng.normal(size=n)
+    drawn = rng.choice(np.sort(mass), n) + bandwidth * rng.normal(size=n)
     # A triangle wave of period 2 (high - low) reflects at both ends, as often as it takes.
     phase = np.mod(drawn - low, 2 * (high - low))
     return low + np.minimum(phase, 2 * (high - low) - phase)

@@ -14,6 +14,7 @@ import json
 import logging
 import math
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,10 +60,11 @@ def fit_stored(
     with _locked([path for _, path in sorted(kept.items())]):
         damaged = {path for path in kept.values() if path.is_dir() and not _is_whole(path)}
         for folder, path in kept.items():
-            if path.is_dir() and not _is_finished(folder) and path not in damaged:
+            if path not in damaged and _is_finished(path) and not _is_finished(folder):
                 log.info("%s: copied from %s, fitted to the same events", folder, path)
-                _copy(path, folder)
-        new = [path for path in kept.values() if path in damaged or not path.is_dir()]
+                with _spared(store):
+                    _copy(path, folder)
+        new = [path for path in kept.values() if path in damaged or not _is_finished(path)]
         started, cpu_started = time.perf_counter(), cpu_seconds()
         results = fit_all(jobs, n_jobs=n_jobs, threads=threads)
         cost = {
@@ -71,10 +73,35 @@ def fit_stored(
         }
         for folder, path in kept.items():
             if path in new:
-                _copy(folder, path, {"entry": path.name, **cost})
                 own = {"entry": path.name, **dict.fromkeys(cost, 0.0)}
-                io.write_json(folder / COST, own, sealed=True)
+                with _spared(store):
+                    _copy(folder, path, {"entry": path.name, **cost})
+                    io.write_json(folder / COST, own, sealed=True)
     return results
+
+
+def check_store(store: Path | None) -> None:
+    """Say so, once a process, if nothing can be kept in the store."""
+    if store is None:
+        return
+    with _spared(store):
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=store):
+            pass
+
+
+@contextlib.contextmanager
+def _spared(store: Path) -> Iterator[None]:
+    """Work with the store that a fit can do without: where it is read-only, full or broken."""
+    try:
+        yield
+    except OSError as error:
+        _say_once(store, error.strerror or str(error))
+
+
+@functools.cache
+def _say_once(store: Path, reason: str) -> None:
+    log.warning("store=%s: %s; fits are made all the same and not kept there", store, reason)
 
 
 def saved_seconds(directory: Path, key: str) -> float:
@@ -107,17 +134,18 @@ def content_hash(job: FitJob) -> str:
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for table in (job.train, job.validation):
-        for values in (table.event_id, table.mass, table.features):
+        for values in (table.mass, table.features):
             digest.update(values.tobytes())
     return digest.hexdigest()
 
 
 @functools.cache
-def code_hash() -> str:
-    """SHA-256 of the sources that fit densities."""
+def code_hash(parts: tuple[str, ...] = CODE) -> str:
+    """SHA-256 of sources, rooms and modules of the package; by default those that fit
+    densities."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for part in CODE:
+    for part in parts:
         root = package / part
         for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
             digest.update(path.read_bytes())
@@ -125,7 +153,13 @@ def code_hash() -> str:
 
 
 def _is_finished(folder: Path) -> bool:
-    return (folder / "fit.json").is_file() and checkpoints.read_result(folder).finished
+    """Whether a fit is there, whole: one of which files are missing or broken is made again."""
+    try:
+        result = checkpoints.read_result(folder)
+    except (AnodeError, KeyError, TypeError):
+        return False
+    needed = ("density.json", "preprocessing.pt", *(c.path for c in result.checkpoints))
+    return result.finished and all((folder / name).is_file() for name in needed)
 
 
 def _is_whole(entry: Path) -> bool:
@@ -144,27 +178,33 @@ def _is_whole(entry: Path) -> bool:
 
 def _copy(source: Path, target: Path, cost: dict[str, Any] | None = None) -> None:
     """Copy the files of a finished fit, with its cost, all at once."""
-    if target.is_dir():
-        shutil.rmtree(target)
-    # The store's entry and the run are locked: a leftover is from a killed process.
-    temporary = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary, ignore=shutil.ignore_patterns("state.pt", "*.jsonl"))
-    if cost is not None:
-        io.write_json(temporary / COST, cost, sealed=True)
-    temporary.rename(target)
+    temporary = io.partial_path(target)
+    io.remove_leftovers(target.parent)
+    try:
+        temporary.mkdir(parents=True)
+        for file in source.iterdir():
+            if file.is_file() and file.name != "state.pt" and file.suffix != ".jsonl":
+                shutil.copyfile(file, temporary / file.name)
+        if cost is not None:
+            io.write_json(temporary / COST, cost, sealed=True)
+        if target.is_dir():
+            shutil.rmtree(target)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _locked(paths: list[Path]) -> Iterator[None]:
-    """Lock these entries of the store, always in the same order."""
+    """Lock these entries of the store, always in the same order, as far as it has locks."""
     with contextlib.ExitStack() as stack:
-        for path in sorted(set(paths)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(open(path.with_suffix(".lock"), "w"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("waiting for another run that is fitting %s", path)
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with _spared(paths[0].parent):
+            for path in sorted(set(paths)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(open(path.with_suffix(".lock"), "w"))
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    log.info("waiting for another run that is fitting %s", path)
+                    fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,13 +1,19 @@
 """Trackers of a running fit: none, a JSON line per epoch, or Weights & Biases."""
 
 import json
+import logging
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
 from anode import io
 from anode.errors import ConfigError, needs_extra
 
+log = logging.getLogger(__name__)
+
 TRACKERS = ("none", "jsonl", "wandb")
+ANSWER, UPLOAD = 10.0, 60.0  # s to wait for Weights & Biases, at the start and the end of a fit
+UNREACHABLE = "ANODE_WANDB_UNREACHABLE"  # in the environment, so that processes of ours know, too
 
 
 class Tracker(Protocol):
@@ -37,8 +43,8 @@ class JsonlTracker:
     """
 
     def __init__(self, path: Path, epochs_done: int) -> None:
-        kept = path.read_text().splitlines(keepends=True)[:epochs_done] if path.exists() else []
-        io.write_text(path, "".join(kept))
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        io.write_text(path, "".join(before.splitlines(keepends=True)[:epochs_done]))
         self._file = path.open("a", encoding="utf-8")
 
     def log(self, record: dict[str, Any]) -> None:
@@ -50,22 +56,38 @@ class JsonlTracker:
 
 
 class WandbTracker:
-    """Weights & Biases; offline unless ``WANDB_MODE`` says otherwise."""
+    """Weights & Biases; offline unless ``WANDB_MODE`` says otherwise, or where nothing answers.
+
+    A fit does not wait long for it: what cannot be sent stays in the folder, for ``wandb sync``.
+    """
 
     def __init__(self, directory: Path, name: str, group: str) -> None:
-        import os
-
         with needs_extra("wandb", "tracker=wandb"):
             import wandb
 
-        self._run = wandb.init(
-            project="anode",
-            name=f"{group}/{name}",
-            group=group,
-            dir=str(directory),
-            mode=None if "WANDB_MODE" in os.environ else "offline",
-            settings=wandb.Settings(silent=True),
-        )
+        settings: dict[str, Any] = {"silent": True, "init_timeout": ANSWER}
+        if "finish_timeout" in getattr(wandb.Settings, "model_fields", {}):
+            settings["finish_timeout"] = UPLOAD
+        options: dict[str, Any] = {
+            "project": "anode",
+            "name": f"{group}/{name}",
+            "group": group,
+            "dir": str(directory),
+            "settings": wandb.Settings(**settings),
+        }
+        online = "WANDB_MODE" in os.environ and UNREACHABLE not in os.environ
+        try:
+            self._run = wandb.init(mode=None if online else "offline", **options)
+        except wandb.Error as error:
+            reason = str(error).partition("\n")[0]
+            log.warning(
+                "Weights & Biases cannot be reached (%s): losses are kept below %s; wandb sync "
+                "sends them later",
+                reason,
+                directory.parent,
+            )
+            os.environ[UNREACHABLE] = "1"
+            self._run = wandb.init(mode="offline", **options)
 
     def log(self, record: dict[str, Any]) -> None:
         self._run.log(record, step=record["epoch"])

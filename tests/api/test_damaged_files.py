@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anode import Anode, Events, Model, io
+from anode import Anode, Events, Model, integrity, io
+from anode.api.saving import keep_events
 from anode.configuration.composition import compose
 from anode.errors import AnodeError, DataError, RunDirectoryError
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.runs.score_file import read_scores
+from anode.pipeline.scoring.by_window import load_windows
 from anode.pipeline.search.config import load_search, parse_search
 from anode.pipeline.search.report import write_report
 from anode.pipeline.search.search import find
@@ -127,6 +129,12 @@ def windows(folder: Path) -> Any:
     return [(w.cuts, w.event_id, w.score, w.file) for w in found]
 
 
+def loaded(folder: Path) -> Any:
+    """Windows as ``anode score`` of a file takes them, with their fits checked."""
+    found = load_windows(folder, SearchDirectory(folder).read_result(), threads=1)
+    return [(each.window, each.thresholds, each.config.identity) for each in found]
+
+
 # --- runs -----------------------------------------------------------------------------------
 
 OF_A_RUN: list[tuple[str, Read]] = [
@@ -226,6 +234,17 @@ def test_scores_made_again_leave_no_former_metrics(run_dir, tmp_path):
     assert not (run / "curves.h5").exists()
 
 
+def test_events_kept_for_a_search_are_checked(tmp_path):
+    path, table = tmp_path / "events.h5", FEW.with_features(FEW.names)
+    keep_events(path, table)
+    keep_events(path, table)
+    assert count_noticed(path, lambda: keep_events(path, table)) > 10
+    path.write_bytes(integrity.read(path))  # as an earlier version wrote it
+    keep_events(path, table)
+    with pytest.raises(RunDirectoryError, match="holds a search of other events"):
+        keep_events(path, table[:100])
+
+
 def test_an_edited_configuration_is_refused(run_dir, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(run_dir, run)
@@ -246,6 +265,9 @@ OF_A_SEARCH: list[tuple[str, Read]] = [
     ("workspace.json", reported),
     ("windows/3300_3500/window.json", windows),
     ("windows/3500_3700/selected.h5", windows),
+    ("windows/3300_3500/window.json", loaded),
+    ("windows/3300_3500/config.yaml", loaded),
+    ("windows/3500_3700/checkpoints/sidebands1/forest_fold1/forest.npz", loaded),
 ]
 
 

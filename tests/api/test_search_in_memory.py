@@ -21,6 +21,7 @@ QUICK = {
     "n_toys": 100,
     "extras": False,
     "spectrum": {"low": 3000},
+    "overdispersion": {"n_experiments": 0},
 }
 FOREST = {"folds": 2, "trees": 10, "max_samples": 64, "seed": 4}
 TIMES = ("seconds", "cpu_seconds", "data")
@@ -66,6 +67,7 @@ def test_the_result_is_that_of_the_command(events, kept, tmp_path):
         "efficiencies=[0.1]",
         "n_toys=100",
         "extras=false",
+        "overdispersion.n_experiments=0",
         "spectrum.low=3000",
         "injection.n_signal=null",
         "n_jobs=1",

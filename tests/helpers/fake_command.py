@@ -1,6 +1,8 @@
 """A command that takes no time: what it does, or how it fails, is said by the key ``mirror``."""
 
+import os
 import sys
+import time
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -34,6 +36,9 @@ def work(what: str | None) -> None:
         raise RuntimeError("a list has no end")
     if what == "interrupt":
         raise KeyboardInterrupt
+    if what and what.startswith("signal"):
+        os.kill(os.getpid(), int(what.removeprefix("signal")))
+        time.sleep(30)
     if what == "write":
         Path("/proc/nothing").mkdir()
     folder = Path(HydraConfig.get().runtime.output_dir)

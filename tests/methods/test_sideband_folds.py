@@ -142,20 +142,20 @@ def test_what_members_say_comes_back_in_order(method, events):
     assert method.score_at_window_centre is method.uses_truth is False
     assert method.extra_metrics(scores.parts, fitted).other == {"n": int(fitted.sum())}
     assert method.background_density() is None
-    assert method.draw_background(events.event_id, events.mass, 1) is None
+    assert method.draw_background(events.identity, events.mass, 1) is None
     assert method.training_strip_width == 0
 
 
 def test_background_is_drawn_by_another_member_than_scores_it(method, events, monkeypatch):
-    def draw(self, event_id, mass, seed):
+    def draw(self, identity, mass, seed):
         number = int(self.directory.name.removeprefix("sidebands"))
         seeds.add(seed)
-        return np.column_stack([np.full(len(mass), float(number)), mass, event_id])
+        return np.column_stack([np.full(len(mass), float(number)), mass, identity])
 
     seeds: set[int] = set()
     monkeypatch.setattr(Recorder, "draw_background", draw)
-    drawn = method.draw_background(events.event_id, events.mass, 1)
-    assert np.array_equal(drawn[:, 1:], np.column_stack([events.mass, events.event_id]))
+    drawn = method.draw_background(events.identity, events.mass, 1)
+    assert np.array_equal(drawn[:, 1:], np.column_stack([events.mass, events.identity]))
     scoring = method.score(events, in_region(events)).parts["member"]
     assert np.array_equal((drawn[:, 0] + 1) % N_FOLDS, scoring)
     assert len(seeds) == N_FOLDS
@@ -180,9 +180,9 @@ def test_folds_do_not_depend_on_the_order_or_company_of_events(method, events, t
 
 
 def test_folds_of_sidebands_are_independent_of_those_of_the_region(events):
-    of_sidebands = uniform_of(events.event_id, 1, "split", "sideband folds")
+    of_sidebands = uniform_of(events.identity, 1, "split", "sideband folds")
     for name in ("folds",), ("split", "validation"), ("split", "test"):
-        other = uniform_of(events.event_id, 1, *name)
+        other = uniform_of(events.identity, 1, *name)
         counts, _, _ = np.histogram2d(of_sidebands, other, bins=5, range=[(0, 1), (0, 1)])
         assert chi2_contingency(counts).pvalue > 1e-4
 

@@ -1,9 +1,11 @@
 """The store of finished fits: shared by content, made once, whole, and paid for."""
 
 import dataclasses
+import errno
 import multiprocessing
-import shutil
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from anode.regions.preprocessing import PreprocessingConfig
 from anode.training import store
 from anode.training.densities import FitJob, load_density
 from anode.training.store import COST, content_hash, fit_stored, saved_seconds
+from helpers.bit_flips import flipped
 from helpers.interrupted import Killed, table
 from helpers.settings import trainer_config
 from helpers.small_methods import events, method
@@ -166,6 +169,15 @@ def test_two_processes_at_once_fit_once(tmp_path):
     assert sum(saved_seconds(f.parent, "seconds") > 0 for f in folders) == 1
 
 
+def _killed_half_way(source: Path, target: Path) -> None:
+    target.write_bytes(source.read_bytes()[:50])
+    raise Killed
+
+
+def _nothing(*_: object, **__: object) -> None:
+    pass
+
+
 @pytest.mark.parametrize("at_call", [1, 2])
 def test_a_kill_while_copying_leaves_nothing_half_copied(tmp_path, monkeypatch, at_call):
     """Neither in the store nor in the run, whose next call begins with its leftovers."""
@@ -175,21 +187,49 @@ def test_a_kill_while_copying_leaves_nothing_half_copied(tmp_path, monkeypatch, 
     if at_call == 2:
         fit([job(tmp_path / "earlier" / "background")], kept)
     with monkeypatch.context() as patch:
-        real = shutil.copytree
-
-        def half(source, target, **options):
-            real(source, target, **options)
-            raise Killed
-
-        patch.setattr(store.shutil, "copytree", half)
+        # A kill cleans nothing up.
+        patch.setattr(store, "shutil", SimpleNamespace(copyfile=_killed_half_way, rmtree=_nothing))
         with pytest.raises(Killed):
             fit([job(folder)], kept)
+    assert list(tmp_path.rglob("*.partial*"))
+    io.remove_leftovers.cache_clear()  # as in another process
     with run.locked():
         assert not list(run.path.rglob("*.partial*"))
         fit([job(folder)], kept)
     fit([job(tmp_path / "later" / "background")], kept)
     assert np.array_equal(log_p(folder), log_p(tmp_path / "later" / "background"))
     assert not list(kept.rglob("*.partial*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["fit.json", "density.json", COST, "preprocessing.pt", "epoch_0002.pt"]
+)
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_a_damaged_entry_is_fitted_again_with_a_warning_and_replaced(
+    tmp_path, counted, caplog, name, damage
+):
+    first, second, third = (tmp_path / run / "background" for run in "abc")
+    fit([job(first)], tmp_path / "s")
+    (entry,) = (path.parent for path in (tmp_path / "s").glob("*/fit.json"))
+    content = (entry / name).read_bytes()
+    if damage == "flipped":
+        for _ in flipped(entry / name, 1):
+            broken = (entry / name).read_bytes()
+    else:
+        broken = content[: len(content) // 2]
+    (entry / name).write_bytes(broken)
+    if damage == "gone":
+        (entry / name).unlink()
+    fit([job(second)], tmp_path / "s")
+    assert f"{entry}, of the store, is damaged" in caplog.text
+    assert name in caplog.text
+    assert counted == ["background"] * 2
+    assert np.array_equal(log_p(first), log_p(second))
+    caplog.clear()
+    fit([job(third)], tmp_path / "s")
+    assert counted == ["background"] * 2
+    assert not caplog.text
+    assert np.array_equal(log_p(first), log_p(third))
 
 
 def test_a_fit_that_starts_from_another_is_not_stored(tmp_path):
@@ -230,3 +270,63 @@ def test_several_copies_below_one_folder_cost_once_and_nothing_where_the_fit_was
     assert saved_seconds(tmp_path / "a", "seconds") == 0
     (kept,) = (tmp_path / "s").glob(f"*/{COST}")
     assert saved_seconds(tmp_path / "b", "seconds") == io.read_json(kept)["seconds"]
+
+
+def _fails(number: int):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "number"),
+    [
+        ("fcntl", "flock", errno.ENOLCK),
+        ("shutil", "copyfile", errno.ENOSPC),
+        ("shutil", "copyfile", errno.EROFS),
+    ],
+)
+def test_fits_are_made_without_a_store_that_cannot_be_used(
+    tmp_path, monkeypatch, caplog, part, name, number
+):
+    alone, folder = (tmp_path / run / "background" for run in "ab")
+    fit([job(alone)], None)
+    monkeypatch.setattr(getattr(store, part), name, _fails(number))
+    fit([job(folder)], tmp_path / "s")
+    assert np.array_equal(log_p(folder), log_p(alone))
+    (said,) = caplog.messages
+    assert os.strerror(number) in said
+    assert said.endswith("fits are made all the same and not kept there")
+    assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_a_store_in_no_folder_is_said_once(tmp_path, caplog):
+    (tmp_path / "file").write_text("no folder")
+    kept = tmp_path / "file" / "s"
+    store.check_store(kept)
+    for run in "ab":
+        fit([job(tmp_path / run / "background")], kept)
+    (said,) = caplog.messages
+    assert "Not a directory" in said
+
+
+def test_a_read_only_store_is_still_read(tmp_path, monkeypatch, counted):
+    kept, folder = tmp_path / "s", tmp_path / "b" / "background"
+    fit([job(tmp_path / "a" / "background")], kept)
+    monkeypatch.setattr(store, "open", _fails(errno.EROFS), raising=False)
+    fit([job(folder)], kept)
+    assert counted == ["background"]
+    assert np.array_equal(log_p(folder), log_p(tmp_path / "a" / "background"))
+
+
+@pytest.mark.parametrize("spoilt", ["epoch_0003.pt", "fit.json", "preprocessing.pt"])
+def test_an_entry_that_lacks_a_file_is_made_again(tmp_path, counted, spoilt):
+    kept = tmp_path / "s"
+    fit([job(tmp_path / "a" / "background")], kept)
+    (entry,) = kept.glob("*/fit.json")
+    (entry.parent / spoilt).unlink()
+    for run in "bc":
+        fit([job(tmp_path / run / "background")], kept)
+    assert counted == ["background"] * 2
+    assert np.array_equal(log_p(tmp_path / "c" / "background"), log_p(entry.parent))

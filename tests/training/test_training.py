@@ -13,13 +13,14 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError, RunDirectoryError, TrainingError
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.training import checkpoints, evaluate, state
-from anode.training.checkpoints import Checkpoint, FitResult
+from anode.training.checkpoints import Checkpoint, FitResult, read_result
 from anode.training.densities import FitJob, fit_all, fit_densities, load_density
 from anode.training.evaluate import EvaluateJob, latent_all
 from anode.training.loop import fit, mean_loss
 from anode.training.optimiser import Adam
 from anode.training.state import Fit, Sample
 from anode.training.trackers import build_tracker
+from helpers.bit_flips import count_noticed
 from helpers.interrupted import (
     MIXTURE,
     Killed,
@@ -192,6 +193,18 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(RunDirectoryError, match=path.name):
         checkpoints.load_tensors(path)
+
+
+def test_a_flipped_bit_of_a_state_is_no_start(tmp_path):
+    expected, _ = train(tmp_path)
+    for path in (tmp_path / "state.pt", tmp_path / "fit.json"):
+
+        def resume(path=path):
+            result = train(tmp_path)[0] if path.name == "state.pt" else read_result(tmp_path)
+            assert result == expected
+            return [value.numpy() for one in weights(tmp_path).values() for value in one.values()]
+
+        assert count_noticed(path, resume) > 10
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path):

@@ -27,7 +27,7 @@ from anode.density.matmul import multiply
 from anode.density.mixture import AutoregressiveMixture, MixtureConfig
 from anode.errors import ConfigError
 
-CHUNK = 2048  # events evaluated at once: few enough for the cache
+CHUNK = 2048  # events evaluated at once: few enough for the cache, a multiple of ``matmul.ROWS``
 DRAWN = 2000  # events drawn at once: 2048 would put rows 8 kB apart, where they share cache lines
 
 

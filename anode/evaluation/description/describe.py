@@ -17,8 +17,9 @@ from anode.evaluation.description.region_comparison import (
     FeatureSample,
     compare_regions,
 )
+from anode.events.identity import row_hashes
 from anode.events.readers.fault_scan import Block
-from anode.events.table import EventTable, row_hashes
+from anode.events.table import EventTable
 from anode.regions.windows import Regions
 from anode.seeding import stream
 

@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
-from anode.errors import needs_extra
 from anode.events.particles import DetectorObjects
+from anode.events.simulation.compiled import compiled
 from anode.events.simulation.pythia import (
     ELECTRON,
     INVISIBLE,
@@ -24,9 +24,6 @@ from anode.events.simulation.pythia import (
     PHOTON,
     Particles,
 )
-
-with needs_extra("generate", "simulating the detector"):
-    from numba import njit
 
 ETA_MAX = 5.0
 """Largest |pseudorapidity| of objects, the reach of the calorimeters."""
@@ -79,7 +76,7 @@ def energy_flow(particles: Particles, rng: np.random.Generator) -> DetectorObjec
     return DetectorObjects(offsets, pt, eta, phi)
 
 
-@njit(cache=True)
+@compiled
 def _all_events(offsets, px, py, pz, energy, kind, charge, rng):  # type: ignore[no-untyped-def]
     n_events = offsets.size - 1
     # At most a track or an excess in each calorimeter: two objects a particle.
@@ -98,7 +95,7 @@ def _all_events(offsets, px, py, pz, energy, kind, charge, rng):  # type: ignore
     return out_offsets, out_pt[:filled].copy(), out_eta[:filled].copy(), out_phi[:filled].copy()
 
 
-@njit(cache=True)
+@compiled
 def _one_event(  # type: ignore[no-untyped-def]
     px, py, pz, energy, kind, charge, rng, out_pt, out_eta, out_phi, filled
 ):
@@ -133,7 +130,7 @@ def _one_event(  # type: ignore[no-untyped-def]
     return filled
 
 
-@njit(cache=True)
+@compiled
 def _measure_cells(  # type: ignore[no-untyped-def]
     calorimeter, energy, eta, kind, cell_eta, cell_phi, track_pt, track_resolution, rng,
     out_pt, out_eta, out_phi, filled,
@@ -190,7 +187,7 @@ def _measure_cells(  # type: ignore[no-untyped-def]
     return filled
 
 
-@njit(cache=True)
+@compiled
 def _calorimeter_entry(pt, eta, phi, charge):  # type: ignore[no-untyped-def]
     """(eta, phi) where a charged particle from the origin leaves the tracking volume.
 
@@ -209,7 +206,7 @@ def _calorimeter_entry(pt, eta, phi, charge):  # type: ignore[no-untyped-def]
     return math.asinh(arc * math.sinh(eta) / max(abs(r), 1e-6)), direction
 
 
-@njit(cache=True)
+@compiled
 def _deposited_fraction(calorimeter, kind):  # type: ignore[no-untyped-def]
     """Fraction of a particle's energy that it deposits in one calorimeter."""
     if kind in (INVISIBLE, MUON):
@@ -220,7 +217,7 @@ def _deposited_fraction(calorimeter, kind):  # type: ignore[no-untyped-def]
     return in_ecal if calorimeter == ECAL else 1 - in_ecal
 
 
-@njit(cache=True)
+@compiled
 def _track_efficiency(kind, pt, abs_eta):  # type: ignore[no-untyped-def]
     if pt <= 0.1 or abs_eta > TRACKER_ETA_MAX:
         return 0.0
@@ -239,7 +236,7 @@ def _track_efficiency(kind, pt, abs_eta):  # type: ignore[no-untyped-def]
     return low if pt <= 1 else (0.95 if barrel else 0.85)
 
 
-@njit(cache=True)
+@compiled
 def _track_resolution(kind, pt, abs_eta):  # type: ignore[no-untyped-def]
     """Relative resolution of a track's transverse momentum: constant (+) slope * pt [GeV]."""
     region = 0 if abs_eta <= 0.5 else (1 if abs_eta <= 1.5 else 2)
@@ -250,7 +247,7 @@ def _track_resolution(kind, pt, abs_eta):  # type: ignore[no-untyped-def]
     return math.hypot(constant, slope * pt)
 
 
-@njit(cache=True)
+@compiled
 def _cell_resolution(calorimeter, eta, energy):  # type: ignore[no-untyped-def]
     """Absolute resolution [GeV] of a cell: constant term, stochastic term and noise."""
     if calorimeter == HCAL:
@@ -265,7 +262,7 @@ def _cell_resolution(calorimeter, eta, energy):  # type: ignore[no-untyped-def]
     return math.sqrt((0.107 * energy) ** 2 + 2.08**2 * energy)
 
 
-@njit(cache=True)
+@compiled
 def _cell_key(calorimeter, eta, phi):  # type: ignore[no-untyped-def]
     """Cell of a point; its bounds are those of ``_cell_bounds``."""
     if calorimeter == ECAL and abs(eta) < _ECAL_FINE_REACH:
@@ -276,7 +273,7 @@ def _cell_key(calorimeter, eta, phi):  # type: ignore[no-untyped-def]
     return eta_index * _KEY_STRIDE + int(((phi + math.pi) % (2 * math.pi)) / phi_width)
 
 
-@njit(cache=True)
+@compiled
 def _cell_bounds(eta_index):  # type: ignore[no-untyped-def]
     """Lower and upper pseudorapidity of a cell, and its width in azimuth."""
     if eta_index >= _FINE_OFFSET:
@@ -287,7 +284,7 @@ def _cell_bounds(eta_index):  # type: ignore[no-untyped-def]
     return low, high, math.pi / 36 if in_barrel else math.pi / 18
 
 
-@njit(cache=True)
+@compiled
 def _log_normal(mean, sigma, rng):  # type: ignore[no-untyped-def]
     """Log-normal number of given mean and standard deviation; 0 if the mean is not positive."""
     if mean <= 0:

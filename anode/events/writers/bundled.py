@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from anode.errors import DataError
 from anode.events.feature_definitions import RAW_COLUMNS
-from anode.io import atomic_path
+from anode.io import atomic_path, hdf5_in_memory, new_hdf5
 
 FORMAT_VERSION = 1
 
@@ -98,7 +98,7 @@ def write_bundled(
         bits = TAU_BITS if name.startswith("tau") else MOMENTUM_BITS
         columns[name] = round_mantissa(values[:, index], bits)
     columns["label"] = label
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_in_memory(path) as file:
         for name, column in columns.items():
             chunks = (min(_CHUNK_ROWS, len(column)),)
             file.create_dataset(
@@ -120,7 +120,7 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
     memory holds one at a time.
     """
     n_columns = 3 * RAW_SLOTS + 1
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path) as temporary, new_hdf5(temporary) as (file, check):
         set_attributes(file, {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""})
         set_attributes(file, {"PYTABLES_FORMAT_VERSION": b"2.1"})
         frame = file.create_group("df")
@@ -137,6 +137,7 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
             rows = part.padded()
             values.resize(len(values) + len(rows), axis=0)
             values[len(values) - len(rows) :] = rows
+            check()
         for name, length in (
             ("axis0", n_columns), ("block0_items", n_columns), ("axis1", len(values))
         ):  # fmt: skip

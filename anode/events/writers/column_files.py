@@ -46,7 +46,12 @@ def read_events(path: Path, names: Sequence[str], units: Sequence[str]) -> Event
 
 
 def data_settings(
-    path: Path | str, names: Sequence[str], *, labelled: bool, extra: Sequence[str] = ()
+    path: Path | str,
+    names: Sequence[str],
+    *,
+    labelled: bool,
+    max_copies: float,
+    extra: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Keys below ``data`` with which a command reads such a file.
 
@@ -54,6 +59,7 @@ def data_settings(
         path: path of the file.
         names: names of its features.
         labelled: True if it has labels, which the data sample may be judged by.
+        max_copies: share of the events that may be copies of an earlier one.
         extra: further files of this kind, of labelled events.
     """
     return {
@@ -68,6 +74,7 @@ def data_settings(
         "mass_unit": "GeV",
         "extra_background": None,
         "extra": list(extra),
+        "max_copies": max_copies,
         "n_background": None,
         "n_signal": None,
     }

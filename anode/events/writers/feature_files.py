@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.writers.bundled import FRAME_ATTRIBUTES, set_attributes
-from anode.io import atomic_path
+from anode.io import atomic_path, new_hdf5
 
 EVENT_ID, LABEL = "event_id", "label"
 _CHUNK_ROWS = 20_000
@@ -73,7 +73,7 @@ def _joined(parts: list[Columns]) -> dict[str, NDArray]:
 def _write_anode(
     path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
 ) -> None:
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as (file, check):
         start = 0
         for part in parts:
             for name, rows in part.items():
@@ -81,6 +81,7 @@ def _write_anode(
                     _create(file, name, (n_rows,), rows.dtype)
                 file[name][start : start + len(rows)] = rows
             start += len(part[EVENT_ID])
+            check()
         file.attrs["format_version"] = _FORMAT_VERSION
         file.attrs.update(attributes)
 
@@ -88,7 +89,7 @@ def _write_anode(
 def _write_lhco(
     path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
 ) -> None:
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as (file, check):
         group = {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""}
         set_attributes(file, {**group, "PYTABLES_FORMAT_VERSION": b"2.1"})
         frame = file.create_group("df")
@@ -105,6 +106,7 @@ def _write_lhco(
             frame["axis1"][start:stop] = part[EVENT_ID]
             frame["block0_values"][start:stop] = np.column_stack([part[name] for name in names])
             start = stop
+            check()
         for name in ("axis0", "block0_items"):
             frame.create_dataset(name, data=np.array([column.encode() for column in names]))
             set_attributes(frame[name], {"kind": b"string", "name": b"N.", "nan_rep": b"nan"})

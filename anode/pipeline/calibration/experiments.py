@@ -179,7 +179,11 @@ def _settings(
     own["injection"] = {"n_signal": None, "n_background": None}
     if content["spectrum"]["low"] is None:  # there is no turn-on
         own["spectrum"] = {**content["spectrum"], "low": truth.low}
-    return {**content, **own, "data": data_settings("unused", truth.names, labelled=False)}
+    return {
+        **content,
+        **own,
+        "data": data_settings("unused", truth.names, labelled=False, max_copies=0.0),
+    }
 
 
 def _experiment(

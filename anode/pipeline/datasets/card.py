@@ -96,7 +96,6 @@ def write_card(path: Path, samples: list[ProcessSample], *, reference: str | Non
         return
     comparisons = _comparisons(path, Path(reference) if reference else None)
     card = _facts(path, digest, samples, comparisons)
-    write_json(card_path, card.to_json())
     figures = path.parent / "figures"
     for comparison in comparisons:
         figure = overlay_figure(
@@ -104,6 +103,7 @@ def write_card(path: Path, samples: list[ProcessSample], *, reference: str | Non
         )
         save_figure(figure, figures / comparison.name)
     write_text(path.with_name("README.md"), card_text(card))
+    write_json(card_path, card.to_json())  # last, as the sign that all is there
     log.info("%s, README.md and figures written", card_path)
 
 

@@ -64,7 +64,7 @@ CLASSES: dict[str, type[DataConfig]] = {
 RUN_KEYS = ("features", "injection")
 """Keys outside ``data`` that a choice of ``data=`` may set for runs: no other command has them."""
 
-NOT_IDENTITY = ("block_rows", "cache", "key")
+NOT_IDENTITY = ("block_rows", "cache", "key", "max_copies")
 """Keys that change no fit and no score."""
 
 

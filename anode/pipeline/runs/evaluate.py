@@ -90,6 +90,7 @@ def _metrics(
         s_over_b=None if counts is None else counts.s_over_b,
         s_over_sqrt_b=None if counts is None else counts.s_over_sqrt_b,
         n_dropped=prepared.n_dropped,
+        n_copies=prepared.n_copies,
         n_clipped=int(scored.outside.sum()),
         n_scored_data=int(np.sum(scored.sample == DATA)),
         closure=None if closed is None else {c.name: c.ks_statistic for c in closed.features},

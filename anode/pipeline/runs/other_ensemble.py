@@ -8,6 +8,7 @@ from pathlib import Path
 from anode.density.ensemble import EnsembleConfig
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.fitted_events import fitted_events, keep_fitted
 from anode.pipeline.runs.run_directory import RunDirectory
 
 
@@ -32,6 +33,7 @@ def score_ensemble(config: RunConfig, directory: RunDirectory, output: Path) -> 
     config = dataclasses.replace(config, run_dir=str(output))
     other = RunDirectory(output)
     other.claim(config)
+    keep_fitted(output, fitted_events(directory.path), fits=other.checkpoints)
     if not other.checkpoints.exists():
         target = os.path.relpath(directory.checkpoints.resolve(), output.resolve())
         other.checkpoints.symlink_to(target, target_is_directory=True)

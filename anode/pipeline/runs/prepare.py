@@ -1,6 +1,7 @@
 """Events of a configuration in their roles: data sample, extra test events, regions."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.errors import DataError
+from anode.events.known_events import KnownEvents
 from anode.events.source import MemorySource, Source
-from anode.events.table import EventTable, concatenate, copies
+from anode.events.table import EventTable, concatenate
 from anode.methods.base import RegionEvents
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs.config import RunConfig
@@ -20,6 +22,9 @@ from anode.seeding import stream
 
 # Ids of a second file start here, of a third at twice it: far above row numbers of the first.
 EXTRA_ID_OFFSET = 1 << 40
+N_NAMED = 3  # copies that a message names
+
+log = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
@@ -43,6 +48,11 @@ class Prepared(NamedTuple):
     def n_dropped(self) -> int:
         """Events of the file that could not be used."""
         return self.source.n_skipped
+
+    @property
+    def n_copies(self) -> int:
+        """Events of the data sample that are copies of an earlier one."""
+        return int(self.data.is_copy().sum())
 
     def in_signal_region(self) -> np.ndarray:
         """(N,) which events of the data sample lie in the signal region."""
@@ -91,7 +101,7 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     extras = [table for table in left if table is not None and len(table)]
     files = source.files
     if own_background is not None:
-        extras.append(_extra_background(own_background, config.features))
+        extras.append(_extra_background(own_background, config.features, [data, *extras]))
         files = [*files, *own_background.files]
     for number, other in enumerate(others, start=2):
         offset = number * EXTRA_ID_OFFSET
@@ -122,7 +132,7 @@ def prepare_tables(
     """
     regions = config.regions.regions()
     if extra is not None:
-        _refuse_copies(extra, [data], f"{extra.source}: an event")
+        _refuse_known(extra, [data], f"{extra.source}: an event")
     prepared = Prepared(data, extra, regions, [], MemorySource(data))
     return _checked(config, prepared, check_sidebands=check_sidebands)
 
@@ -130,6 +140,7 @@ def prepare_tables(
 def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) -> Prepared:
     """The events as methods see them."""
     data, extra = prepared.data, prepared.extra
+    _refuse_copies(data, config.data.max_copies)
     if extra is not None:
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
     prepared.regions.check(data, sidebands=check_sidebands)
@@ -138,14 +149,18 @@ def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) ->
     return prepared._replace(data=data, extra=extra)
 
 
-def _extra_background(source: Source, features: Sequence[str]) -> EventTable:
-    """Test background from its own file; labels there, if any, must all be 0."""
+def _extra_background(
+    source: Source, features: Sequence[str], known: Sequence[EventTable]
+) -> EventTable:
+    """Test background from its own file, none of which is among the ``known`` events; labels
+    there, if any, must all be 0."""
     table = source.read(features, id_offset=EXTRA_ID_OFFSET)
     if table.label is not None and table.label.any():
         raise DataError(
             f"{source.name}: data.extra_background must hold background alone, but "
             f"{table.label.sum()} of its events are labelled as signal"
         )
+    _refuse_known(table, known, f"{source.name}: an event of data.extra_background")
     background = np.zeros(len(table), dtype=np.int8)
     return dataclasses.replace(table, label=background, source=source.name)
 
@@ -158,15 +173,43 @@ def _extra(
     table = concatenate([part for part in parts if part is not None], source.name)
     if table.label is None:
         raise DataError(f"{source.name}: data.extra needs truth labels, but there are none")
-    _refuse_copies(table, known, f"{source.name}: an event of data.extra")
+    _refuse_known(table, known, f"{source.name}: an event of data.extra")
     return table
 
 
-def _refuse_copies(table: EventTable, known: Sequence[EventTable], what: str) -> None:
+def _refuse_known(table: EventTable, known: Sequence[EventTable], what: str) -> None:
+    """Refuse events that are in one of the ``known`` tables, too."""
     for other in known:
-        n_copies = int(copies(table, other).sum())
-        if n_copies:
+        rows = np.flatnonzero(KnownEvents(other).includes(table))
+        if rows.size:
             raise DataError(
-                f"{what} must occur once, but {n_copies} have the mass and features of an event "
-                f"in {other.source}; remove them from one of the two"
+                f"{what} must occur once, but {rows.size} have the mass and features of an event "
+                f"in {other.source}, first row {rows[0]}; remove them from one of the two"
             )
+
+
+def _refuse_copies(data: EventTable, allowed: float) -> None:
+    """Refuse data with too many copies; warn of fewer."""
+    rows = np.flatnonzero(data.is_copy())
+    if not rows.size:
+        return
+    _, first, number = np.unique(data.identity, return_index=True, return_inverse=True)
+    ids = data.event_id
+    pairs = [f"{ids[row]} (as {ids[first[number[row]]]})" for row in rows[:N_NAMED]]
+    found = (
+        f"{data.source}: {rows.size} of {len(data)} events have the mass and features of an "
+        f"earlier one, first event_id {', '.join(pairs)}"
+    )
+    if rows.size <= allowed * len(data):
+        log.warning("%s; copies are in one fold, but count as often as they are there", found)
+        return
+    raise DataError(
+        f"{found}, more than data.max_copies={allowed:g} allows: each counts as an event of its "
+        "own; remove them, as pandas' drop_duplicates() does, or, if different "
+        f"events look alike in these features, set data.max_copies={_above(rows.size, data)}"
+    )
+
+
+def _above(n_copies: int, data: EventTable) -> float:
+    """A share that allows as many."""
+    return float(np.ceil(100 * n_copies / len(data)) / 100)

@@ -1,6 +1,7 @@
 """The folder of a run: its files, its lock, its manifest, and whose configuration it has."""
 
 import fcntl
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from anode.provenance import (
 )
 from anode.records import Json
 
+log = logging.getLogger(__name__)
+
 
 class Configuration(Protocol):
     """What a folder belongs to."""
@@ -40,7 +43,8 @@ class Configuration(Protocol):
 FIGURES = ("roc", "sic", "scores", "mass", "losses", "closure")
 """Names of the figures of a run."""
 
-_MAY_BE_THERE = ("multirun.yaml", "events.h5")  # of a sweep; of a search on arrays
+# of a sweep; of a search on arrays; of propose=true
+_MAY_BE_THERE = ("multirun.yaml", "events.h5", "proposal.png", "proposal.pdf")
 
 
 class RunDirectory:
@@ -62,6 +66,16 @@ class RunDirectory:
         """Make this the directory of ``config``: write it, or check that it is the one there.
 
         Raises:
+            RunDirectoryError: as ``check_free``.
+        """
+        self.check_free(config)
+        if not self.config.is_file():
+            io.write_text(self.config, config.to_yaml())
+
+    def check_free(self, config: Configuration) -> None:
+        """Check that this may be the directory of ``config``.
+
+        Raises:
             RunDirectoryError: it belongs to another configuration; the message lists the keys.
         """
         if self.config.is_file():
@@ -81,7 +95,6 @@ class RunDirectory:
                 f"{self.path} is not empty and has no config.yaml: it is not a run directory; "
                 "choose another run_dir"
             )
-        io.write_text(self.config, config.to_yaml())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -94,11 +107,13 @@ class RunDirectory:
         with open(self.path / ".lock", "w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise RunDirectoryError(
                     f"another process is running in {self.path}; wait for it, or choose another "
                     "run_dir"
                 ) from None
+            except OSError as error:  # a disk without locks
+                log.warning("%s: %s; start no second command there", self.path, error.strerror)
             for leftover in self._leftovers():
                 if leftover.is_dir():
                     shutil.rmtree(leftover)
@@ -230,6 +245,7 @@ def describe_data(
         n_data=len(events),
         n_extra=0 if extra is None else len(extra),
         n_data_signal=None if events.label is None else int(np.sum(events.label)),
+        n_copies=int(events.is_copy().sum()),
     )
 
 

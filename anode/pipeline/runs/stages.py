@@ -10,11 +10,13 @@ import numpy as np
 
 from anode import progress
 from anode.errors import DataError, RunDirectoryError
+from anode.events.known_events import KnownEvents
 from anode.events.table import concatenate
 from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
 from anode.methods.build import build_method
 from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.evaluate import evaluate_scores
+from anode.pipeline.runs.fitted_events import fitted_events, keep_fitted
 from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory, describe_data
 from anode.pipeline.runs.score_file import DATA, EXTRA, read_scores, write_scores
@@ -69,7 +71,25 @@ def _stage(name: str) -> Callable[[Callable[[RunConfig, RunDirectory, Prepared],
 
 @_stage("train")
 def train(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
-    """Fit all there is to fit of the method; resumes."""
+    """Fit all there is to fit of the method, and keep which events it has seen; resumes."""
+    known = _known(prepared, method_of(config, directory))
+    keep_fitted(directory.path, known, fits=directory.checkpoints)
+    _fit(config, directory, prepared)
+
+
+@_stage("train")
+def train_window(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
+    """The same within a search, which keeps once for all windows which events it has."""
+    _fit(config, directory, prepared)
+
+
+def _known(prepared: Prepared, method: AnomalyMethod) -> KnownEvents:
+    """The data sample, and what a method that uses truth sees beside it."""
+    simulation = prepared.extra_in_signal_region() if method.uses_truth else None
+    return KnownEvents(prepared.data, *([] if simulation is None else [simulation]))
+
+
+def _fit(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> None:
     method = method_of(config, directory)
     events = prepared.for_fits(with_truth=method.uses_truth)
     log.info(
@@ -88,15 +108,14 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     if directory.scores.is_file():
         read_scores(directory.scores)  # or it says what is damaged
         return
-    method = method_of(config, directory)
+    method, known = method_of(config, directory), fitted_events(directory.path)
     signal_region = prepared.data[prepared.in_signal_region()]
-    tables = [signal_region[method.unseen(signal_region, fitted=True)]]
     extra = prepared.extra_in_signal_region()
-    if extra is not None:
-        tables.append(extra[method.unseen(extra, fitted=method.uses_truth)])
+    tables = [signal_region] if extra is None else [signal_region, extra]
+    tables = [table[method.unseen(table, known.includes(table))] for table in tables]
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
-    scores = method.score(events.without_label(), (sample == DATA) | method.uses_truth)
+    scores = method.score(events.without_label(), known.includes(events))
     check_fraction_outside(int(scores.was_clipped.sum()), len(events), events.source)
     directory.drop_results()
     write_scores(directory.scores, scores, events, sample, method)

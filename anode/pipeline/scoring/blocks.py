@@ -1,19 +1,22 @@
 """Scoring of a file of any size by a finished fit, in blocks.
 
 Blocks of rows are read, scored and written one after the other, a few at a time in each process:
-memory holds some blocks, whatever the size of the file.
+memory holds some blocks, whatever the size of the file. An event that the fits have seen, told by
+its content, is scored by the fold that has not; all others by the average over folds.
 """
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
+from anode.events.known_events import KnownEvents
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
 from anode.methods.base import check_fraction_outside
@@ -21,8 +24,9 @@ from anode.parallel import stream_jobs
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
+from anode.pipeline.runs.fitted_events import FILE, fitted_events
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.pipeline.runs.score_file import EXTRA, attributes, columns
+from anode.pipeline.runs.score_file import DATA, EXTRA, attributes, columns
 from anode.regions.distortion import distort
 
 log = logging.getLogger(__name__)
@@ -31,10 +35,12 @@ Job = TypeVar("Job")
 
 
 class Block(NamedTuple):
-    """Events to score, and the run that does."""
+    """Events to score, the run that does, and the folder that names the events its fits have
+    seen."""
 
     config: RunConfig
     directory: Path
+    known: Path
     part: Part
 
 
@@ -55,7 +61,8 @@ class Fitted(NamedTuple):
 def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None:
     """Score the signal-region events of another file with a run's densities.
 
-    The events must be new to every fold; their p_data is the average over folds.
+    p_data of events that are new to every fold is the average over folds; an event that was fitted
+    is scored by the fold that has not seen it, as in the run.
 
     Args:
         config: configuration of the run, with ``data`` replaced by the file's.
@@ -64,7 +71,9 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
 
     Raises:
         DataError: the file is one the run was fitted on, no event of it lies in the signal
-            region, or too many lie outside the fitted range of features; nothing is written then.
+            region, every fit has seen an event, or too many lie outside the fitted range of
+            features; nothing is written then.
+        RunDirectoryError: the run does not say which events its fits have seen.
     """
     n_jobs, config = config.n_jobs, for_new_events(config)
     fitted = Fitted(hashes(directory), str(directory.scores))
@@ -114,21 +123,33 @@ def write_blocks(
         DataError: none lies there, or too many lie outside the fitted range of features.
     """
     source = str(config.data.path)
-    n_scored = n_outside = 0
+    n_scored = n_outside = n_known = 0
+    written: dict[str, Any] = dict(attributes)
     with (
-        io.growing_hdf5(output, attributes) as append,
+        io.growing_hdf5(output, written) as append,
         progress.task("score", total=n_events, unit="events") as bar,
     ):
         for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)
             n_scored += len(block.datasets["score"])
             n_outside += int(block.datasets["outside"].sum())
+            n_known += int(np.sum(block.datasets["sample"] == DATA))
             bar.update(block.n_read)
         if not n_scored:
             raise DataError(
                 f"{source}: none of its {n_events} events lies {where}; no score file was written"
             )
         check_fraction_outside(n_outside, n_scored, source)
+        written["n_known"] = n_known
+    if n_known:
+        log.warning(
+            "%s: %d of the %d scored events are events that were fitted, each scored by the fold "
+            "that has not seen it: sample 0 in %s",
+            source,
+            n_known,
+            n_scored,
+            output,
+        )
     log.info(
         "%d of %d events lie %s and are scored, the other %d are not; results in %s",
         n_scored,
@@ -144,7 +165,7 @@ def score_block(block: Block) -> ScoredBlock:
     config, table = block.config, read_block(block)
     regions = config.regions.regions()
     events = table[regions.in_signal_region(table.mass)]
-    return ScoredBlock(score_events(config, block.directory, events), len(table))
+    return ScoredBlock(score_events(block, config, block.directory, events), len(table))
 
 
 def read_block(block: Block) -> EventTable:
@@ -152,11 +173,32 @@ def read_block(block: Block) -> EventTable:
     return distort(block.part.read(), block.config.distortion, block.config.seed)
 
 
-def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict[str, np.ndarray]:
-    """Datasets of events that are new to the run in ``directory``."""
+def score_events(
+    block: Block, config: RunConfig, directory: Path, events: EventTable
+) -> dict[str, np.ndarray]:
+    """Datasets of events by the run in ``directory``, by fits that have not seen them.
+
+    Raises:
+        DataError: every fit has seen one.
+    """
     method = stages.method_of(config, RunDirectory(directory))
-    scores = method.score(events.without_label(), np.zeros(len(events), dtype=bool))
-    return columns(scores, events, np.full(len(events), EXTRA))
+    written = (block.known / FILE).stat().st_mtime_ns
+    known = _known(block.known, written).includes(events)
+    seen = np.flatnonzero(~method.unseen(events, known))
+    if seen.size:
+        raise DataError(
+            f"{events.source}: events must be new to some fit of {directory}, but every one has "
+            f"seen {seen.size}, first event_id {events.event_id[seen[0]]}; remove them, or score "
+            "by a run with split=kfold"
+        )
+    scores = method.score(events.without_label(), known)
+    return columns(scores, events, np.where(known, DATA, EXTRA))
+
+
+@functools.lru_cache(maxsize=1)
+def _known(folder: Path, written: int) -> KnownEvents:
+    """Read once by every process; ``written`` tells a later file apart."""
+    return fitted_events(folder)
 
 
 def hashes(directory: RunDirectory) -> frozenset[str]:
@@ -181,8 +223,10 @@ def in_blocks(
     source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
     source.check(config.features, sidebands=False)
     _refuse_own(fitted, source.files)
+    fitted_events(directory.path)  # or it says why not
     parts = source.parts(config.features, rows)
-    return (Block(config, directory.path, part) for part in parts), source.count()
+    known = directory.path
+    return (Block(config, directory.path, known, part) for part in parts), source.count()
 
 
 def _refuse_own(fitted: Fitted, files: list[Path]) -> None:

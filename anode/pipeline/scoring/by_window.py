@@ -71,7 +71,8 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
     """Score the events of another file that lie in some window of a scan.
 
     The scores are those that the window's thresholds were made for: of the fits of one fold, which
-    an event's id picks (``split.extra``), and at the window's centre, as ``window.search_scores``.
+    an event's identity picks (``split.extra``), and at the window's centre, as
+    ``window.search_scores``.
 
     Args:
         path: directory of the scan.
@@ -172,7 +173,7 @@ def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
     present = np.unique(number[number >= 0]) if (number >= 0).any() else [0]
     rows = [np.flatnonzero(number == place) for place in present]
     parts = [
-        _score_in(block.windows[place], table[index])
+        _score_in(block, block.windows[place], table[index])
         for place, index in zip(present, rows, strict=True)
     ]
     order = np.argsort(np.concatenate(rows))  # back to that of the file
@@ -180,10 +181,10 @@ def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
     return stream.ScoredBlock(datasets, len(table))
 
 
-def _score_in(each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
+def _score_in(block: ScanBlock, each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
     method = stages.method_of(each.config, RunDirectory(each.directory))
     seen = as_scored(method, events, each.window)
-    datasets = stream.score_events(each.config, each.directory, seen)
+    datasets = stream.score_events(block.block, each.config, each.directory, seen)
     level = n_passed(datasets["score"], method.fold(events), each.by_fold)
     return {
         **datasets,

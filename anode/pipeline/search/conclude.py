@@ -78,6 +78,7 @@ def conclude(
         data=_described(directory),
         n_events=len(data),
         n_dropped=prepared.n_dropped,
+        n_copies=prepared.n_copies,
         scan=ScanRange(config.scan.start, config.scan.stop, config.scan.width, config.scan.step),
         fit_range=(float(edges[0]), float(edges[-1])),
         bin_width=config.spectrum.bin_width,

@@ -10,13 +10,16 @@ import numpy as np
 from anode import io, progress
 from anode.configuration.command import quiet
 from anode.errors import DataError
+from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
+from anode.pipeline.runs.fitted_events import keep_fitted
 from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory, describe_data
 from anode.pipeline.search.conclude import conclude, fit_edges
 from anode.pipeline.search.config import SearchConfig, window_dir
+from anode.pipeline.search.overdispersion import overdispersion_of
 from anode.pipeline.search.report import write_report
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.pipeline.search.top_events import WindowScores, top_events
@@ -31,6 +34,7 @@ from anode.statistics.scan.propose_windows import propose
 from anode.statistics.scan.search_result import SkippedWindow
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess
+from anode.training.store import check_store
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +66,7 @@ def find(config: SearchConfig) -> bool:
     make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
+    keep_fitted(directory.path, KnownEvents(prepared.data), fits=directory.path / "windows")
     if config.scan.window is not None:
         _one_window(config, wanted)
         return False
@@ -82,8 +87,10 @@ def _finish(
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.record_provenance()
-    with directory.timed("windows"), progress.task("scan", share=0.9):
+    with directory.timed("windows"), progress.task("scan", share=0.8):
         _make_windows(config, wanted)
+    with directory.timed("overdispersion"), progress.task("over-dispersion", share=0.1):
+        overdispersion_of(config, directory, prepared.data, wanted)
     with directory.timed("result"), progress.task("result", share=0.1):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
@@ -103,7 +110,8 @@ def _finish(
 
 def _cpu_seconds(directory: SearchDirectory, windows: list[Path]) -> float:
     """Of the result and of all windows, which may have been made by jobs of their own."""
-    spent = [directory.read_manifest().cpu_seconds["result"]]
+    own = directory.read_manifest().cpu_seconds
+    spent = [own["overdispersion"], own["result"]]
     spent += [sum(RunDirectory(path).read_manifest().cpu_seconds.values()) for path in windows]
     return round(sum(spent), 1)
 
@@ -121,7 +129,7 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
         min_events=config.scan.min_events,
         min_sideband_bins=config.spectrum.min_bins,
     )
-    directory.claim(config)
+    directory.check_free(config)  # and free it stays, for a search with what is proposed
     save_figure(proposal_figure(found), directory.path / "proposal")
     for window in found.windows:
         print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")
@@ -202,6 +210,7 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
         len(wanted),
         config.run.run_dir,
     )
+    check_store(None if config.run.store is None else Path(config.run.store))
     jobs = [_job(config, window, 1) for window in wanted]
     with progress.task("windows", total=len(jobs), unit="windows") as bar:
         for _ in stream_jobs(

@@ -87,7 +87,7 @@ def search_window(job: WindowJob) -> Path:
         return directory.path
     prepared = prepare(job.config)
     prepared = prepared._replace(data=prepared.data.without_label(), extra=None)
-    stages.train(job.config, prepared)
+    stages.train_window(job.config, prepared)
     method = stages.method_of(job.config, directory)
     with directory.locked(), directory.timed("score"):
         data, window = prepared.data, prepared.regions.signal
@@ -180,12 +180,14 @@ def _drawn(method: AnomalyMethod, prepared: Prepared, job: WindowJob) -> EventTa
         bandwidth=BANDWIDTH,
         rng=stream(seed, "template", "masses"),
     )
-    # Ids of their own: the folds that score a generated event hang on its id.
+    # Identities from before they have a content: the folds that draw and score them hang on these.
     ids = -1 - np.arange(len(masses))
-    features = method.draw_background(ids, masses, stream_seed(seed, "template", "events"))
+    identity = ids.view(np.uint64)
+    features = method.draw_background(identity, masses, stream_seed(seed, "template", "events"))
     if features is None:
         return None
-    return EventTable(ids, masses, features, data.names, data.units, None, "template")
+    names, units = data.names, data.units
+    return EventTable(ids, masses, features, names, units, None, "template", identity=identity)
 
 
 def _beside(mass: np.ndarray, window: Window, strip: float) -> np.ndarray:

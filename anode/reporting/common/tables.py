@@ -28,6 +28,8 @@ def result_table(metrics: RunMetrics, *, markdown: bool = False) -> str:
         ("test signal / background", _counts(metrics.n_test_signal, metrics.n_test_background)),
         ("events dropped", _counts(metrics.n_dropped)),
     ]
+    if metrics.n_copies:
+        rows.append(("copies of events", _counts(metrics.n_copies)))
     if metrics.auc is None:
         rows.append(("AUC, SIC", "no truth labels: no ROC/SIC"))
     else:

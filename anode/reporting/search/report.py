@@ -241,11 +241,12 @@ def _provenance(search: SearchResult, manifest: Manifest) -> Section:
     data = search.data
     cuts = ", ".join(efficiency_text(e) for e in search.efficiencies)
     low, high = search.fit_range
+    copies = f" ({search.n_copies:,} of them copies)" if search.n_copies else ""
     lines: list[Line] = [
         ("method", f"{search.title} ({search.method})"),
         ("files", ", ".join(data.files) or "none"),
         ("sha256", data.sha256),
-        ("events", f"{search.n_events:,} used, {search.n_dropped:,} dropped"),
+        ("events", f"{search.n_events:,} used{copies}, {search.n_dropped:,} dropped"),
         ("background efficiencies", cuts),
         ("fit", f"{mass_range(low, high)}, bins of {search.bin_width:.0f} GeV"),
         ("global p-values", f"{search.toys.n_toys:,} toys"),

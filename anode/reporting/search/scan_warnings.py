@@ -161,6 +161,17 @@ def _dropped(search: SearchResult) -> str:
     )
 
 
+def _copied(search: SearchResult) -> str:
+    n_copies, n_events = search.n_copies, search.n_events
+    if not n_copies:
+        return ""
+    return (
+        f"Copies: {n_copies:,} of {n_events:,} events ({n_copies / n_events:.2%}) have the mass "
+        "and features of an earlier one. Counts take them for events of their own, and so vary "
+        "by more than Poisson's errors; remove them and search again."
+    )
+
+
 def not_calibrated(calibration: Calibration) -> str:
     """p-values of background alone that are not uniform: global ones, and local ones by cut."""
     parts = []
@@ -221,5 +232,6 @@ OF_ALL: dict[str, Callable[[SearchResult], str]] = {
     "skipped": _skipped,
     "cuts": _not_fixed,
     "dropped": _dropped,
+    "copies": _copied,
 }
 """What is judged over all windows: a sentence, or nothing."""

@@ -83,10 +83,12 @@ class Dispersion(Record):
         """
         mean = counts.mean(axis=0)
         rate = mean / n_events
-        with np.errstate(divide="ignore", invalid="ignore"):
-            index = counts.var(axis=0, ddof=1) / mean
-            f = np.sqrt(np.maximum(index - n_events / n_template * (1 - rate), 0))
-            error = index / f / np.sqrt(2 * (len(counts) - 1))
+        index = counts.var(axis=0, ddof=1) / np.where(mean > 0, mean, 1)
+        error = index * np.sqrt(2 / (len(counts) - 1))  # of the index
+        f = np.sqrt(np.maximum(index - n_events / n_template * (1 - rate), 0))
+        error = np.where(f > 0, error / (2 * np.where(f > 0, f, 1)), np.sqrt(error))
+        # Where no event is seen, nothing is known.
+        f, error = np.where(mean > 0, f, 1.0), np.where(mean > 0, error, 1.0)
         return cls(f=tuple(f.tolist()), f_error=tuple(error.tolist()), rate=tuple(rate.tolist()))
 
 
@@ -110,7 +112,6 @@ class Overdispersion(Record):
         n_events: mean number of events of a sample.
         n_template: number of events that fixed the cuts of each sample.
         low, high: window in which events were drawn [GeV].
-        source: text that says where the events came from.
         key: hash of all that f depends on, but for the data.
     """
 
@@ -127,5 +128,59 @@ class Overdispersion(Record):
     n_template: int
     low: float
     high: float
-    source: str
     key: str
+
+    @classmethod
+    def of(
+        cls,
+        counts: np.ndarray,
+        *,
+        method: str,
+        efficiencies: tuple[float, ...],
+        n_events: int,
+        n_template: int,
+        window: tuple[float, float],
+        key: str,
+    ) -> Self:
+        """From the counts of many samples.
+
+        Args:
+            counts: (X, E) events of each sample in each category.
+            method: name of the method.
+            efficiencies: nominal background efficiencies of the cuts, descending.
+            n_events: mean number of events of a sample.
+            n_template: number of events that fixed the cuts of each sample.
+            window: bounds of the window in which events were drawn [GeV].
+            key: hash of the settings.
+        """
+        exclusive, inclusive = (
+            Dispersion.of(each, n_events=n_events, n_template=n_template)
+            for each in (counts, np.cumsum(counts[:, ::-1], axis=1)[:, ::-1])
+        )
+        return cls(
+            method=method,
+            efficiencies=efficiencies,
+            f=exclusive.f,
+            f_error=exclusive.f_error,
+            f_inclusive=inclusive.f,
+            f_inclusive_error=inclusive.f_error,
+            rate=exclusive.rate,
+            correlation=_correlation(counts),
+            n_experiments=len(counts),
+            n_events=n_events,
+            n_template=n_template,
+            low=window[0],
+            high=window[1],
+            key=key,
+        )
+
+
+def _correlation(counts: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """Of the columns (X, C); 0 beside the diagonal where a count never changes."""
+    from_mean = counts - counts.mean(axis=0)
+    spread = np.sqrt(np.sum(from_mean**2, axis=0))
+    matrix = np.eye(counts.shape[1])
+    varies = spread > 0
+    scaled = from_mean[:, varies] / spread[varies]
+    matrix[np.ix_(varies, varies)] = scaled.T @ scaled
+    return tuple(tuple(row) for row in np.clip(matrix, -1, 1).tolist())

@@ -208,6 +208,8 @@ class SearchResult(Record):
         data: description of the events that were searched.
         n_events: number of events searched, at all masses.
         n_dropped: number of events of the file that could not be used.
+        n_copies: number of events searched with the mass and features of an earlier one; None in
+            files that do not say.
         scan: range, width and distance of the windows.
         fit_range: first and last mass of the fitted spectra [GeV].
         bin_width: width of a bin of the fitted spectra [GeV].
@@ -247,6 +249,7 @@ class SearchResult(Record):
     data: DataDescription
     n_events: int
     n_dropped: int
+    n_copies: int | None = field(default=None, kw_only=True, metadata=LEFT_OUT_IF_NONE)
     scan: ScanRange
     fit_range: tuple[float, float]
     bin_width: float

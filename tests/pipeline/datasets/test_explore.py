@@ -20,10 +20,11 @@ from anode.evaluation.description.describe import Describer, Description
 from anode.evaluation.description.region_comparison import FeatureSample, compare_regions
 from anode.events.config import DataConfig
 from anode.events.formats import FORMATS, open_source
+from anode.events.identity import row_hashes
 from anode.events.readers.dijet_files import DIJET_FEATURES
 from anode.events.readers.fault_scan import Block, scan_table
 from anode.events.readers.lhco_features import read_lhco_features
-from anode.events.table import EventTable, row_hashes
+from anode.events.table import EventTable
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CLASSES
 from anode.pipeline.datasets.explore import ExploreConfig, describe, explore, facts, parse_explore

@@ -5,6 +5,7 @@ blocks, workers and interruptions, and nothing lost or half written."""
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from anode.provenance import Provenance
+from helpers.bit_flips import count_noticed, flipped
 from helpers.raw_files import FIRST_20K, TINY, raw_rows, write_frame
 from helpers.settings import REPOSITORY
 
@@ -346,6 +348,31 @@ def test_an_interrupted_command_goes_on(raw_file, made, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="exists and is not what this command makes"):
         make(raw_file, output, "data.jets.axes=kt")
     assert output.read_bytes() == made.read_bytes()
+
+
+def test_a_flipped_bit_of_features_or_of_their_manifest_is_noticed(raw_file, made, tmp_path):
+    output = tmp_path / "features.h5"
+    manifest = shutil.copy(pipeline.manifest_path(made), pipeline.manifest_path(output))
+    shutil.copy(made, output)
+
+    def again() -> dict:
+        make(raw_file, output)
+        return columns_of(output)
+
+    for path in (output, Path(manifest)):
+        assert count_noticed(path, again) > 10
+
+
+def test_a_finished_block_with_a_flipped_bit_is_made_again(raw_file, made, tmp_path):
+    output, kept = tmp_path / "features.h5", ("data.block_rows=5", "keep_blocks=true")
+    make(raw_file, output, *kept)
+    (block,) = Path(f"{output}.partial").glob("*/*5_*10.h5")
+    whole = block.read_bytes()
+    for _ in flipped(block, 20):
+        output.unlink()
+        make(raw_file, output, *kept)
+        assert output.read_bytes() == made.read_bytes()
+        assert len(block.read_bytes()) == len(whole)
 
 
 def test_other_packages_on_a_worker_are_refused(raw_file, tmp_path):

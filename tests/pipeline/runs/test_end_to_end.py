@@ -76,6 +76,7 @@ def test_a_run_leaves_what_the_contract_promises(finished):
         *FILES,
         "checkpoints",
         "figures",
+        "fitted_events.h5",
     }
     drawn = {p.name for p in (finished / "figures").iterdir()}
     assert drawn == {f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")}
@@ -215,7 +216,7 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(tmp_path, monkeypatch):
         method = stages.method_of(config, stages.RunDirectory(tmp_path))
         method.fit(prepared.for_fits())
         region = prepared.data[prepared.in_signal_region()].without_label()
-        region = region[method.unseen(region, fitted=True)]
+        region = region[method.unseen(region, np.ones(len(region), dtype=bool))]
         method.score(region, np.ones(len(region), dtype=bool))
         id_of = dict(zip(region.mass.tolist(), region.event_id.tolist(), strict=True))
         counted = 0

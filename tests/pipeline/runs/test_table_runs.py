@@ -149,6 +149,7 @@ def test_a_search_on_a_table_names_its_top_events_with_all_their_features(tmp_pa
     quick = [override for override in QUICK if not override.startswith("figures")]
     asked = ["data=table", f"data.path={path}", ALL, *quick, "features=[alpha]", "n_toys=100"]
     scan = ["scan.start=3300", "scan.stop=3700", "split.sideband_folds=1", "extras=false"]
+    scan.append("overdispersion.n_experiments=0")
     found = parse_search(composed("search", *asked, *scan, f"run_dir={tmp_path / 'search'}"))
     assert find(found)
     directory = SearchDirectory(tmp_path / "search")

@@ -69,6 +69,7 @@ def fit_scan(path: Path, file: Path, overrides: list[str], windows: list[Window]
         template = WindowTemplate("sampled", 5000, (0.1, 0.01), (0.004, 0.001))
         content = WindowFile(window.low, window.high, 0.0, THRESHOLDS, template, 900, None)
         io.write_json(run_dir / "window.json", content.to_json())
+    shutil.copy(run_dir / "fitted_events.h5", path)
     manifest = io.read_json(run_dir / "manifest.json")
     io.write_json(path / "manifest.json", {"data": manifest["data"]})
     search, _ = make_search()
@@ -130,7 +131,7 @@ def test_every_event_of_a_window_is_scored_once_by_the_nearest(scored, files):
 
 
 def test_scores_are_those_of_the_window_alone_at_its_centre(scored, scan, files, tmp_path):
-    """To the bit for the same events, and to rounding if others are scored beside them."""
+    """To the bit, whatever others are scored beside them."""
     for window in WINDOWS:
         directory = RunDirectory(scan / "windows" / f"{window.low:g}_{window.high:g}")
         config = configuration.load_run(directory.config)
@@ -142,13 +143,13 @@ def test_scores_are_those_of_the_window_alone_at_its_centre(scored, scan, files,
         alone = search_scores(method, events[chosen], window, new[chosen])
         assert np.array_equal(alone, scored["score"][mine])
         beside = search_scores(method, events, window, new)[chosen]
-        np.testing.assert_allclose(beside, scored["score"][mine], atol=1e-5)
+        assert np.array_equal(beside, scored["score"][mine])
         difference = scored["log_p_data"] - scored["log_p_background"]
         assert np.array_equal(difference, scored["score"])
 
 
 def test_a_score_that_is_not_bound_to_the_mass_is_that_of_the_run(files, tmp_path):
-    """Such as that of trees: to the bit that of one fold of the run, picked by the event's id."""
+    """Such as that of trees: to the bit that of one fold of the run, picked by the identity."""
     path = tmp_path / "scan"
     own = fit_scan(path, files[0], ["method=isolation_forest", "method.trees=20"], WINDOWS[2:])
     found = scored_by(path, data_of(files[1]), tmp_path / "scan.h5")
@@ -160,6 +161,22 @@ def test_a_score_that_is_not_bound_to_the_mass_is_that_of_the_run(files, tmp_pat
     assert len(events) > 100
     assert np.array_equal(alone.event_id, found["event_id"])
     assert np.array_equal(alone.score, found["score"])
+
+
+@pytest.mark.parametrize("extra", ["average", "one_fold"])
+def test_events_of_the_scan_are_scored_by_fits_that_have_not_seen_them(files, tmp_path, extra):
+    path, forest = tmp_path / "scan", ["method=isolation_forest", "method.trees=20"]
+    own = fit_scan(path, files[0], [*forest, f"split.extra={extra}"], WINDOWS[2:])
+    skim = bundled_part(tmp_path / "skim.h5", slice(5000, 10_000))  # the last 1000 are new
+    found = scored_by(path, data_of(skim), tmp_path / "scores.h5")
+    config = configuration.load_run(own / "config.yaml")
+    events = read_bundled(skim, config.features)
+    events = events[WINDOWS[2].contains(events.mass)].without_label()
+    known = events.event_id <= read_bundled(files[0], ["mj1"]).event_id.max()
+    expected = stages.method_of(config, RunDirectory(own)).score(events, known)
+    assert np.array_equal(found["score"], expected.score)
+    assert np.array_equal(found["sample"], np.where(known, 0, 1))
+    assert 0 < known.sum() < len(known)
 
 
 def test_passed_is_the_tightest_cut_of_the_window(scored, scan, files, tmp_path):

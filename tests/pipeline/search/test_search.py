@@ -427,12 +427,29 @@ def test_a_search_without_extras_has_a_report(forest, tmp_path):
     assert "limits.png" not in {p.name for p in (run_dir / "figures").iterdir()}
 
 
+PROPOSE = ["propose=true", "spectrum.low=null", "spectrum.min_bins=1"]
+
+
 def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stages, "train", None)
-    overrides = ["propose=true", "spectrum.low=null", "spectrum.min_bins=1"]
-    assert not find(configuration(tmp_path, *FOREST, *overrides))
+    assert not find(configuration(tmp_path, *FOREST, *PROPOSE))
     assert "a scan may run from scan.start=" in capsys.readouterr().out
-    assert {p.name for p in tmp_path.iterdir()} == {"config.yaml", "proposal.png", "proposal.pdf"}
+    assert {p.name for p in tmp_path.iterdir()} == {"proposal.png", "proposal.pdf"}
+
+
+def test_a_proposal_leaves_its_folder_free_for_a_search_with_other_settings(tmp_path, forest):
+    assert not find(configuration(tmp_path, *FOREST, *PROPOSE, "scan.step=100"))
+    assert find(configuration(tmp_path, *FOREST))
+    assert result_of(tmp_path) == result_of(forest)
+    with pytest.raises(RunDirectoryError, match=r"another configuration \(scan.step"):
+        find(configuration(tmp_path, *FOREST, *PROPOSE, "scan.step=100"))
+
+
+def test_a_proposal_is_not_written_among_other_files(tmp_path):
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(RunDirectoryError, match="not a run directory"):
+        find(configuration(tmp_path, *FOREST, *PROPOSE))
+    assert {p.name for p in tmp_path.iterdir()} == {"thesis.tex"}
 
 
 def test_a_template_is_drawn_from_the_fits_that_do_not_score_it(tmp_path, monkeypatch):
