@@ -16,7 +16,7 @@ from anode import io, progress
 from anode.errors import DataError
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
-from anode.methods.base import check_fraction_outside
+from anode.methods.base import check_fraction_outside, judged
 from anode.parallel import stream_jobs
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages
@@ -114,21 +114,24 @@ def write_blocks(
         DataError: none lies there, or too many lie outside the fitted range of features.
     """
     source = str(config.data.path)
-    n_scored = n_outside = 0
+    n_scored = n_judged = n_outside = 0
     with (
         io.growing_hdf5(output, attributes) as append,
         progress.task("score", total=n_events, unit="events") as bar,
     ):
         for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)
-            n_scored += len(block.datasets["score"])
-            n_outside += int(block.datasets["outside"].sum())
+            datasets = block.datasets
+            counted = judged(datasets.get("label"), len(datasets["score"]))
+            n_scored += len(counted)
+            n_judged += int(counted.sum())
+            n_outside += int((datasets["outside"] & counted).sum())
             bar.update(block.n_read)
         if not n_scored:
             raise DataError(
                 f"{source}: none of its {n_events} events lies {where}; no score file was written"
             )
-        check_fraction_outside(n_outside, n_scored, source)
+        check_fraction_outside(n_outside, n_judged, source)
     log.info(
         "%d of %d events lie %s and are scored, the other %d are not; results in %s",
         n_scored,
