@@ -13,7 +13,7 @@ from anode.api.scores import EventScores
 from anode.errors import DataError
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside
+from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside, judged
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
@@ -194,7 +194,9 @@ class _Scoring:
             chosen = as_scored(self.method, chosen, self.regions.signal)
         scores = self.method.score(chosen, seen)
         try:
-            check_fraction_outside(int(scores.was_clipped.sum()), len(chosen), chosen.source)
+            counted = judged(chosen.label, len(chosen))
+            n_outside = int((scores.was_clipped & counted).sum())
+            check_fraction_outside(n_outside, int(counted.sum()), chosen.source)
         except DataError as error:
             log.warning("%s", error)
         return scores

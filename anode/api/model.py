@@ -218,8 +218,7 @@ class Model:
 
         Raises:
             RunDirectoryError: something is there, or the model is not fitted.
-            DataError: a score is not finite, or more than a tenth of the events lie outside the
-                range of features that was fitted.
+            DataError: a score is not finite.
         """
         save_run(self._fitted, Path(path), figures=figures)
 

@@ -27,7 +27,7 @@ def save_run(run: FittedRun, path: Path, *, figures: bool) -> None:
 
     Raises:
         RunDirectoryError: something is at ``path``.
-        DataError: a score is not finite, or many events lie outside the range of the fit.
+        DataError: a score is not finite.
     """
     with _appearing(path) as folder:
         shutil.copytree(run.path, folder, dirs_exist_ok=True)

@@ -19,7 +19,7 @@ from anode.errors import DataError
 from anode.events.known_events import KnownEvents
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
-from anode.methods.base import check_fraction_outside
+from anode.methods.base import check_fraction_outside, judged
 from anode.parallel import stream_jobs
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages
@@ -123,7 +123,7 @@ def write_blocks(
         DataError: none lies there, or too many lie outside the fitted range of features.
     """
     source = str(config.data.path)
-    n_scored = n_outside = n_known = 0
+    n_scored = n_judged = n_outside = n_known = 0
     written: dict[str, Any] = dict(attributes)
     with (
         io.growing_hdf5(output, written) as append,
@@ -131,15 +131,18 @@ def write_blocks(
     ):
         for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)
-            n_scored += len(block.datasets["score"])
-            n_outside += int(block.datasets["outside"].sum())
-            n_known += int(np.sum(block.datasets["sample"] == DATA))
+            datasets = block.datasets
+            counted = judged(datasets.get("label"), len(datasets["score"]))
+            n_scored += len(counted)
+            n_judged += int(counted.sum())
+            n_outside += int((datasets["outside"] & counted).sum())
+            n_known += int(np.sum(datasets["sample"] == DATA))
             bar.update(block.n_read)
         if not n_scored:
             raise DataError(
                 f"{source}: none of its {n_events} events lies {where}; no score file was written"
             )
-        check_fraction_outside(n_outside, n_scored, source)
+        check_fraction_outside(n_outside, n_judged, source)
         written["n_known"] = n_known
     if n_known:
         log.warning(
