@@ -32,7 +32,8 @@ _ATTRIBUTES = {
     "window_low": "GeV; the window that scored the event: of those that contain its mass, the one "
     "whose centre is nearest, of two the lower",
     "window_high": "GeV; that window is half-open",
-    "passed": "the tightest background efficiency whose threshold the score exceeds, 1 if none",
+    "passed": "the tightest background efficiency whose threshold, of the fold that scored the "
+    "event, the score exceeds; 1 if none",
 }
 
 
