@@ -6,7 +6,7 @@ from scipy import stats
 
 from anode.seeding import stream
 from anode.statistics.calibration.cut_toys import cut_ratio
-from anode.statistics.calibration.null_toys import null_z, tail_fraction
+from anode.statistics.calibration.null_toys import combined_null_z, null_z, tail_fraction
 from anode.statistics.signal.resonance_shape import CrystalBall, CrystalBallShape
 
 SHAPE = CrystalBallShape((3500.0,), (CrystalBall(1.0, 0.04, 6.0, 5.0, 6.0, 5.0),))
@@ -26,6 +26,13 @@ def test_z_of_a_true_di_jet_function_is_standard_normal():
     assert z.mean() == pytest.approx(0, abs=0.06)
     assert z.std() == pytest.approx(1, abs=0.04)
     assert stats.kstest(z, "norm").pvalue > 0.001
+
+
+def test_categories_together_are_standard_normal_too():
+    means = np.array([background(n) for n in (3e4, 3e3, 3e2)])
+    z = combined_null_z(means, EDGES, (3400.0, 3800.0), 2000, stream(5, "z"), shape=SHAPE)
+    assert z.mean() == pytest.approx(0, abs=0.12)
+    assert z.std() == pytest.approx(1, abs=0.06)
 
 
 def test_a_bump_in_the_truth_shows_in_z():

@@ -17,12 +17,14 @@ from anode.pipeline.search.signal_shape import WPRIME, read_shape
 from anode.seeding import stream
 from anode.statistics.calibration.acceptance import Check
 from anode.statistics.calibration.cut_toys import cut_ratio
-from anode.statistics.calibration.null_toys import null_z, tail_fraction
-from anode.statistics.calibration.uniformity import Spread, spread
+from anode.statistics.calibration.null_toys import combined_null_z, null_z, tail_fraction
+from anode.statistics.calibration.uniformity import spread
+from anode.statistics.fits.spectrum_test import MIN_BESIDE
 
 BIN = 50.0  # GeV
 WIDTH = 400.0  # GeV, of a window
 TAIL_WINDOW, TAIL_EVENTS, TAIL_LEVEL = (3300.0, 3700.0), 3800.0, 3.0
+CATEGORIES = (30_000.0, 3000.0, 300.0)  # events between cuts at 1e-1, 1e-2 and 1e-3, and above
 CHUNK = 20_000  # toys of a job
 
 
@@ -35,10 +37,10 @@ def spectrum_truth(overrides: tuple[str, ...]) -> Truth:
 
 
 class _ToyJob(NamedTuple):
-    """Toys of one window and size."""
+    """Toys of one window: of one spectrum, or of several categories together."""
 
     truth: Truth
-    n_events: float
+    n_events: tuple[float, ...]
     window: tuple[float, float]
     n_toys: int
     seed: int
@@ -47,51 +49,79 @@ class _ToyJob(NamedTuple):
 
 def _null_z(job: _ToyJob) -> np.ndarray:
     edges = np.arange(job.truth.low, job.truth.high + 1, BIN)
-    mean = job.truth.expected(edges, job.n_events)
-    names = (f"{job.n_events:g}", f"{job.window[0]:g}", job.part)
-    rng = stream(job.seed, "null toys", *names)
-    return null_z(mean, edges, job.window, job.n_toys, rng, shape=read_shape(WPRIME))
+    means = np.array([job.truth.expected(edges, n) for n in job.n_events])
+    sizes = ",".join(f"{n:g}" for n in job.n_events)
+    rng = stream(job.seed, "null toys", sizes, f"{job.window[0]:g}", job.part)
+    shape = read_shape(WPRIME)
+    if len(means) == 1:
+        return null_z(means[0], edges, job.window, job.n_toys, rng, shape=shape)
+    return combined_null_z(means, edges, job.window, job.n_toys, rng, shape=shape)
 
 
 def null_z_row(config: AcceptanceConfig) -> list[Check]:
-    """Row A: Z of windows without signal."""
-    truth, wanted = spectrum_truth(tuple(config.overrides)), config.A
+    """Row A: Z of windows without signal, at one cut and of three categories together."""
+    truth, wanted, seed = spectrum_truth(tuple(config.overrides)), config.A, config.seed
     cells = [
-        _ToyJob(truth, float(n), (low, low + WIDTH), wanted.n_toys, config.seed, 0)
+        _ToyJob(truth, (float(n),), (low, low + WIDTH), wanted.n_toys, seed, 0)
         for n in wanted.sizes
         for low in wanted.windows
     ]
-    n_parts = -(-wanted.n_tail // CHUNK)
-    size = -(-wanted.n_tail // n_parts)
-    tail = [
-        _ToyJob(truth, TAIL_EVENTS, TAIL_WINDOW, size, config.seed, 1 + part)
-        for part in range(n_parts)
+    combined = [
+        _ToyJob(truth, CATEGORIES, (low, low + WIDTH), wanted.n_toys, seed, 0)
+        for low in wanted.windows
+        if _is_tested(truth, low)
     ]
+    tails = [
+        _ToyJob(truth, sizes, TAIL_WINDOW, n, seed, 1 + part)
+        for sizes in ((TAIL_EVENTS,), CATEGORIES)
+        for part, n in enumerate(_parts(wanted.n_tail))
+    ]
+    found = _run([*cells, *combined, *tails], config.n_jobs)
+    n_cells, n_all = len(cells), len(cells) + len(combined)
+    n_tails = len(tails) // 2
+    together = f"{len(CATEGORIES)} categories of {sum(CATEGORIES):,.0f} events together"
+    return [
+        *_of_cells(cells, found[:n_cells], "windows and sizes"),
+        _of_tail(found[n_all : n_all + n_tails], f"{TAIL_EVENTS:,.0f} events"),
+        *_of_cells(combined, found[n_cells:n_all], f"windows, {together}"),
+        _of_tail(found[n_all + n_tails :], together),
+    ]
+
+
+def _is_tested(truth: Truth, low: float) -> bool:
+    """Whether a search would fit the smallest category: enough events on either side."""
+    edges = np.arange(truth.low, truth.high + 1, BIN)
+    mean = truth.expected(edges, min(CATEGORIES))
+    beside = mean[edges[1:] <= low].sum(), mean[edges[:-1] >= low + WIDTH].sum()
+    return bool(min(beside) >= MIN_BESIDE)
+
+
+def _parts(n_toys: int) -> list[int]:
+    return [min(CHUNK, n_toys - start) for start in range(0, n_toys, CHUNK)]
+
+
+def _run(jobs: list[_ToyJob], n_jobs: int) -> list[np.ndarray]:
     found = []
-    with progress.task("toys", total=len(cells) + len(tail), unit="jobs") as bar:
-        for z in stream_jobs(_null_z, [*cells, *tail], n_jobs=config.n_jobs, threads=1):
+    with progress.task("toys", total=len(jobs), unit="jobs") as bar:
+        for z in stream_jobs(_null_z, jobs, n_jobs=n_jobs, threads=1):
             found.append(z)
             bar.update()
-    spreads = [spread(z) for z in found[: len(cells)]]
-    return [
-        *_of_cells(cells, spreads),
-        _of_tail(np.concatenate(found[len(cells) :])),
-    ]
+    return found
 
 
-def _of_cells(cells: list[_ToyJob], spreads: list[Spread]) -> list[Check]:
+def _of_cells(cells: list[_ToyJob], found: list[np.ndarray], over: str) -> list[Check]:
     """The extremes over windows and sizes."""
+    spreads = [spread(z) for z in found]
     means, sds = np.array([(s.mean, s.sd) for s in spreads]).T
     far, low, high = int(np.abs(means).argmax()), int(sds.argmin()), int(sds.argmax())
     n = sum(s.n for s in spreads)
 
     def at(i: int) -> str:
         window = "-".join(f"{edge / 1000:g}" for edge in cells[i].window)
-        return f"{cells[i].n_events:,.0f} events, {window} TeV"
+        return f"{sum(cells[i].n_events):,.0f} events, {window} TeV"
 
-    where = f"over {len(cells)} windows and sizes"
     return [
-        Check(f"mean Z farthest from 0 {where} ({at(far)})", spreads[far].mean,
+        Check(f"mean Z farthest from 0 of {len(cells)} {over} ({at(far)})", spreads[far].mean,
               spreads[far].mean_error, -0.15, 0.15, n),
         Check(f"smallest sd of Z ({at(low)})", spreads[low].sd, spreads[low].sd_error, 0.95, None,
               n),
@@ -100,9 +130,9 @@ def _of_cells(cells: list[_ToyJob], spreads: list[Spread]) -> list[Check]:
     ]  # fmt: skip
 
 
-def _of_tail(z: np.ndarray) -> Check:
-    tail = tail_fraction(z, TAIL_LEVEL)
-    what = f"P(Z > 3), {TAIL_EVENTS:,.0f} events, 3.3-3.7 TeV"
+def _of_tail(found: list[np.ndarray], of: str) -> Check:
+    tail = tail_fraction(np.concatenate(found), TAIL_LEVEL)
+    what = f"P(Z > {TAIL_LEVEL:g}), {of}, 3.3-3.7 TeV"
     return Check(what, tail.fraction, tail.error, None, 1.8e-3, tail.n)
 
 
