@@ -33,7 +33,7 @@ def save_run(run: FittedRun, path: Path, *, figures: bool) -> None:
         shutil.copytree(run.path, folder, dirs_exist_ok=True)
         directory = RunDirectory(folder)
         config = dataclasses.replace(run.config, run_dir=str(folder), figures=figures)
-        if run.is_private:
+        if run.prepared is not None:
             config = _on_file(config, run.prepared, folder)
             # The manifest describes the data anew, by the hashes of their files.
             manifest = {k: v for k, v in io.read_json(directory.manifest).items() if k != "data"}

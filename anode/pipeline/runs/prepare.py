@@ -180,7 +180,7 @@ def _extra(
 def _refuse_known(table: EventTable, known: Sequence[EventTable], what: str) -> None:
     """Refuse events that are in one of the ``known`` tables, too."""
     for other in known:
-        rows = np.flatnonzero(KnownEvents(other).includes(table))
+        rows = np.flatnonzero(KnownEvents(other).recognise(table).known)
         if rows.size:
             raise DataError(
                 f"{what} must occur once, but {rows.size} have the mass and features of an event "

@@ -16,7 +16,7 @@ import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
-from anode.events.known_events import KnownEvents
+from anode.events.known_events import KnownEvents, Recognised
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
 from anode.methods.base import check_fraction_outside, judged
@@ -165,28 +165,35 @@ def write_blocks(
 
 def score_block(block: Block) -> ScoredBlock:
     """Read, cut and score one block."""
-    config, table = block.config, read_block(block)
-    regions = config.regions.regions()
-    events = table[regions.in_signal_region(table.mass)]
-    return ScoredBlock(score_events(block, config, block.directory, events), len(table))
+    config, found = block.config, read_block(block)
+    mass = found.events.mass
+    inside = config.regions.regions().in_signal_region(mass)
+    datasets = score_events(config, block.directory, *found.take(inside))
+    return ScoredBlock(datasets, len(mass))
 
 
-def read_block(block: Block) -> EventTable:
-    """All events of a block, as the methods see them."""
-    return distort(block.part.read(), block.config.distortion, block.config.seed)
+def read_block(block: Block) -> Recognised:
+    """All events of a block, as the methods see them, and which of them the fits have seen."""
+    events = distort(block.part.read(), block.config.distortion, block.config.seed)
+    written = (block.known / FILE).stat().st_mtime_ns
+    return _known(block.known, written).recognise(events)
 
 
 def score_events(
-    block: Block, config: RunConfig, directory: Path, events: EventTable
+    config: RunConfig, directory: Path, events: EventTable, known: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Datasets of events by the run in ``directory``, by fits that have not seen them.
+
+    Args:
+        config: configuration of the run.
+        directory: its folder.
+        events: N events of its signal region.
+        known: (N,) True for those that it was fitted on.
 
     Raises:
         DataError: every fit has seen one.
     """
     method = stages.method_of(config, RunDirectory(directory))
-    written = (block.known / FILE).stat().st_mtime_ns
-    known = _known(block.known, written).includes(events)
     seen = np.flatnonzero(~method.unseen(events, known))
     if seen.size:
         raise DataError(
