@@ -13,6 +13,7 @@ from anode.api.folder import PrivateFolder
 from anode.api.known_events import KnownEvents
 from anode.api.scores import EventScores
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.table import EventTable, concatenate
 from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside, judged
 from anode.parallel import lent_process
@@ -143,6 +144,8 @@ class _Scoring:
         self.regions = config.regions.regions()
 
     def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
+        if not self.config.preprocessing.binary_features:
+            rules.refuse_binary(events)
         inside = self.regions.in_signal_region(events.mass)
         rows = np.arange(len(events)) if any_mass else np.flatnonzero(inside)
         event_id, known = self.known.recognise(events[rows])

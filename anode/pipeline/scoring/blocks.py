@@ -14,6 +14,7 @@ import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
 from anode.methods.base import check_fraction_outside, judged
@@ -152,7 +153,10 @@ def score_block(block: Block) -> ScoredBlock:
 
 def read_block(block: Block) -> EventTable:
     """All events of a block, as the methods see them."""
-    return distort(block.part.read(), block.config.distortion, block.config.seed)
+    events = block.part.read()
+    if not block.config.preprocessing.binary_features:
+        rules.refuse_binary(events)
+    return distort(events, block.config.distortion, block.config.seed)
 
 
 def score_events(config: RunConfig, directory: Path, events: EventTable) -> dict[str, np.ndarray]:
@@ -183,6 +187,7 @@ def in_blocks(
     """
     source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
     source.check(config.features, sidebands=False)
+    rules.say_unread(source.name, source.unread)
     _refuse_own(fitted, source.files)
     parts = source.parts(config.features, rows)
     return (Block(config, directory.path, part) for part in parts), source.count()
