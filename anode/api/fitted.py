@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from anode.api.folder import PrivateFolder
 from anode.api.scores import EventScores
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside, judged
@@ -117,6 +118,8 @@ class _Scoring:
         self.regions = config.regions.regions()
 
     def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
+        if not self.config.preprocessing.binary_features:
+            rules.refuse_binary(events)
         inside = self.regions.in_signal_region(events.mass)
         rows = np.arange(len(events)) if any_mass else np.flatnonzero(inside)
         as_fitted = distort(events[rows].without_label(), self.config.distortion, self.config.seed)

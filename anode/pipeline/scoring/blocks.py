@@ -16,6 +16,7 @@ import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.known_events import KnownEvents, Recognised
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
@@ -174,7 +175,10 @@ def score_block(block: Block) -> ScoredBlock:
 
 def read_block(block: Block) -> Recognised:
     """All events of a block, as the methods see them, and which of them the fits have seen."""
-    events = distort(block.part.read(), block.config.distortion, block.config.seed)
+    table = block.part.read()
+    if not block.config.preprocessing.binary_features:
+        rules.refuse_binary(table)
+    events = distort(table, block.config.distortion, block.config.seed)
     written = (block.known / FILE).stat().st_mtime_ns
     return _known(block.known, written).recognise(events)
 
@@ -232,6 +236,7 @@ def in_blocks(
     """
     source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
     source.check(config.features, sidebands=False)
+    rules.say_unread(source.name, source.unread)
     _refuse_own(fitted, source.files)
     fitted_events(directory.path)  # or it says why not
     parts = source.parts(config.features, rows)
