@@ -1,7 +1,6 @@
 """A search of the toy finds it, resumes, repeats, reads no label, refuses what is impossible."""
 
 import dataclasses
-import json
 import os
 import shutil
 import subprocess
@@ -610,7 +609,7 @@ def test_a_calibration_judges_its_searches(calibration, tmp_path, capsys):
     left = {p.stem for p in (tmp_path / "out" / "figures").iterdir()}
     assert left == figures | {"mine"}
     assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert json.loads((tmp_path / "out" / "calibration.json").read_text()) == found
+    assert io.read_json(tmp_path / "out" / "calibration.json") == found
 
 
 @pytest.mark.parametrize(
