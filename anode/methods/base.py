@@ -221,14 +221,8 @@ class AnomalyMethod(abc.ABC):
             )
         if self.interpolates:
             check_interpolation(events, self.settings.preprocessing)
-        simulation = events.simulation
-        self._fit(
-            RegionEvents(
-                events.signal_region.by_identity(),
-                events.sidebands.by_identity(),
-                None if simulation is None else simulation.by_identity(),
-            )
-        )
+        ordered = (None if table is None else table.by_identity() for table in events)
+        self._fit(events._make(ordered))
 
     def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.
