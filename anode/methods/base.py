@@ -221,8 +221,9 @@ class AnomalyMethod(abc.ABC):
             )
         if self.interpolates:
             check_interpolation(events, self.settings.preprocessing)
-        ordered = (None if table is None else table.by_identity() for table in events)
-        self._fit(events._make(ordered))
+        simulation = events.simulation and events.simulation.by_identity()
+        region, sidebands = events.signal_region.by_identity(), events.sidebands.by_identity()
+        self._fit(RegionEvents(region, sidebands, simulation))
 
     def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.
