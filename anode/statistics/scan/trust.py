@@ -49,16 +49,16 @@ class InjectedBias(Record):
         background: function of the background.
         mass: mass of the injected signal [GeV].
         injected: injected signal events.
-        mean_pull, mean_pull_error: mean of (fitted - injected) / error in toys, and its error.
-        sd_pull: standard deviation of these pulls.
+        bias, bias_error: mean of fitted - injected over the spread of toys, and its error.
+        spread: standard deviation of fitted strengths [events].
     """
 
     background: str
     mass: float
     injected: float
-    mean_pull: float
-    mean_pull_error: float
-    sd_pull: float
+    bias: float
+    bias_error: float
+    spread: float
 
 
 @dataclass(frozen=True)

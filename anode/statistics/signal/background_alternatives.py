@@ -14,7 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.statistics.fits.dijet_function import SQRT_S
-from anode.statistics.fits.loglinear import fitted_counts
+from anode.statistics.fits.loglinear import (
+    exponential,
+    fitted_counts,
+    orthonormal,
+    project,
+)
 from anode.statistics.fits.signal_toys import SignalModel, signal_roots
 
 NAMES = ("UA2", "root")
@@ -35,16 +40,16 @@ class SpuriousSignal(NamedTuple):
 
 
 class Bias(NamedTuple):
-    """Pulls of fitted strengths in toys of another function with signal.
+    """Fitted strengths in toys of another function with signal.
 
     Attributes:
-        mean, error: mean of (fitted - injected) / error of the strength, and its error.
-        sd: standard deviation of the pulls.
+        mean, error: mean of fitted - injected over the spread, and its error.
+        spread: standard deviation of the fitted strengths [events].
     """
 
     mean: float
     error: float
-    sd: float
+    spread: float
 
 
 def alternative(name: str, counts: np.ndarray, edges: np.ndarray, used: np.ndarray) -> np.ndarray:
@@ -127,14 +132,10 @@ def bias(
         n_toys: number of toys.
     """
     toys = rng.poisson(expected + injected * model.shape, (n_toys, len(expected)))
-    found = signal_roots(toys, model)
-    # The error at the injected strength: that without signal, and the signal's own fluctuation.
-    per_event = model.shape**2 / np.maximum(expected + injected * model.shape, 1e-9)
-    alone = model.shape**2 / np.maximum(expected, 1e-9)
-    grown = np.sqrt(alone[model.used].sum() / per_event[model.used].sum())
-    pull = (found.strength - injected) / (found.error * grown)
-    pull = pull[np.isfinite(pull)]
-    return Bias(float(pull.mean()), float(pull.std() / np.sqrt(len(pull))), float(pull.std()))
+    strength = signal_roots(toys, model).strength
+    strength = strength[np.isfinite(strength)]
+    spread = float(strength.std())
+    return Bias(float(strength.mean() - injected) / spread, len(strength) ** -0.5, spread)
 
 
 def _everywhere(
@@ -142,8 +143,6 @@ def _everywhere(
 ) -> np.ndarray:
     """(B,) log-linear function fitted to some bins, extended to all."""
     inside = fitted_counts(counts[used], columns[used], offset[used])
-    scale = np.sqrt(inside)[:, None]
-    theta, *_ = np.linalg.lstsq(
-        columns[used] * scale, (np.log(inside) - offset[used]) * scale[:, 0], rcond=None
-    )
-    return np.asarray(np.exp(np.clip(columns @ theta + offset, -700, 700)))
+    basis = columns @ orthonormal(columns[used], inside)
+    theta = project(np.log(inside) - offset[used], basis[used], inside)
+    return exponential(basis @ theta + offset)
