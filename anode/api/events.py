@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable, refuse_rows
 from anode.seeding import stream
@@ -31,7 +32,8 @@ class Events:
 
     Raises:
         DataError: a shape differs, a value is NaN or infinite, a mass is not positive, a label is
-            not 0 or 1, an id or a name is repeated; the message names column and row.
+            not 0 or 1, an id or a name is repeated, a feature that is named as one of two jets
+            (``mj1``, ``delta_mj``, ``tau21_1``) is none; the message names column and row.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -74,6 +76,9 @@ class Events:
             )
         )
         refuse_rows(SOURCE, "mass", m, ~(m > 0), "must be above 0 GeV")
+        columns = dict(zip(named, x.T, strict=True))
+        for name, bad, rule in rules.of_features(m, columns):
+            refuse_rows(SOURCE, name, columns[name], bad, rule)
 
     @classmethod
     def of_table(cls, table: EventTable) -> "Events":
@@ -226,6 +231,7 @@ def _read(data: str, keys: Mapping[str, Any], features: Sequence[str] | None) ->
     source = open_data(config.data, seed=config.seed, n_jobs=1)
     wanted = config.features if features is None else features
     source.check(wanted, sidebands=False)
+    rules.say_unread(source.name, source.unread)
     return source.read(wanted)
 
 

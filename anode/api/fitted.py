@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from anode.api.folder import PrivateFolder
 from anode.api.scores import EventScores
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside
+from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside, judged
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.fitted_events import fitted_events
-from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare, prepare_tables
+from anode.pipeline.runs.prepare import EXTRA_ID_OFFSET, Prepared, prepare_tables
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.window import as_scored
-from anode.regions.distortion import NONE, distort
+from anode.regions.distortion import distort
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,7 @@ class FittedRun:
     Args:
         config: configuration of the run.
         folder: directory of the run; a private one lives as long as this.
-        prepared: events it was fitted on, before any distortion; None to read them again when they
-            are needed.
+        prepared: events it was fitted on, before any distortion, where they are in memory alone.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FittedRun:
     ) -> None:
         self.config = config
         self._folder = folder
-        self._prepared = prepared
+        self.prepared = prepared
 
     @property
     def path(self) -> Path:
@@ -51,28 +51,11 @@ class FittedRun:
         return self._folder.path if isinstance(self._folder, PrivateFolder) else self._folder
 
     @property
-    def is_private(self) -> bool:
-        """Whether its events are in memory, and its folder goes when it goes."""
-        return isinstance(self._folder, PrivateFolder)
-
-    @property
     def method(self) -> AnomalyMethod:
         """The method, which scores events that are new to it by the average over folds."""
         split = dataclasses.replace(self.config.split, extra="average")
         config = dataclasses.replace(self.config, split=split)
         return stages.method_of(config, RunDirectory(self.path))
-
-    @property
-    def prepared(self) -> Prepared:
-        """The events it was fitted on, before any distortion.
-
-        Raises:
-            DataError: they are to be read from a file that is not there any more, or has changed.
-        """
-        if self._prepared is None:
-            plain = dataclasses.replace(self.config, distortion=NONE)
-            self._prepared = prepare(plain, check_sidebands=False)
-        return self._prepared
 
     def score(self, events: EventTable, *, any_mass: bool) -> EventScores:
         """Scores of events (N,), each by fits that have not seen it.
@@ -135,10 +118,12 @@ class _Scoring:
         self.regions = config.regions.regions()
 
     def of(self, events: EventTable, *, any_mass: bool) -> EventScores:
+        if not self.config.preprocessing.binary_features:
+            rules.refuse_binary(events)
         inside = self.regions.in_signal_region(events.mass)
         rows = np.arange(len(events)) if any_mass else np.flatnonzero(inside)
-        table = events[rows].without_label()
-        known = self.known.includes(table)
+        as_fitted = distort(events[rows].without_label(), self.config.distortion, self.config.seed)
+        table, known = self.known.recognise(as_fitted)
         self._refuse_sidebands(table, known)
         seen = known & inside[rows]
         allowed = self.method.unseen(table, seen)
@@ -184,9 +169,8 @@ class _Scoring:
         found |= found.pop("other")
         return {name: value for name, value in found.items() if value is not None}
 
-    def _score(self, table: EventTable, seen: NDArray[np.bool_], *, any_mass: bool) -> Scores:
+    def _score(self, chosen: EventTable, seen: NDArray[np.bool_], *, any_mass: bool) -> Scores:
         """Scores of events that some fit has not seen."""
-        chosen = distort(table, self.config.distortion, self.config.seed)
         if not len(chosen):
             empty = np.empty(0)
             return Scores(chosen.event_id, chosen.mass, empty, {}, empty.astype(bool))
@@ -194,7 +178,9 @@ class _Scoring:
             chosen = as_scored(self.method, chosen, self.regions.signal)
         scores = self.method.score(chosen, seen)
         try:
-            check_fraction_outside(int(scores.was_clipped.sum()), len(chosen), chosen.source)
+            counted = judged(chosen.label, len(chosen))
+            n_outside = int((scores.was_clipped & counted).sum())
+            check_fraction_outside(n_outside, int(counted.sum()), chosen.source)
         except DataError as error:
             log.warning("%s", error)
         return scores

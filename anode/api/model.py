@@ -13,8 +13,6 @@ from anode.api.scores import EventScores
 from anode.api.settings import KEYS, content_of
 from anode.errors import ConfigError, RunDirectoryError
 from anode.pipeline.runs.config import from_mapping
-from anode.pipeline.runs.prepare import prepare_tables
-from anode.regions.distortion import NONE
 
 Settings = Mapping[str, Any]
 Group = str | Settings
@@ -152,13 +150,11 @@ class Model:
         return self
 
     @classmethod
-    def load(cls, path: Path | str, *, fitted: Events | None = None, n_jobs: int = 1) -> Self:
+    def load(cls, path: Path | str, *, n_jobs: int = 1) -> Self:
         """The model of a run directory that a command or ``save`` has made.
 
         Args:
             path: path of the run.
-            fitted: events it was fitted on, if the file they were read from is not where it was:
-                ``save`` writes them.
             n_jobs: number of processes.
 
         Returns:
@@ -176,12 +172,7 @@ class Model:
         loaded: Self = cls.__new__(cls if cls.method else cast(type[Self], classes.get(name, cls)))
         loaded.method, loaded._config = name, config
         loaded.given = {"features": config.features}
-        prepared = None
-        if fitted is not None:
-            plain = dataclasses.replace(config, distortion=NONE)
-            table = fitted.with_features(config.features)
-            prepared = prepare_tables(plain, table, check_sidebands=False)
-        loaded._run = FittedRun(config, Path(path), prepared)
+        loaded._run = FittedRun(config, Path(path))
         return loaded
 
     def score(self, events: Events, *, any_mass: bool = False) -> EventScores:
@@ -218,8 +209,7 @@ class Model:
 
         Raises:
             RunDirectoryError: something is there, or the model is not fitted.
-            DataError: a score is not finite, or more than a tenth of the events lie outside the
-                range of features that was fitted.
+            DataError: a score is not finite.
         """
         save_run(self._fitted, Path(path), figures=figures)
 

@@ -27,13 +27,13 @@ def save_run(run: FittedRun, path: Path, *, figures: bool) -> None:
 
     Raises:
         RunDirectoryError: something is at ``path``.
-        DataError: a score is not finite, or many events lie outside the range of the fit.
+        DataError: a score is not finite.
     """
     with _appearing(path) as folder:
         shutil.copytree(run.path, folder, dirs_exist_ok=True)
         directory = RunDirectory(folder)
         config = dataclasses.replace(run.config, run_dir=str(folder), figures=figures)
-        if run.is_private:
+        if run.prepared is not None:
             config = _on_file(config, run.prepared, folder)
             # The manifest describes the data anew, by the hashes of their files.
             manifest = {k: v for k, v in io.read_json(directory.manifest).items() if k != "data"}

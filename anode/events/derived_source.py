@@ -44,6 +44,10 @@ class DerivedSource(Source):
         return self.inner.has_labels
 
     @property
+    def unread(self) -> list[str]:
+        return self.inner.unread
+
+    @property
     def files(self) -> list[Path]:
         return self.inner.files
 

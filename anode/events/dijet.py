@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anode.events import rules
 from anode.events.feature_definitions import (
     FEATURES,
     MASS_ROUNDING,
@@ -95,21 +96,37 @@ def derive(
 
     Raises:
         ConfigError: a feature is unknown.
-        DataError: a value is not finite, a pT is zero, or a mass or tau is negative by more than
-            rounding explains; the message names source, row and column.
+        DataError: a value is not finite, a pT is zero, a mass or tau is negative by more than
+            rounding explains, or jets are none by ``rules``; the message names source, row and
+            column.
     """
     check_features(names)
     columns = {name: np.asarray(columns[name], dtype=np.float64) for name in columns_needed(names)}
     for name, bad, rule in violations(columns):
         refuse_rows(source, name, columns[name], bad, rule, first_row=first_row)
+    derived = derive_sound(columns, names)
+    name, bad, rule = heavy_jets(columns, derived.mass)
+    refuse_rows(source, name, columns[name], bad, rule, first_row=first_row)
+    return derived
+
+
+def derive_sound(columns: Mapping[str, np.ndarray], names: Sequence[str]) -> Derived:
+    """The same of rows that break no rule of ``violations``."""
     j1, j2 = (_jet(columns, index) for index in (1, 2))
     lighter, heavier = _by_mass(j1, j2)
     features = np.stack([FEATURES[name].compute(lighter, heavier) for name in names], axis=1)
     return Derived(invariant_mass(lighter, heavier), features, _report(columns))
 
 
+def heavy_jets(columns: Mapping[str, np.ndarray], mass: np.ndarray) -> Violation:
+    """Where the jets of raw columns weigh as much as their m_jj (N,)."""
+    jets = np.maximum(columns["mj1"], 0) + np.maximum(columns["mj2"], 0)
+    return rules.heavy_jets("mj1", jets, mass)
+
+
 def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
-    """All rules for raw columns, with the values that break each; usually none does.
+    """All rules for raw columns but that of ``heavy_jets``, with the values that break each;
+    usually none does.
 
     Args:
         columns: (N,) float64 values of ``MOMENTUM_COLUMNS`` of both jets, and of any tau_N.
@@ -127,6 +144,13 @@ def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
             if name in columns:
                 rule = f"{negative} ({TAU_ROUNDING:g})"
                 yield Violation(name, columns[name] < -TAU_ROUNDING, rule)
+        for above, below in ((f"tau{n + 1}j{jet}", f"tau{n}j{jet}") for n in (1, 2)):
+            if above in columns and below in columns:
+                tau = np.maximum(columns[below], TAU_ROUNDING)
+                rule = f"must not exceed {rules.LARGEST_RATIO:g} {below}"
+                yield from rules.large_ratio(
+                    above, columns[above] > rules.LARGEST_RATIO * tau, rule
+                )
 
 
 def _jet(columns: Mapping[str, np.ndarray], index: int) -> Jet:

@@ -47,6 +47,11 @@ class Source(ABC):
     def has_labels(self) -> bool:
         """Whether the events that are read have truth labels."""
 
+    @property
+    def unread(self) -> list[str]:
+        """Names of columns of the input that are never read."""
+        return []
+
     @abstractmethod
     def count(self) -> int:
         """How many events ``read`` gives.

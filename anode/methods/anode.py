@@ -50,6 +50,7 @@ class Anode(AnomalyMethod):
 
     title = "ANODE"
     meaning = "log p_data(x|m) - log p_bg(x|m)"
+    interpolates = True
 
     def __init__(self, directory: Path, settings: FitSettings, config: AnodeConfig) -> None:
         super().__init__(directory, settings)

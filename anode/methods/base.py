@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 
 from anode.classifiers.fit import ClassifierConfig
 from anode.density.base import DensityConfig
@@ -14,7 +15,7 @@ from anode.density.physical import PhysicalDensity
 from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.regions.crossfit import CrossFit, SplitConfig
-from anode.regions.preprocessing import PreprocessingConfig
+from anode.regions.preprocessing import Preprocessing, PreprocessingConfig
 from anode.training.recipe import TrainerConfig
 
 MAX_OUTSIDE = 0.1
@@ -55,10 +56,15 @@ class Scores(NamedTuple):
 
 
 def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
-    """Refuse events of which many had to be clipped to the fitted range.
+    """Refuse events of which many lie outside the fitted range.
+
+    Args:
+        n_outside: number of them.
+        n_events: number of events that are ``judged``.
+        source: name of the file.
 
     Raises:
-        DataError: more than 10% were clipped, as after a wrong unit or feature.
+        DataError: more than 10% lie outside, as after a wrong unit or feature.
     """
     if n_outside > MAX_OUTSIDE * n_events:
         raise DataError(
@@ -66,6 +72,38 @@ def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
             f"the densities were fitted in, more than {MAX_OUTSIDE:.0%}; are units and features "
             "right?"
         )
+
+
+def judged(label: np.ndarray | None, n_events: int) -> np.ndarray:
+    """(N,) which events say whether a file is right: all but known signal, whose place is where
+    background is rare, perhaps beyond all of it.
+
+    Args:
+        label: (N,) truth, or None where it is unknown.
+        n_events: N.
+    """
+    return np.ones(n_events, dtype=bool) if label is None else label != 1
+
+
+def check_interpolation(events: RegionEvents, config: PreprocessingConfig) -> None:
+    """Refuse a data sample, before anything is fitted, if the sidebands cannot say what
+    background is in its signal region.
+
+    Args:
+        events: data that p_bg is to be fitted on, in the sidebands, and evaluated on.
+        config: settings of the map whose range the sidebands give.
+
+    Raises:
+        DataError: more than 10% of the signal region lie outside the sidebands' range of features.
+    """
+    region, sidebands = events.signal_region, events.sidebands
+    if len(sidebands) < 2:  # which the fit refuses, and says why
+        return
+    steps = Preprocessing.fit(
+        sidebands.features, sidebands.names, logit=config.logit, standardise=config.standardise
+    )
+    n_outside = steps.n_outside(torch.as_tensor(region.features))
+    check_fraction_outside(n_outside, len(region), f"{region.source}, signal region")
 
 
 @dataclass(frozen=True)
@@ -144,6 +182,8 @@ class AnomalyMethod(abc.ABC):
         needs_sidebands: True if it needs sideband events.
         score_at_window_centre: True if the score uses a density fitted only inside the signal
             region; a search then evaluates it at the window centre.
+        interpolates: True if a density that was fitted in the sidebands is evaluated on events of
+            the signal region.
     """
 
     title: ClassVar[str]
@@ -151,6 +191,7 @@ class AnomalyMethod(abc.ABC):
     uses_truth: ClassVar[bool] = False
     needs_sidebands: ClassVar[bool] = True
     score_at_window_centre: ClassVar[bool] = True
+    interpolates: ClassVar[bool] = False
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
         self.directory = directory
@@ -164,7 +205,8 @@ class AnomalyMethod(abc.ABC):
 
         Raises:
             DataError: data events carry truth labels (remove them with ``without_label``); a
-                method that uses truth gets no simulation, or another one does.
+                method that uses truth gets no simulation, or another one does; or as
+                ``check_interpolation``.
         """
         for table in (events.signal_region, events.sidebands):
             if table.label is not None:
@@ -177,14 +219,11 @@ class AnomalyMethod(abc.ABC):
                 f"outside the data sample, got {'some' if events.simulation else 'none'}; "
                 "injection.n_background, data.extra_background and data.extra provide them"
             )
-        simulation = events.simulation
-        self._fit(
-            RegionEvents(
-                events.signal_region.by_identity(),
-                events.sidebands.by_identity(),
-                None if simulation is None else simulation.by_identity(),
-            )
-        )
+        if self.interpolates:
+            check_interpolation(events, self.settings.preprocessing)
+        simulation = events.simulation and events.simulation.by_identity()
+        region, sidebands = events.signal_region.by_identity(), events.sidebands.by_identity()
+        self._fit(RegionEvents(region, sidebands, simulation))
 
     def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.

@@ -105,6 +105,7 @@ class LaCathode(_WithBackground):
     """LaCATHODE; ``AnomalyMethod`` documents its methods."""
 
     title = "LaCATHODE"
+    interpolates = True
 
     def samples(self, events: RegionEvents, name: str) -> TwoSamples:
         """Latent data of the signal region, against a standard normal."""

@@ -99,6 +99,7 @@ class RAnode(AnomalyMethod):
 
     title = "R-ANODE"
     meaning = "log p_sig(x|m) - log p_bg(x|m)"
+    interpolates = True
 
     def __init__(self, directory: Path, settings: FitSettings, config: RAnodeConfig) -> None:
         super().__init__(directory, settings)

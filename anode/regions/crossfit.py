@@ -3,8 +3,8 @@
 Counts of cross-fitted events above a cut are unbiased, but no Poisson counts: each fold has
 learned the fluctuations of the others, so that the counts of folds are correlated. For a score
 that has learned nothing else, a 10% cut and five folds, the standard deviation is 1.37 times that
-of Poisson counts (a test shows it). The local Z of ANODE on background has a standard deviation of
-1.16 to 1.18, and of 1.08 without a cut (``results/reference/search/``).
+of Poisson counts (a test shows it). A search measures the factor for its method and settings
+(``statistics.counting.overdispersion``).
 """
 
 from dataclasses import dataclass

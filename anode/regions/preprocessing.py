@@ -16,15 +16,21 @@ SMALLEST_MARGIN = 1e-5
 
 @dataclass(frozen=True)
 class PreprocessingConfig:
-    """Steps after the min-max scaling.
+    """Steps after the min-max scaling, and what is done to features before it.
 
     Attributes:
         logit: map of (0, 1) to all real numbers, for features with hard edges.
         standardise: scaling of every feature to mean 0 and standard deviation 1.
+        dequantise: spread of values that many events share, as ``regions.dequantise`` says.
+        binary_features: True if features may have the values 0 and 1 alone, which are refused
+            otherwise: labels have them.
     """
 
     logit: bool
     standardise: bool
+    # Unknown to former versions.
+    dequantise: bool = False
+    binary_features: bool = False
 
 
 class _Float64Module(nn.Module):

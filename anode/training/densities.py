@@ -170,7 +170,10 @@ def _prepare(job: FitJob) -> PhysicalDensity:
         physical = PhysicalDensity(
             density,
             Preprocessing.fit(
-                job.train.features, job.train.names, **dataclasses.asdict(job.preprocessing)
+                job.train.features,
+                job.train.names,
+                logit=job.preprocessing.logit,
+                standardise=job.preprocessing.standardise,
             ),
             ContextScaling.fit(job.train.mass),
         )

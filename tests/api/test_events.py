@@ -42,8 +42,8 @@ def test_what_is_wrong_is_said_in_one_line(features, mass, options, message):
 
 
 def test_a_data_frame_names_its_columns():
-    frame = pd.DataFrame({"mj1": X[:, 0], "tau21_1": X[:, 1]})
-    assert Events(frame, M).names == ("mj1", "tau21_1")
+    frame = pd.DataFrame({"mj1": X[:, 0], "pt_1": X[:, 1]})
+    assert Events(frame, M).names == ("mj1", "pt_1")
     assert Events(frame, M, ["a", "b"]).names == ("a", "b")
     assert Events(X, M).names == ("x1", "x2")
 

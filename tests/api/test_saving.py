@@ -9,7 +9,7 @@ import pytest
 
 from anode import Anode, Events, IsolationForest, Model, RAnode, Supervised, io
 from anode.configuration.composition import compose
-from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.errors import ConfigError, RunDirectoryError
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
 from anode.pipeline.runs.score_file import read_scores
@@ -47,7 +47,7 @@ def equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 def test_a_saved_model_is_a_run_directory(events, model, saved):
     there = {p.name for p in saved.iterdir() if not p.name.startswith(".")}
-    assert there == {*FILES, "events.h5"}
+    assert there == {*FILES, "events.h5", "fitted_events.h5"}
     assert not list(saved.parent.glob(".*"))
     expected = model.score(events)
     found = read_scores(saved / "scores.h5")
@@ -174,13 +174,11 @@ def test_a_model_is_loaded_as_the_class_of_its_method(tmp_path):
         Model.load(tmp_path)
 
 
-def test_events_that_are_not_where_they_were_can_be_given(events, saved, tmp_path):
+def test_fitted_events_are_known_where_their_file_is_gone(events, saved, tmp_path):
     shutil.copytree(saved, tmp_path / "run", ignore=shutil.ignore_patterns("events.h5"))
     config = load_run(tmp_path / "run" / "config.yaml")
     data = dataclasses.replace(config.data, path=str(tmp_path / "gone.h5"))
     text = dataclasses.replace(config, data=data).to_yaml()
     (tmp_path / "run" / "config.yaml").write_text(text)
-    with pytest.raises(DataError, match=r"gone\.h5: there is no such file"):
-        Model.load(tmp_path / "run").score(events)
-    found = Model.load(tmp_path / "run", fitted=events).score(events)
+    found = Model.load(tmp_path / "run").score(events)
     assert equal(found.score, Model.load(saved).score(events).score)

@@ -105,16 +105,57 @@ def test_events_are_known_by_content(fitted, asked) -> None:
         return EventTable(np.arange(len(x)), 3000 + x, x[:, None], ("x",), ("",))
 
     known = KnownEvents(of(fitted[::2]), of(fitted[1::2]))
-    assert known.includes(of(asked)).tolist() == [value in fitted for value in asked]
+    expected = [value in fitted for value in asked]
+    assert (
+        known.includes(of(asked)).tolist() == known.recognise(of(asked)).known.tolist() == expected
+    )
+
+
+def lhco(columns: dict[str, np.ndarray]) -> EventTable:
+    """Mass and features as they are computed from momenta, jet masses and subjettinesses."""
+    p1, p2, m1, m2, *tau = columns.values()
+    energy = np.sqrt((p1**2).sum(1) + m1**2) + np.sqrt((p2**2).sum(1) + m2**2)
+    mass = np.sqrt(energy**2 - ((p1 + p2) ** 2).sum(1))
+    x = np.column_stack([np.minimum(m1, m2), abs(m2 - m1), tau[1] / tau[0], tau[3] / tau[2]])
+    return EventTable(np.arange(len(mass)), mass, x, ("mj", "delta", "t1", "t2"), ("",) * 4)
+
+
+def test_computed_features_of_a_file_saved_as_float32_are_known() -> None:
+    n, rng = 20_000, np.random.default_rng(3)
+    columns = {f"p{i}": rng.normal(0, 900, (n, 3)) for i in range(2)}
+    columns |= {f"m{i}": rng.exponential(150, n) for i in range(2)}
+    columns |= {f"tau{i}": rng.uniform(0.05, 1, n) for i in range(4)}
+    events = lhco(columns)
+    again = lhco({name: x.astype(np.float32).astype(float) for name, x in columns.items()})
+    assert np.mean(again.identity == events.identity) < 0.5  # so that identities alone do not do
+    found = KnownEvents(events[: n // 2]).recognise(again)
+    assert np.array_equal(found.known, np.arange(n) < n // 2)
+    assert np.array_equal(found.events.identity[: n // 2], events.identity[: n // 2])
+    assert np.array_equal(found.events.features, again.features)
+
+
+def test_new_events_of_one_or_few_features_are_not_taken_for_known_ones() -> None:
+    n, rng = 100_000, np.random.default_rng(4)
+    mass, x = 2500 + rng.exponential(800, 2 * n), rng.normal(size=(2 * n, 2))
+    for n_features in (1, 2):
+        names = ("a", "b")[:n_features]
+        events = EventTable(np.arange(2 * n), mass, x[:, :n_features], names, ("",) * n_features)
+        found = KnownEvents(events[:n]).recognise(events[n:]).known
+        assert found.sum() <= 1
+    with pytest.raises(DataError, match="must have the 2 features of the fit, got 3"):
+        KnownEvents(events).recognise(table())
 
 
 def test_known_events_are_kept_in_a_file(tmp_path: Path) -> None:
     events, path = table(), tmp_path / "known.h5"
     KnownEvents(events).write(path)
     known = KnownEvents.read(path)
+    assert known.recognise(events).known.all()
     assert np.array_equal(known.identity, np.sort(events.identity))
     both = concatenate([events, table(seed=2, first_id=50)])
     assert known.includes(both).tolist() == [True] * 50 + [False] * 50
     io.write_hdf5(path, {"other": np.zeros(3)})
-    with pytest.raises(DataError, match=r"known.h5: expected a dataset 'identity'"):
+    with pytest.raises(
+        DataError, match=r"known.h5: expected .* identity, mass, marks, scale missing"
+    ):
         KnownEvents.read(path)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from anode import io
+from anode import integrity, io
 from anode.errors import DataError
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.scan.search_result import SearchResult, SpectrumConfig
@@ -38,7 +38,9 @@ def test_there_are_committed_files_of_every_kind():
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(REFERENCE)))
 def test_a_committed_file_is_written_again_byte_by_byte(path):
     record = KINDS[path.name].from_json(io.read_json(path), path)
-    assert json.dumps(record.to_json(), indent=2) + "\n" == path.read_text()
+    text, content = path.read_text(), record.to_json()
+    content = integrity.seal_json(content) if integrity.KEY in text else content
+    assert json.dumps(content, indent=2) + "\n" == text
 
 
 def test_a_result_answers_by_name(bundled):

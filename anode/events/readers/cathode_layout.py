@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from anode.errors import DataError
-from anode.events import feature_definitions
+from anode.events import feature_definitions, rules
 from anode.events.table import Violation
 
 logger = logging.getLogger(__name__)
@@ -164,6 +164,11 @@ def violations(stored: Mapping[str, np.ndarray]) -> Iterator[Violation]:
         )
         yield Violation(name, ~np.isfinite(values), "must be finite")
         yield Violation(name, values < -rounding, "must not be negative by more than rounding")
+        if name in FEATURES:
+            rule = f"must not exceed {rules.LARGEST_RATIO:g}"
+            yield from rules.large_ratio(name, values > rules.LARGEST_RATIO, rule)
+    light, difference = (np.asarray(stored[name], np.float64) for name in ("mJ1", "delta mJ"))
+    yield rules.heavy_jets("mJ1", 2 * light + difference, mass)
 
 
 def physical_columns(source: str, stored: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

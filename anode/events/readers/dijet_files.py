@@ -43,6 +43,11 @@ class DijetFile(FileSource):
     def has_labels(self) -> bool:
         return lhco.LABEL in self.columns
 
+    @property
+    def unread(self) -> list[str]:
+        read = (lhco.LABEL, lhco.EVENT_ID, *feature_definitions.RAW_COLUMNS)
+        return [name for name in self.columns if name not in read]
+
     def count(self) -> int:
         return lhco.count_events(self.path, bundled=self.bundled)
 
@@ -137,14 +142,19 @@ def _scanned(
     known = [name for name in feature_definitions.RAW_COLUMNS if name in columns]
     broken = broken_rules(dijet.violations({name: columns[name] for name in known}), label)
     good = unbroken(len(columns[needed[0]]), broken)
+    sound = {name: columns[name][good] for name in needed}
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is reported
-        derived = dijet.derive({name: columns[name][good] for name in needed}, names)
-    usable = np.isfinite(derived.mass) & np.isfinite(derived.features).all(axis=1)
-    if not usable.all():
-        too_large = good.copy()
-        too_large[good] = ~usable
-        broken.append(Violation("m_jj and features", too_large, "must be finite"))
-        good &= ~too_large
+        derived = dijet.derive_sound(sound, names)
+    finite = np.isfinite(derived.mass) & np.isfinite(derived.features).all(axis=1)
+    found = [Violation("m_jj and features", ~finite, "must be finite")]
+    found.append(dijet.heavy_jets(sound, derived.mass))
+    for column, bad, rule in found:
+        if bad.any():
+            everywhere = np.zeros(len(good), dtype=bool)
+            everywhere[good] = bad
+            broken.append(Violation(column, everywhere, rule))
+    usable = unbroken(len(finite), found)
+    good[good] = usable
     events = EventTable(
         first_row + np.flatnonzero(good),
         derived.mass[usable],

@@ -1,5 +1,6 @@
 """Functions compiled to machine code, which is kept on the disk where there is a place for it."""
 
+import typing
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,8 +19,6 @@ def compiled(function: Function) -> Function:
     every process compiles it anew, which takes some seconds.
     """
     try:
-        kept: Function = njit(cache=True)(function)
-        return kept
+        return typing.cast(Function, njit(cache=True)(function))
     except RuntimeError:  # numba finds no folder to write to
-        anew: Function = njit(function)
-        return anew
+        return typing.cast(Function, njit(function))

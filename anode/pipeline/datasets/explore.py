@@ -18,6 +18,7 @@ from anode.evaluation.description.describe import (
     Description,
     Fault,
 )
+from anode.events import rules
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CHOICES, DataConfig
@@ -84,6 +85,7 @@ def explore(config: ExploreConfig) -> None:
     regions = config.regions.regions()
     # Faults are what one is here to see.
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs, any_fault=True)
+    rules.say_unread(source.name, source.unread)
     description = _with_skipped(describe(config, source, regions), source)
     inside, outside, features = description.inside, description.outside, description.features
     figures = {

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.errors import DataError
+from anode.events import rules
 from anode.events.known_events import KnownEvents
 from anode.events.source import MemorySource, Source
 from anode.events.table import EventTable, concatenate
@@ -90,6 +91,7 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     regions = config.regions.regions()
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs)
     source.check(config.features, sidebands=check_sidebands)
+    rules.say_unread(source.name, source.unread)
     background = config.data.extra_background
     own_background = None if background is None else source.further(Path(background))
     others = [source.further(Path(path)) for path in config.data.extra]
@@ -144,6 +146,8 @@ def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) ->
     if extra is not None:
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
     prepared.regions.check(data, sidebands=check_sidebands)
+    steps = config.preprocessing
+    rules.check_sample(data, binary=steps.binary_features, dequantised=steps.dequantise)
     data = distort(data, config.distortion, config.seed)
     extra = None if extra is None else distort(extra, config.distortion, config.seed)
     return prepared._replace(data=data, extra=extra)
@@ -180,7 +184,7 @@ def _extra(
 def _refuse_known(table: EventTable, known: Sequence[EventTable], what: str) -> None:
     """Refuse events that are in one of the ``known`` tables, too."""
     for other in known:
-        rows = np.flatnonzero(KnownEvents(other).includes(table))
+        rows = np.flatnonzero(KnownEvents(other).recognise(table).known)
         if rows.size:
             raise DataError(
                 f"{what} must occur once, but {rows.size} have the mass and features of an event "

@@ -12,7 +12,7 @@ from anode import progress
 from anode.errors import DataError, RunDirectoryError
 from anode.events.known_events import KnownEvents
 from anode.events.table import concatenate
-from anode.methods.base import AnomalyMethod, FitSettings, check_fraction_outside
+from anode.methods.base import AnomalyMethod, FitSettings
 from anode.methods.build import build_method
 from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.evaluate import evaluate_scores
@@ -116,7 +116,6 @@ def score(config: RunConfig, directory: RunDirectory, prepared: Prepared) -> Non
     sample = np.repeat([DATA, EXTRA][: len(tables)], [len(table) for table in tables])
     events = concatenate(tables)
     scores = method.score(events.without_label(), known.includes(events))
-    check_fraction_outside(int(scores.was_clipped.sum()), len(events), events.source)
     directory.drop_results()
     write_scores(directory.scores, scores, events, sample, method)
 

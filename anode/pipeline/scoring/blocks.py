@@ -16,10 +16,11 @@ import numpy as np
 
 from anode import io, progress
 from anode.errors import DataError
-from anode.events.known_events import KnownEvents
+from anode.events import rules
+from anode.events.known_events import KnownEvents, Recognised
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
-from anode.methods.base import check_fraction_outside
+from anode.methods.base import check_fraction_outside, judged
 from anode.parallel import stream_jobs
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages
@@ -123,7 +124,7 @@ def write_blocks(
         DataError: none lies there, or too many lie outside the fitted range of features.
     """
     source = str(config.data.path)
-    n_scored = n_outside = n_known = 0
+    n_scored = n_judged = n_outside = n_known = 0
     written: dict[str, Any] = dict(attributes)
     with (
         io.growing_hdf5(output, written) as append,
@@ -131,15 +132,18 @@ def write_blocks(
     ):
         for block in stream_jobs(function, blocks, n_jobs=n_jobs, threads=config.threads):
             append(block.datasets)
-            n_scored += len(block.datasets["score"])
-            n_outside += int(block.datasets["outside"].sum())
-            n_known += int(np.sum(block.datasets["sample"] == DATA))
+            datasets = block.datasets
+            counted = judged(datasets.get("label"), len(datasets["score"]))
+            n_scored += len(counted)
+            n_judged += int(counted.sum())
+            n_outside += int((datasets["outside"] & counted).sum())
+            n_known += int(np.sum(datasets["sample"] == DATA))
             bar.update(block.n_read)
         if not n_scored:
             raise DataError(
                 f"{source}: none of its {n_events} events lies {where}; no score file was written"
             )
-        check_fraction_outside(n_outside, n_scored, source)
+        check_fraction_outside(n_outside, n_judged, source)
         written["n_known"] = n_known
     if n_known:
         log.warning(
@@ -162,28 +166,38 @@ def write_blocks(
 
 def score_block(block: Block) -> ScoredBlock:
     """Read, cut and score one block."""
-    config, table = block.config, read_block(block)
-    regions = config.regions.regions()
-    events = table[regions.in_signal_region(table.mass)]
-    return ScoredBlock(score_events(block, config, block.directory, events), len(table))
+    config, found = block.config, read_block(block)
+    mass = found.events.mass
+    inside = config.regions.regions().in_signal_region(mass)
+    datasets = score_events(config, block.directory, *found.take(inside))
+    return ScoredBlock(datasets, len(mass))
 
 
-def read_block(block: Block) -> EventTable:
-    """All events of a block, as the methods see them."""
-    return distort(block.part.read(), block.config.distortion, block.config.seed)
+def read_block(block: Block) -> Recognised:
+    """All events of a block, as the methods see them, and which of them the fits have seen."""
+    table = block.part.read()
+    if not block.config.preprocessing.binary_features:
+        rules.refuse_binary(table)
+    events = distort(table, block.config.distortion, block.config.seed)
+    written = (block.known / FILE).stat().st_mtime_ns
+    return _known(block.known, written).recognise(events)
 
 
 def score_events(
-    block: Block, config: RunConfig, directory: Path, events: EventTable
+    config: RunConfig, directory: Path, events: EventTable, known: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Datasets of events by the run in ``directory``, by fits that have not seen them.
+
+    Args:
+        config: configuration of the run.
+        directory: its folder.
+        events: N events of its signal region.
+        known: (N,) True for those that it was fitted on.
 
     Raises:
         DataError: every fit has seen one.
     """
     method = stages.method_of(config, RunDirectory(directory))
-    written = (block.known / FILE).stat().st_mtime_ns
-    known = _known(block.known, written).includes(events)
     seen = np.flatnonzero(~method.unseen(events, known))
     if seen.size:
         raise DataError(
@@ -222,6 +236,7 @@ def in_blocks(
     """
     source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
     source.check(config.features, sidebands=False)
+    rules.say_unread(source.name, source.unread)
     _refuse_own(fitted, source.files)
     fitted_events(directory.path)  # or it says why not
     parts = source.parts(config.features, rows)

@@ -32,7 +32,8 @@ _ATTRIBUTES = {
     "window_low": "GeV; the window that scored the event: of those that contain its mass, the one "
     "whose centre is nearest, of two the lower",
     "window_high": "GeV; that window is half-open",
-    "passed": "the tightest background efficiency whose threshold the score exceeds, 1 if none",
+    "passed": "the tightest background efficiency whose threshold, of the fold that scored the "
+    "event, the score exceeds; 1 if none",
 }
 
 
@@ -167,24 +168,25 @@ def assign(mass: np.ndarray, windows: list[Window]) -> np.ndarray:
 
 def score_scan_block(block: ScanBlock) -> stream.ScoredBlock:
     """Read one block, and score each event by its window."""
-    table = stream.read_block(block.block)
-    number = assign(table.mass, [each.window for each in block.windows])
+    found = stream.read_block(block.block)
+    mass = found.events.mass
+    number = assign(mass, [each.window for each in block.windows])
     # Without any event the first window still says which datasets there are.
     present = np.unique(number[number >= 0]) if (number >= 0).any() else [0]
     rows = [np.flatnonzero(number == place) for place in present]
     parts = [
-        _score_in(block, block.windows[place], table[index])
+        _score_in(block.windows[place], *found.take(index))
         for place, index in zip(present, rows, strict=True)
     ]
     order = np.argsort(np.concatenate(rows))  # back to that of the file
     datasets = {key: np.concatenate([part[key] for part in parts])[order] for key in parts[0]}
-    return stream.ScoredBlock(datasets, len(table))
+    return stream.ScoredBlock(datasets, len(mass))
 
 
-def _score_in(block: ScanBlock, each: ScanWindow, events: EventTable) -> dict[str, np.ndarray]:
+def _score_in(each: ScanWindow, events: EventTable, known: np.ndarray) -> dict[str, np.ndarray]:
     method = stages.method_of(each.config, RunDirectory(each.directory))
     seen = as_scored(method, events, each.window)
-    datasets = stream.score_events(block.block, each.config, each.directory, seen)
+    datasets = stream.score_events(each.config, each.directory, seen, known)
     level = n_passed(datasets["score"], method.fold(events), each.by_fold)
     return {
         **datasets,

@@ -31,8 +31,19 @@ from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.fits.fit_range import find_fit_range
 from anode.statistics.fits.spectrum_test import window_error
-from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, second_opinion
-from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
+from anode.statistics.scan.cross_checks import (
+    resonance_at,
+    sculpting_of,
+    second_opinion,
+    workspace_at,
+)
+from anode.statistics.scan.search_result import (
+    CutNotFixed,
+    FittedResonance,
+    ScanRange,
+    SearchResult,
+)
+from anode.statistics.scan.trust import Trust, trust_in
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
 from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
@@ -69,7 +80,12 @@ def conclude(
     tests = by_category(tested) if config.spectrum.test == "categories" else by_cut(tested)
     best, toys = largest(config, tests, events, test=config.spectrum.test)
     best_inclusive, _ = largest(config, without_cut(tested), events, test="no cut")
+    other, rival = "cuts", by_cut(tested)
+    if config.spectrum.test == other:
+        other, rival = "categories", by_category(tested)
+    best_other, _ = largest(config, rival, events, test=other)
     looked_at = best if config.extras else None
+    closer = _closer_look(config, directory, spectra, looked_at, dispersion)
     score_mass = [window.file.score_mass_test() for window in finished]
     return SearchResult(
         method=config.run.method.name,
@@ -93,14 +109,9 @@ def conclude(
         overdispersion=measured,
         best=best,
         best_inclusive=best_inclusive,
-        resonance=None
-        if looked_at is None
-        else resonance_at(
-            spectra,
-            looked_at,
-            shape=read_shape(config.spectrum.signal_shape),
-            window_error=_spread_of(looked_at, dispersion, config.efficiencies),
-        ),
+        best_other=best_other,
+        resonance=closer.resonance,
+        trust=closer.trust,
         toys=toys,
         bump_hunter=second_opinion(
             spectra, expected, looked_at, seed=config.run.seed, n_toys=BUMP_TOYS
@@ -173,9 +184,33 @@ def _dispersion(config: SearchConfig, measured: Overdispersion | None) -> Disper
     return Dispersion(np.maximum(measured.f_inclusive, 1.0), np.maximum(measured.f, 1.0))
 
 
-def _spread_of(best: LargestExcess, dispersion: Dispersion, efficiencies: list[float]) -> float:
-    """Relative spread of the counts of the largest excess beyond Poisson's."""
-    return window_error(dispersion.cuts[efficiencies.index(best.efficiency)], best.n_expected)
+class _CloserLook(NamedTuple):
+    """A resonance fitted at the largest excess, and tests of the fit."""
+
+    resonance: FittedResonance | None = None
+    trust: Trust | None = None
+
+
+def _closer_look(
+    config: SearchConfig,
+    directory: SearchDirectory,
+    spectra: Spectra,
+    best: LargestExcess | None,
+    dispersion: Dispersion,
+) -> _CloserLook:
+    """What the spectrum of the largest excess says; its likelihood goes into workspace.json."""
+    directory.workspace.unlink(missing_ok=True)
+    if best is None or best.fit is None:
+        return _CloserLook()
+    shape = read_shape(config.spectrum.signal_shape)
+    factor = dispersion.cuts[config.efficiencies.index(best.efficiency)]
+    spread = window_error(factor, best.n_expected)
+    content = workspace_at(spectra, best, shape=shape, window_error=spread)
+    io.write_json(directory.workspace, content)
+    return _CloserLook(
+        resonance_at(spectra, best, shape=shape, window_error=spread),
+        trust_in(spectra, best, shape=shape, window_error=spread, seed=config.run.seed),
+    )
 
 
 class _TestJob(NamedTuple):
@@ -188,6 +223,7 @@ class _TestJob(NamedTuple):
     dispersion: Dispersion
     min_bins: int
     seed: int
+    limits: bool
 
 
 def _test_all(
@@ -200,7 +236,14 @@ def _test_all(
     shape = read_shape(config.spectrum.signal_shape)
     jobs = [
         _TestJob(
-            spectra, w, window.cuts, shape, dispersion, config.spectrum.min_bins, config.run.seed
+            spectra,
+            w,
+            window.cuts,
+            shape,
+            dispersion,
+            config.spectrum.min_bins,
+            config.run.seed,
+            config.extras,
         )
         for w, window in enumerate(finished)
     ]
@@ -222,4 +265,5 @@ def _test(job: _TestJob) -> WindowTests:
         dispersion=job.dispersion,
         min_bins=job.min_bins,
         rng=stream(job.seed, "local toys", f"{window.low:g}"),
+        limits=job.limits,
     ).test()

@@ -74,16 +74,17 @@ def overdispersion_of(
 
     Raises:
         ConfigError: ``overdispersion.path`` is of another method, or of other cuts.
-        DataError: the file is missing or broken.
+        DataError: that file is broken.
     """
     settings = config.overdispersion
-    if settings.path is not None:
-        return _keep(_given(config, Path(settings.path)), [directory.overdispersion])
+    given = None if settings.path is None else Path(settings.path)
+    if given is not None and given.is_file():
+        return _keep(_given(config, given), [directory.overdispersion])
     if settings.n_experiments == 0:
         directory.overdispersion.unlink(missing_ok=True)
         return None
     key = content_key(config)
-    places = [directory.overdispersion]
+    places = [directory.overdispersion, *([] if given is None else [given])]
     if config.run.store is not None:
         places.append(Path(config.run.store) / "overdispersion" / f"{key}.json")
     for place in places:

@@ -1,5 +1,6 @@
 """Report of a finished search: a page of its own, the same in Markdown, and figures."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -131,7 +132,8 @@ def write_report(
     if output != folder:
         for name in ("search.json", "top_events.json", "workspace.json"):
             if (folder / name).is_file():
-                io.write_json(output / name, io.read_json(folder / name))
+                with io.atomic_path(output / name) as temporary:  # by which its seal stays
+                    shutil.copyfile(folder / name, temporary)
             else:
                 (output / name).unlink(missing_ok=True)
     return made

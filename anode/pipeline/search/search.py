@@ -30,7 +30,6 @@ from anode.regions.windows import RegionsConfig, Window
 from anode.reporting.common.style import save_figure
 from anode.reporting.search.proposal_figure import proposal_figure
 from anode.reporting.search.result_table import search_table
-from anode.statistics.counting.histfactory import workspace
 from anode.statistics.fits.dijet_fit import make_spectrum
 from anode.statistics.scan.propose_windows import propose
 from anode.statistics.scan.search_result import SkippedWindow
@@ -108,7 +107,6 @@ def _finish(
         result = conclude(config, directory, prepared, finished)
         top = _top_events(config, finished, result.best)
         io.write_json(directory.top_events, top.to_json(), sealed=True)
-        _write_workspace(directory, result.best)
     result = dataclasses.replace(
         result,
         skipped=tuple(skipped),
@@ -264,15 +262,6 @@ def _top_events(
     ]
     bounds = None if best is None else (best.low, best.high)
     return top_events(windows, bounds, config.run.data, n_jobs=config.run.n_jobs)
-
-
-def _write_workspace(directory: SearchDirectory, best: LargestExcess | None) -> None:
-    """The count of the largest excess for pyhf."""
-    if best is None:
-        directory.workspace.unlink(missing_ok=True)
-        return
-    content = workspace(best.n_observed, best.n_expected, best.n_expected_error)
-    io.write_json(directory.workspace, content)
 
 
 def _thresholds(config: SearchConfig, window: FinishedWindow) -> dict[float, float]:

@@ -98,7 +98,7 @@ def make_report(
         _excess(search, figures),
         _limited(search, figures),
         _events(top_events),
-        _checked(figures),
+        _checked(search, figures),
         _provenance(search, manifest or Manifest()),
         _appendix(search),
     ]
@@ -232,9 +232,17 @@ def _events(top_events: TopEvents | None) -> Section | None:
     return Section("Highest-scoring events", [text], shown) if shown else None
 
 
-def _checked(figures: Sequence[str]) -> Section | None:
+def _checked(search: SearchResult, figures: Sequence[str]) -> Section | None:
+    """Whether the fit that gives the largest excess can be trusted."""
+    shown = []
+    if search.overdispersion is not None:
+        shown.append(tables.overdispersion_table(search.overdispersion))
+    if search.trust is not None and search.trust.spurious:
+        shown.append(tables.spurious_table(search.trust))
+    if search.trust is not None and search.trust.biases:
+        shown.append(tables.bias_table(search.trust))
     drawn = _present(figures, "sculpting")
-    return Section("Checks", figures=drawn) if drawn else None
+    return Section("Checks", tables=shown, figures=drawn) if shown or drawn else None
 
 
 def _provenance(search: SearchResult, manifest: Manifest) -> Section:

@@ -23,8 +23,10 @@ from anode.reporting.search.report_text import (
     global_text,
     strength_text,
 )
+from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvent
+from anode.statistics.scan.trust import Trust
 from anode.statistics.scan.window_result import CombinedTest, LargestExcess, WindowTest
 
 FEATURE_NAMES = {
@@ -138,6 +140,48 @@ def _category(test: CombinedTest, loosest: float) -> str:
             expected = with_error(category.n_expected, category.n_expected_error)
             return f"{category.n_observed:,} / {expected}, {z_text(category.z_local)}"
     return MISSING
+
+
+def spurious_table(trust: Trust) -> Table:
+    """Signals that backgrounds of other shapes make."""
+    rows = [
+        (one.background, f"{one.n_signal:+.2g}", f"{one.sigma:+.2f}") for one in trust.spurious
+    ]
+    header = ("background", "spurious signal events", "over statistical error")
+    return Table(header, rows, caption="Fits to spectra of another function, without fluctuations")
+
+
+def bias_table(trust: Trust) -> Table:
+    """Strengths of injected signal in toys of other functions."""
+    rows = [
+        (
+            one.background,
+            f"{one.mass:,.0f}",
+            rounded(one.injected),
+            rounded(one.spread),
+            with_error(one.bias, one.bias_error),
+        )
+        for one in trust.biases
+    ]
+    header = ("background", "mass [GeV]", "injected events", "spread of fits", "bias over spread")
+    return Table(header, rows, caption="Bias of the strength in toys")
+
+
+def overdispersion_table(found: Overdispersion) -> Table:
+    """Spread of counts over Poisson's."""
+    ends = [*found.efficiencies[1:], 0.0]
+    rows = [
+        (
+            f"{efficiency_text(a)} to {efficiency_text(b)}"
+            if b
+            else f"below {efficiency_text(a)}",
+            with_error(f, error),
+        )
+        for a, b, f, error in zip(found.efficiencies, ends, found.f, found.f_error, strict=True)
+    ]
+    n, size = found.n_experiments, found.n_events
+    caption = f"Spread of cross-fitted counts over Poisson's, {n} samples of {size:,} events"
+    return Table(("score category", "f"), rows, caption=caption)
 
 
 def limits_table(search: SearchResult, efficiency: float) -> Table:

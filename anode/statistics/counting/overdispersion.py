@@ -23,7 +23,8 @@ class OverdispersionConfig:
     Attributes:
         n_experiments: number of samples of background; 0: not measured.
         n_events: mean number of events of a sample.
-        path: ``overdispersion.json`` of another search, which is used instead; None measures.
+        path: ``overdispersion.json`` of another search, which is used instead; if there is none
+            yet, it is measured and kept there. None: measured for this search.
     """
 
     n_experiments: int

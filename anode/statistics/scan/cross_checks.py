@@ -15,6 +15,7 @@ from anode.statistics.scan.mass_sculpting import mass_sculpting_of_counts
 from anode.statistics.scan.search_result import FittedResonance, SculptingTest
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra
+from anode.statistics.signal.histfactory import workspace
 from anode.statistics.signal.resonance_shape import SignalShape
 from anode.statistics.signal.signal_fit import fit_mass
 from anode.statistics.signal.signal_model import Systematics
@@ -68,6 +69,25 @@ def resonance_at(
         p_value_with_signal=_known(fit.both.p_value),
         scale_pull=fit.pulls.scale,
         width_pull=fit.pulls.width,
+    )
+
+
+def workspace_at(
+    spectra: Spectra, best: LargestExcess, *, shape: SignalShape, window_error: float = 0.0
+) -> dict[str, object]:
+    """The likelihood of the largest excess, for pyhf: its spectrum, the mass at the centre.
+
+    Arguments as ``resonance_at``.
+    """
+    window, cut = _position(spectra, best)
+    used, inside = spectra.used[window], spectra.inside[window]
+    return workspace(
+        Spectrum(spectra.counts[window, cut], spectra.edges),
+        used | inside,
+        inside,
+        mass=best.mass,
+        shape=shape,
+        systematics=Systematics(window_error=window_error),
     )
 
 

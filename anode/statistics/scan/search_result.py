@@ -13,6 +13,7 @@ from anode.statistics.counting.overdispersion import (
     OverdispersionConfig,
 )
 from anode.statistics.fits.bump_hunter import BumpHunt
+from anode.statistics.scan.trust import Trust
 from anode.statistics.scan.window_result import (
     CombinedTest,
     CutWindow,
@@ -222,6 +223,8 @@ class SearchResult(Record):
             it was not measured.
         best: largest excess of all windows at cuts; None if none could be tested.
         best_inclusive: largest excess without a cut; None if none could be tested.
+        best_other: largest excess by the other kind of tests, cuts or categories, beside it.
+        trust: tests of the fit at ``best``; None where they were not asked for.
         resonance: resonance fitted at ``best``; None where that failed or was not asked for.
         toys: toys of the whole scan, key ``global``.
         bump_hunter: results of pyBumpHunter on the spectrum of ``best`` without ("inclusive") and
@@ -263,6 +266,8 @@ class SearchResult(Record):
     )
     best: LargestExcess | None
     best_inclusive: LargestExcess | None
+    best_other: LargestExcess | None = field(default=None, kw_only=True, metadata=LEFT_OUT_IF_NONE)
+    trust: Trust | None = field(default=None, kw_only=True, metadata=LEFT_OUT_IF_NONE, repr=False)
     resonance: FittedResonance | None
     toys: ScanToys = field(metadata=key("global"))
     bump_hunter: dict[str, BumpHunt] = field(default_factory=dict, kw_only=True)

@@ -23,6 +23,7 @@ from anode.statistics.fits.spectrum_test import (
 from anode.statistics.scan.window_result import (
     CategoryTest,
     CombinedTest,
+    EventLimit,
     FitQuality,
     TemplateExpectation,
     WindowTest,
@@ -30,6 +31,7 @@ from anode.statistics.scan.window_result import (
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, no_fit_reason
 from anode.statistics.signal.resonance_shape import SignalShape
 from anode.statistics.signal.signal_fit import SignalFit, fit_signal
+from anode.statistics.signal.signal_limits import signal_limit
 from anode.statistics.signal.signal_model import Systematics
 
 
@@ -86,6 +88,7 @@ class WindowTester:
         dispersion: spread of counts over that of Poisson counts.
         min_bins: bins of the fit needed on either side of the window.
         rng: random stream of the toys that calibrate roots of few events.
+        limits: True to set upper limits.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class WindowTester:
         dispersion: Dispersion,
         min_bins: int,
         rng: np.random.Generator,
+        limits: bool = False,
     ) -> None:
+        self.limits = limits
         self.spectra, self.window, self.model = spectra, window, model
         self.dispersion, self.rng = dispersion, rng
         self.low, self.high = float(spectra.low[window]), float(spectra.high[window])
@@ -128,6 +133,7 @@ class WindowTester:
         template = self._template(cut, n_observed, n_total) if fixed else None
         beside, cell = self._between((cut, None))
         quality = None if isinstance(beside, str) else _quality(beside.fit, None)
+        limit = None
         if isinstance(beside, str) or cell is None:
             predicted = _without_fit(template, n_total)
             local = local_significance(n_observed, *predicted)
@@ -136,7 +142,7 @@ class WindowTester:
         else:
             found, predicted = cell.found, beside.predicted
             z, source = found.z, found.source
-            fitted = self._fitted(cut, predicted)
+            fitted, limit = self._fitted(cut, predicted)
             strength = fitted.strength
             quality = _quality(beside.fit, fitted)
         row = WindowTest(
@@ -157,23 +163,23 @@ class WindowTester:
             fit=quality,
             template=template,
             strength=strength,
-            limit=None,
+            limit=limit,
         )
         nothing = np.full(len(spectra.edges) - 1, np.nan)
         return row, cell, nothing if isinstance(beside, str) else beside.fit.expected
 
-    def _fitted(self, cut: int, predicted: Prediction) -> SignalFit:
-        """Signal of the centre's mass, its energy scale and resolution uncertain."""
+    def _fitted(self, cut: int, predicted: Prediction) -> tuple[SignalFit, EventLimit | None]:
+        """Signal of the centre's mass, energy scale and resolution uncertain; and its limit."""
         bins = self.bins
         spread = window_error(self._factor((cut, None)), predicted.n_expected)
-        return fit_signal(
-            Spectrum(self.spectra.counts[self.window, cut], bins.edges),
-            bins.used | bins.inside,
-            bins.inside,
-            mass=self.mass,
-            shape=self.shape,
-            systematics=Systematics(window_error=spread),
-        )
+        spectrum = Spectrum(self.spectra.counts[self.window, cut], bins.edges)
+        where = (spectrum, bins.used | bins.inside, bins.inside)
+        systematics = Systematics(window_error=spread)
+        fit = fit_signal(*where, mass=self.mass, shape=self.shape, systematics=systematics)
+        if not self.limits:
+            return fit, None
+        limit = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=systematics)
+        return fit, EventLimit(float(limit.observed), limit.expected)
 
     def _categories(self) -> tuple[list[Cell], CombinedTest]:
         """Exclusive categories, scores rising; those that cannot be tested join the next looser

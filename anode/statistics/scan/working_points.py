@@ -84,10 +84,10 @@ def fix_cuts(
             else _threshold(scores, nominal)
             for scores in in_folds
         ]
-        lost = np.average(
-            [nominal - one.efficiency for one in own], weights=[len(s) for s in in_folds]
-        )
-        efficiency = float(nominal - lost)  # the very nominal one where nothing is
+        sizes = [len(scores) for scores in in_folds]
+        efficiency = nominal  # to the last digit, unless scores are equal
+        if any(one.efficiency < nominal for one in own):
+            efficiency = float(np.average([one.efficiency for one in own], weights=sizes))
         n = len(template)
         by_fold = np.array([one.score for one in own])
         if cuts:  # a tighter cut keeps no event that a looser one does not

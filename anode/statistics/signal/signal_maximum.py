@@ -34,12 +34,14 @@ class Maximum(NamedTuple):
         q: (T,) -2 ln L there.
         error: (T,) standard deviation of the strength by the second derivatives; NaN where it is
             held or at its bound.
+        curvature: (T, N_VALUES, N_VALUES) minus the second derivatives of ln L.
         converged: (T,) False where the maximum was not reached.
     """
 
     values: np.ndarray
     q: np.ndarray
     error: np.ndarray
+    curvature: np.ndarray
     converged: np.ndarray
 
 
@@ -99,7 +101,11 @@ def maximum(
             break
     converged = np.ones(n_rows, dtype=bool)
     converged[going] = False
-    return Maximum(values, q, state.error(), converged)
+    _, curvature = state.derivatives()
+    variance = np.linalg.inv(curvature)[:, 0, 0]
+    fitted = (variance > 0) & (values[:, 0] > lowest)
+    error = np.sqrt(np.where(fitted, variance, np.nan))
+    return Maximum(values, q, error, curvature, converged)
 
 
 class _State(NamedTuple):
@@ -125,12 +131,6 @@ class _State(NamedTuple):
         """(T,) -2 ln L."""
         pulls = ((values - self.centre) ** 2 * _PRECISION).sum(axis=1)
         return deviance(self.counts, self.model.expected(values)) + pulls
-
-    def error(self) -> np.ndarray:
-        _, curvature = self.derivatives()
-        variance = np.linalg.inv(curvature)[:, 0, 0]
-        fitted = (variance > 0) & (self.values[:, 0] > self.lowest)
-        return np.sqrt(np.where(fitted, variance, np.nan))
 
     def derivatives(self) -> tuple[np.ndarray, np.ndarray]:
         """(T, P) gradient of ln L, and (T, P, P) minus its second derivatives.

@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
@@ -13,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from anode import io
 from anode.configuration.builder import resolve
 from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.events.known_events import KnownEvents
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig, from_mapping
 from anode.pipeline.runs.prepare import prepare
@@ -62,8 +62,8 @@ def config(path: Path, run_dir: Path, *overrides: str) -> RunConfig:
     return from_mapping(resolve(composed("run", *asked, f"run_dir={run_dir}")))
 
 
-def scored_by(run_dir: Path, path: Path, output: Path) -> dict[str, np.ndarray]:
-    given = ["data=table", NAMED, f"run_dir={run_dir}", "n_jobs=1"]
+def scored_by(run_dir: Path, path: Path, output: Path, *more: str) -> dict[str, np.ndarray]:
+    given = ["data=table", NAMED, f"run_dir={run_dir}", "n_jobs=1", *more]
     score(parse_score(composed("score", *given, f"data.path={path}", f"output={output}")))
     with io.open_hdf5(output) as file:
         found = {name: file[name][:] for name in file}
@@ -96,6 +96,23 @@ def test_the_fitted_file_saved_again_has_the_scores_of_the_run(tmp_path, finishe
     assert set(found["sample"]) == {DATA}
     if share == 1.0:
         assert len(found["score"]) == len(own.score)
+
+
+def test_events_saved_as_float32_in_tev_are_known(tmp_path):
+    """Doubles, whose masses are rounded twice, and a scale of 1000 away, in the second file."""
+    rng, n = np.random.default_rng(8), 3000
+    drawn = {"m": 2500 + rng.exponential(900, n), "a": rng.normal(size=n), "b": rng.normal(size=n)}
+    run_dir = tmp_path / "run"
+    stages.run(config(write_datasets(tmp_path / "events.h5", drawn), run_dir))
+    again = {name: values.astype(np.float32) for name, values in drawn.items()}
+    again["m"] = (drawn["m"] / 1000).astype(np.float32)
+    found = scored_by(
+        run_dir, WRITERS["npz"](tmp_path / "x.npz", again), tmp_path / "s.h5", "data.mass_unit=TeV"
+    )
+    own = read_scores(run_dir / "scores.h5")
+    assert set(found["sample"]) == {DATA}
+    assert np.array_equal(found["event_id"], own.event_id)
+    np.testing.assert_allclose(found["score"], own.score, atol=1e-3)
 
 
 def test_new_events_get_the_average_over_folds_beside_known_ones(tmp_path, finished, caplog):
@@ -140,11 +157,10 @@ def test_a_run_that_does_not_say_what_it_has_seen_is_refused(tmp_path, finished)
     new = write_datasets(tmp_path / "new.h5", columns(800, seed=2))
     with pytest.raises(RunDirectoryError, match="former version"):
         scored_by(run_dir, new, tmp_path / "s.h5")
-    other = write_datasets(run_dir / "fitted_events.h5", {"m": np.zeros(3)})
-    with pytest.raises(DataError, match="expected a dataset 'identity'"):
+    write_datasets(run_dir / "fitted_events.h5", {"m": np.zeros(3)})
+    with pytest.raises(DataError, match=r"fitted_events\.h5: expected the datasets identity"):
         stages.train(asked)
-    with h5py.File(other, "w") as file:
-        file["identity"] = np.arange(3, dtype=np.uint64)
+    KnownEvents(prepare(config(new, tmp_path)).data).write(run_dir / "fitted_events.h5")
     with pytest.raises(RunDirectoryError, match=r"must name the events of this run"):
         stages.train(asked)
 

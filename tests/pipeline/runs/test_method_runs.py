@@ -172,7 +172,7 @@ def test_a_holdout_leaves_out_what_it_has_trained_on(path, tmp_path, name):
     data, extra = prepared.data[prepared.in_signal_region()], prepared.extra_in_signal_region()
     method = stages.method_of(config, stages.RunDirectory(config.run_dir))
     for number, (table, fitted) in enumerate([(data, True), (extra, name in TRUTHFUL)]):
-        unseen = method.unseen(table, fitted=fitted)
+        unseen = method.unseen(table, np.full(len(table), fitted))
         assert unseen.all() != fitted
         expected = table.event_id[unseen]
         assert np.array_equal(scored.event_id[scored.sample == number], expected)

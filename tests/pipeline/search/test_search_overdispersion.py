@@ -158,8 +158,15 @@ def test_that_of_another_search_is_used_if_it_fits(finished, tmp_path, no_sample
         measured(configuration(tmp_path, path, *FOREST))
     with pytest.raises(ConfigError, match=r"anode and \(0\.1,\), got anode and \(0\.1, 0\.02\)"):
         measured(configuration(tmp_path, path, "efficiencies=[0.1]"))
-    with pytest.raises(DataError, match="no such file"):
-        measured(configuration(tmp_path, "overdispersion.path=nowhere.json"))
+    io.write_text(tmp_path / "broken.json", "{}")
+    with pytest.raises(DataError, match=r"broken\.json: method is missing"):
+        measured(configuration(tmp_path, f"overdispersion.path={tmp_path / 'broken.json'}"))
+
+
+def test_many_searches_can_share_a_file_that_the_first_of_them_makes(finished, tmp_path):
+    path = tmp_path / "shared.json"
+    found = measured(configuration(finished, f"overdispersion.path={path}"))
+    assert Overdispersion.from_json(io.read_json(path), path) == found
 
 
 @pytest.mark.parametrize("change", ["method.joint=true", "seed=2"])

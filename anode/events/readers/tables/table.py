@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from anode.errors import ConfigError, DataError
+from anode.events import rules
 from anode.events.readers.fault_scan import Block, broken_rules, unbroken
 from anode.events.readers.tables.config import (
     GEV,
@@ -93,6 +94,11 @@ class Table(FileSource):
     @property
     def has_labels(self) -> bool:
         return self.columns.label is not None
+
+    @property
+    def unread(self) -> list[str]:
+        stored = self._stored(self.feature_names)
+        return [name for name in self.file.names() if name not in stored]
 
     def count(self) -> int:
         stored = self._stored(self.feature_names)
@@ -227,6 +233,9 @@ class Table(FileSource):
             yield Violation(column, is_text, "must be a number")
             yield Violation(column, ~np.isfinite(values) & ~is_text, "must be finite")
         yield Violation(mass, block.values(mass) <= 0, "must be positive")
+        features = {name: block.values(columns[name]) for name in names}
+        for name, bad, rule in rules.of_features(self._mass(block), features):
+            yield Violation(columns[name], bad, rule)
         if self.columns.event_id is not None:
             bad = not_whole(block.columns[self.columns.event_id])
             yield Violation(self.columns.event_id, bad, WHOLE)
