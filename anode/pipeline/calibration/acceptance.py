@@ -1,8 +1,8 @@
 """The acceptance table: whether the statistics of a search hold, row by row."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from omegaconf import DictConfig
 
@@ -10,47 +10,86 @@ from anode import io, progress
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
 from anode.parallel import cpu_seconds
-from anode.pipeline.calibration import campaign_rows, toy_rows
-from anode.pipeline.calibration.acceptance_config import AcceptanceConfig, CampaignConfig
+from anode.pipeline.calibration import campaign_rows, injection_row, spurious_row, toy_rows
+from anode.pipeline.calibration.acceptance_config import AcceptanceConfig
+from anode.pipeline.calibration.campaign_rows import read_calibration
 from anode.reporting.search.calibration_tables import acceptance_table
 from anode.statistics.calibration.acceptance import Acceptance, AcceptanceRow, Check
-from anode.statistics.calibration.result import Calibration
 
 
-@dataclass(frozen=True)
-class ToyRow:
-    """A row that is made of toys.
+class Row(NamedTuple):
+    """How a row is made.
 
     Attributes:
         title: what is asked, in words.
         make: function of the configuration that gives its checks.
+        files: function of the configuration that gives the files it is judged from; None for toys.
+        command: what makes these files, for people.
+        campaigns: function of the configuration that gives the ``calibration.json`` whose searches
+            are the cost of the row; None if it is that of making it.
     """
 
     title: str
     make: Callable[[AcceptanceConfig], list[Check]]
+    files: Callable[[AcceptanceConfig], list[str]] | None = None
+    command: str = ""
+    campaigns: Callable[[AcceptanceConfig], list[str]] | None = None
 
 
-@dataclass(frozen=True)
-class CampaignRow:
-    """A row that is judged from searches that ``anode calibrate`` has made.
-
-    Attributes:
-        title: what is asked, in words.
-        judge: function of the calibration that gives its checks.
-    """
-
-    title: str
-    judge: Callable[[Calibration], list[Check]]
+def _campaigns(
+    title: str,
+    judge: Callable[[AcceptanceConfig], list[Check]],
+    files: Callable[[AcceptanceConfig], list[str]],
+    command: str,
+) -> Row:
+    """A row that is judged from ``calibration.json`` alone."""
+    return Row(title, judge, files, f"anode calibrate calibration={command}", files)
 
 
-ROWS: dict[str, ToyRow | CampaignRow] = {
-    "A": ToyRow("No signal: Z of windows in toy spectra", toy_rows.null_z_row),
-    "B": CampaignRow(
-        "No signal: searches of independent pseudo-experiments", campaign_rows.null_searches
+ROWS = {
+    "A": Row("No signal: Z of windows in toy spectra", toy_rows.null_z_row),
+    "B": _campaigns(
+        "No signal: searches of independent pseudo-experiments",
+        lambda c: campaign_rows.null_searches(read_calibration(c.B.calibration)),
+        lambda c: [c.B.calibration],
+        "no_signal",
     ),
-    "H": ToyRow("Cuts that few events of the template pass", toy_rows.cut_row),
+    "C": Row(
+        "Over-dispersion of the default method",
+        campaign_rows.dispersion,
+        lambda c: [c.C.overdispersion, c.C.calibration],
+        "anode calibrate calibration=anode_no_signal",
+        lambda c: [c.C.calibration],
+    ),
+    "D": Row("Injected signal: toy spectra", injection_row.injection_row),
+    "D_searches": _campaigns(
+        "Injected signal: searches by ANODE",
+        lambda c: campaign_rows.injections(map(read_calibration, c.D_searches.calibrations)),
+        lambda c: c.D_searches.calibrations,
+        "injection",
+    ),
+    "E": _campaigns(
+        "Global p-value: scans by a random score",
+        lambda c: campaign_rows.global_p(read_calibration(c.E.calibration)),
+        lambda c: [c.E.calibration],
+        "random_score",
+    ),
+    "E_searches": _campaigns(
+        "Global p-value: scans by ANODE",
+        lambda c: campaign_rows.global_p(read_calibration(c.E_searches.calibration)),
+        lambda c: [c.E_searches.calibration],
+        "anode_no_signal",
+    ),
+    "F": Row("Signal that the choice of the function makes", spurious_row.spurious_row),
+    "G": Row(
+        "Events that no setting was chosen on",
+        campaign_rows.blind,
+        lambda c: [c.G.background, c.G.signal],
+        "anode search experiment=blind_background; anode search experiment=blind_signal",
+    ),
+    "H": Row("Cuts that few events of the template pass", toy_rows.cut_row),
 }
-"""Letter -> row."""
+"""Name -> row."""
 
 
 def parse_acceptance(raw: DictConfig) -> AcceptanceConfig:
@@ -92,30 +131,21 @@ def _missing(config: AcceptanceConfig, table: Acceptance) -> list[str]:
         name
         for name, row in ROWS.items()
         if name not in table.rows
-        and (isinstance(row, ToyRow) or Path(_campaign(name, config).calibration).is_file())
+        and (row.files is None or all(Path(file).is_file() for file in row.files(config)))
     ]
-
-
-def _campaign(name: str, config: AcceptanceConfig) -> CampaignConfig:
-    of_row = getattr(config, name)
-    assert isinstance(of_row, CampaignConfig)
-    return of_row
 
 
 def _make(name: str, config: AcceptanceConfig) -> AcceptanceRow:
     row, started = ROWS[name], cpu_seconds()
-    if isinstance(row, ToyRow):
-        checks, command = row.make(config), f"anode acceptance 'only=[{name}]'"
-        spent: float | None = cpu_seconds() - started
-    else:
-        of_row = _campaign(name, config)
-        found = campaign_rows.read_calibration(Path(of_row.calibration))
-        checks, spent = row.judge(found), campaign_rows.cost(found)
-        command = f"anode calibrate calibration={Path(of_row.calibration).parent.name}"
+    checks = row.make(config)
+    spent: float | None = cpu_seconds() - started
+    if row.files is not None:
+        campaigns = [] if row.campaigns is None else row.campaigns(config)
+        spent = campaign_rows.cost(map(read_calibration, campaigns)) if campaigns else None
     return AcceptanceRow(
         name=name,
         title=row.title,
-        command=command,
+        command=row.command or f"anode acceptance 'only=[{name}]'",
         checks=tuple(checks),
         cpu_seconds=None if spent is None else round(spent, 1),
     )

@@ -36,6 +36,83 @@ class NullToysConfig:
 
 
 @dataclass(frozen=True)
+class DispersionConfig:
+    """What row C is judged from.
+
+    Attributes:
+        overdispersion: ``overdispersion.json`` of a search by the default method.
+        calibration: ``calibration.json`` of searches without signal by the same method.
+    """
+
+    overdispersion: str
+    calibration: str
+
+
+@dataclass(frozen=True)
+class InjectionToysConfig:
+    """Toys of row D.
+
+    Attributes:
+        masses: masses of the resonance [GeV].
+        sizes: numbers of events of a spectrum.
+        sigmas: strengths, in their standard deviation without signal.
+        n_toys: number of toys of each.
+    """
+
+    masses: list[float]
+    sizes: list[float]
+    sigmas: list[float]
+    n_toys: int
+
+    def __post_init__(self) -> None:
+        if not (self.masses and self.sizes and self.sigmas):
+            raise ConfigError(
+                "row D needs masses, sizes and sigmas, got "
+                f"{self.masses}, {self.sizes} and {self.sigmas}"
+            )
+        _positive(**{"D.n_toys": self.n_toys})
+
+
+@dataclass(frozen=True)
+class CampaignsConfig:
+    """A row that is judged from several campaigns of searches.
+
+    Attributes:
+        calibrations: ``calibration.json`` of each, which ``anode calibrate`` has left.
+    """
+
+    calibrations: list[str]
+
+
+@dataclass(frozen=True)
+class SpuriousConfig:
+    """Spectra of row F.
+
+    Attributes:
+        n_events: number of events.
+        masses: masses of the resonance [GeV].
+        scales: scales over which a pass rate changes [GeV].
+    """
+
+    n_events: float
+    masses: list[float]
+    scales: list[float]
+
+
+@dataclass(frozen=True)
+class BlindConfig:
+    """Searches that row G is judged from.
+
+    Attributes:
+        background: ``search.json`` of a search without signal.
+        signal: ``search.json`` of one with signal.
+    """
+
+    background: str
+    signal: str
+
+
+@dataclass(frozen=True)
 class CampaignConfig:
     """A row that is judged from other searches.
 
@@ -68,11 +145,11 @@ class AcceptanceConfig:
 
     Attributes:
         output: folder of ``acceptance.md`` and ``acceptance.json``.
-        only: letters of the rows to make anew; None makes those that are missing.
+        only: names of the rows to make anew; None makes those that are missing.
         overrides: settings that differ from ``configs/search.yaml``: the file that toys look like.
         seed: root seed of the toys.
         n_jobs: number of processes.
-        A, B, H: settings of the rows.
+        A, B, C, D, D_searches, E, E_searches, F, G, H: settings of the rows.
     """
 
     output: str
@@ -82,4 +159,11 @@ class AcceptanceConfig:
     n_jobs: int
     A: NullToysConfig
     B: CampaignConfig
+    C: DispersionConfig
+    D: InjectionToysConfig
+    D_searches: CampaignsConfig
+    E: CampaignConfig
+    E_searches: CampaignConfig
+    F: SpuriousConfig
+    G: BlindConfig
     H: CutToysConfig

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from anode import io
+from anode.configuration.builder import CONFIG_DIR
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
 from anode.pipeline.calibration.calibrate import calibrate
@@ -222,10 +223,13 @@ def test_more_signal_than_there_is_cannot_be_injected(settings):
 
 
 @pytest.mark.parametrize(
-    "calibration", ["no_signal", "anode_no_signal", "injection", "random_score"]
+    "calibration", sorted(p.stem for p in (CONFIG_DIR / "calibration").glob("*.yaml"))
 )
 def test_calibrations_are_searches(calibration, tmp_path):
-    raw = compose("calibrate", [f"calibration={calibration}", "n_experiments=2", "source=file"])
+    raw = compose(
+        "calibrate",
+        [f"calibration={calibration}", "n_experiments=2", "source=file", "shift_signal=null"],
+    )
     raw.update({"runs": str(tmp_path)})
     config = parse_calibrate(raw)
     experiments = campaign_of(config).experiments

@@ -1,0 +1,79 @@
+"""Row F of the acceptance table: signal that the choice of the di-jet function makes."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from anode.pipeline.calibration.acceptance_config import AcceptanceConfig
+from anode.pipeline.calibration.toy_rows import BIN, WIDTH, spectrum_truth
+from anode.pipeline.search.signal_shape import WPRIME, read_shape
+from anode.statistics.calibration.acceptance import Check
+from anode.statistics.signal.background_alternatives import ALTERNATIVES, fit_alternative
+from anode.statistics.signal.resonance_shape import SignalShape
+from anode.statistics.signal.signal_fit import strengths
+from anode.statistics.signal.signal_model import Systematics, signal_model
+from anode.statistics.signal.spurious_signal import SpuriousSignal, spurious_signals
+
+ALLOWED = 0.2  # standard deviations; more is added to the error
+CENTRE, HEIGHT = 3500.0, 0.3  # GeV; of the pass rate 1 + HEIGHT tanh((m - CENTRE) / scale)
+
+
+class _Background(NamedTuple):
+    """A spectrum without fluctuations, and what it is."""
+
+    name: str
+    expected: np.ndarray
+    is_smooth: bool
+
+
+def spurious_row(config: AcceptanceConfig) -> list[Check]:
+    """Row F: strength in expected events of other functions and pass rates; and the significance
+    that is left once a spurious signal is part of the error."""
+    truth, wanted, shape = spectrum_truth(tuple(config.overrides)), config.F, read_shape(WPRIME)
+    edges = np.arange(truth.low, truth.high + 1, BIN)
+    used = np.ones(len(edges) - 1, dtype=bool)
+    smooth = truth.expected(edges, wanted.n_events)
+    checks = []
+    for background in _backgrounds(smooth, edges, used, wanted.scales):
+        found = spurious_signals(background.expected, edges, used, wanted.masses, shape)
+        worst = max(found, key=lambda one: abs(one.in_errors))
+        at = f"{background.name}, at {worst.mass / 1000:g} TeV"
+        if background.is_smooth:
+            checks.append(
+                Check(f"spurious signal over its error: {at}", worst.in_errors, None, -ALLOWED,
+                      ALLOWED, len(found))
+            )  # fmt: skip
+            continue
+        z = _with_its_size(background.expected, edges, used, worst, shape)
+        what = f"Z with a spurious signal of {abs(worst.in_errors):.1f} sigma in the error: {at}"
+        checks.append(Check(what, z, None, -1.0, 1.0, len(found)))
+    return checks
+
+
+def _backgrounds(
+    smooth: np.ndarray, edges: np.ndarray, used: np.ndarray, scales: list[float]
+) -> Iterator[_Background]:
+    for name in ALTERNATIVES:
+        fitted = fit_alternative(name, smooth, edges, used)
+        yield _Background(f"function {name}", fitted.expected, is_smooth=True)
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    for scale in scales:
+        rate = 1 + HEIGHT * np.tanh((centres - CENTRE) / scale)
+        name = f"pass rate 1 + {HEIGHT:g} tanh over {scale:g} GeV"
+        yield _Background(name, smooth * rate, is_smooth=False)
+
+
+def _with_its_size(
+    expected: np.ndarray,
+    edges: np.ndarray,
+    used: np.ndarray,
+    worst: SpuriousSignal,
+    shape: SignalShape,
+) -> float:
+    low, high = worst.mass - WIDTH / 2, worst.mass + WIDTH / 2
+    inside = (edges[:-1] >= low) & (edges[1:] <= high)
+    size = Systematics(spurious=abs(worst.n_signal))
+    fractions = shape.varied(edges, worst.mass)
+    model = signal_model(expected[None], edges, used, inside, fractions, size)
+    return float(strengths(model, expected[None]).z[0])
