@@ -43,11 +43,13 @@ from anode.statistics.scan.search_result import (
     ScanRange,
     SearchResult,
 )
+from anode.statistics.scan.spectrum_config import SpectrumConfig
 from anode.statistics.scan.trust import Trust, trust_in
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
 from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
 from anode.statistics.signal.resonance_shape import SignalShape
+from anode.statistics.signal.signal_limits import Exposure
 
 BUMP_TOYS = 1000  # of pyBumpHunter
 
@@ -221,7 +223,7 @@ class _TestJob(NamedTuple):
     model: WindowCuts
     shape: SignalShape
     dispersion: Dispersion
-    min_bins: int
+    wanted: SpectrumConfig
     seed: int
     limits: bool
 
@@ -241,7 +243,7 @@ def _test_all(
             window.cuts,
             shape,
             dispersion,
-            config.spectrum.min_bins,
+            config.spectrum,
             config.run.seed,
             config.extras,
         )
@@ -255,6 +257,12 @@ def _test_all(
     return results
 
 
+def _exposures(wanted: SpectrumConfig) -> list[Exposure] | None:
+    if wanted.luminosity is None or wanted.efficiency is None:
+        return None
+    return [Exposure(efficiency, wanted.luminosity) for efficiency in wanted.efficiency]
+
+
 def _test(job: _TestJob) -> WindowTests:
     window = job.model
     return WindowTester(
@@ -263,7 +271,9 @@ def _test(job: _TestJob) -> WindowTests:
         window,
         shape=job.shape,
         dispersion=job.dispersion,
-        min_bins=job.min_bins,
+        min_bins=job.wanted.min_bins,
         rng=stream(job.seed, "local toys", f"{window.low:g}"),
         limits=job.limits,
+        exposures=_exposures(job.wanted),
+        efficiency_error=job.wanted.efficiency_error,
     ).test()
