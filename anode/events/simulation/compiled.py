@@ -1,7 +1,7 @@
 """Functions compiled to machine code, which is kept on the disk where there is a place for it."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from anode.errors import needs_extra
 
@@ -18,8 +18,7 @@ def compiled(function: Function) -> Function:
     every process compiles it anew, which takes some seconds.
     """
     try:
-        kept: Function = njit(cache=True)(function)
-        return kept
+        made: Any = njit(cache=True)(function)
     except RuntimeError:  # numba finds no folder to write to
-        anew: Function = njit(function)
-        return anew
+        made = njit(function)
+    return cast(Function, made)
