@@ -90,9 +90,8 @@ class WindowTester:
         min_bins: bins of the fit needed on either side of the window.
         rng: random stream of the toys that calibrate roots of few events.
         limits: True to set upper limits.
-        exposures: (E,) efficiency and luminosity of each cut, for limits on cross-sections; None
-            for none.
-        efficiency_error: relative error of these efficiencies.
+        exposures: (E,) what turns limits at each cut into cross-sections; None for none.
+        efficiency_error: relative error of their efficiencies.
     """
 
     def __init__(
@@ -183,8 +182,7 @@ class WindowTester:
     def _fitted(
         self, cut: int, predicted: Prediction
     ) -> tuple[SignalFit, EventLimit | None, EventLimit | None]:
-        """Signal of the centre's mass, energy scale and resolution uncertain; and its limits, of
-        events and of the cross-section."""
+        """Signal of the centre's mass; and its limits, of events and of the cross-section."""
         bins = self.bins
         spread = window_error(self._factor((cut, None)), predicted.n_expected)
         spectrum = Spectrum(self.spectra.counts[self.window, cut], bins.edges)
@@ -198,12 +196,10 @@ class WindowTester:
             return fit, _plain(limit), None
         uncertain = systematics._replace(efficiency_error=self.efficiency_error)
         wider = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=uncertain)
-        in_fb = cross_section_limit(wider, self.exposures[cut - 1])
-        return fit, _plain(limit), _plain(in_fb)
+        return fit, _plain(limit), _plain(cross_section_limit(wider, self.exposures[cut - 1]))
 
     def _categories(self) -> tuple[list[Cell], CombinedTest]:
-        """Exclusive categories, scores rising; those that cannot be tested join the next looser
-        one, and a loosest one that cannot is left out."""
+        """Exclusive categories, scores rising; those that cannot be tested join the next."""
         last, cells, tests, reason = None, [], [], self.reason or "no cut could be fixed"
         for first in range(len(self.model.thresholds), 0, -1):
             if not np.isfinite(self.model.thresholds[first - 1]):
@@ -222,8 +218,7 @@ class WindowTester:
         return cells[::-1], CombinedTest(self.low, self.high, tuple(tests[::-1]), p, z, why)
 
     def _between(self, levels: tuple[int, int | None]) -> tuple[BesideFit | str, Cell | None]:
-        """The fit beside the window of the events between two cuts, and their test; made once:
-        the tightest cut is a category too."""
+        """The fit beside the window of events between two cuts, and their test; made once."""
         if levels not in self._done:
             self._done[levels] = self._test_between(levels)
         return self._done[levels]
