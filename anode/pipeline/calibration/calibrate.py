@@ -69,7 +69,7 @@ def calibrate(config: CalibrateConfig) -> None:
         injections=tuple(config.injections),
         source=config.source,
         n_events=campaign.n_background,
-        settings=settings_key(campaign.base),
+        settings=settings_key(campaign.base) if config.random_score is None else None,
         p_global=null.p_global,
         p_local=null.p_local,
         z_global=null.z_global,

@@ -29,6 +29,9 @@ class CalibrateConfig:
         injections: numbers of signal events put into a sample, at any mass.
         shift_signal: masses [from, to] that move the injected signal [GeV]: m_jj times to / from;
             None leaves it.
+        random_score: f of a score that knows nothing, in place of the method: the standard
+            deviation of its counts in a window is f times that of Poisson counts; None for the
+            method.
         window: bounds [low, high) of the window that the injected signal is looked for in [GeV].
         overrides: settings that differ from ``configs/search.yaml``.
         n_jobs: number of processes, a search each.
@@ -42,6 +45,7 @@ class CalibrateConfig:
     n_experiments: int
     injections: list[int]
     shift_signal: list[float] | None
+    random_score: float | None
     window: list[float]
     overrides: list[str]
     n_jobs: int
@@ -57,6 +61,10 @@ class CalibrateConfig:
             raise ConfigError(f"injections must not be negative, got {self.injections}")
         if self.n_jobs < 1:
             raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
+        if self.random_score is not None and not 1 <= self.random_score < 3:
+            raise ConfigError(
+                f"random_score must lie in 1 to 3 or be null, got {self.random_score}"
+            )
         self._check_shift()
         Window(*self.window)
 

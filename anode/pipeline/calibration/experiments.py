@@ -22,11 +22,13 @@ from anode.pipeline.calibration.pseudo_events import (
     make_truth,
     read_truth,
 )
+from anode.pipeline.calibration.random_scores import RandomScores, known_spread
 from anode.pipeline.search.config import SearchConfig, search_from_mapping, window_dir
 from anode.pipeline.search.search import find, sample_of
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.regions.windows import Window
 from anode.seeding import stream, stream_seed
+from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.scan.search_result import SearchResult
 
 EVENTS = "events.h5"
@@ -64,12 +66,14 @@ class Experiment(NamedTuple):
         seed: seed of the sample and of the search.
         config: configuration of the search.
         sample: what its events are drawn from; None for those of the configured file.
+        spread: of the counts of random scores in place of the method's; None for the method.
     """
 
     n_signal: int
     seed: int
     config: SearchConfig
     sample: Sample | None
+    spread: float | None
 
     @property
     def directory(self) -> SearchDirectory:
@@ -116,14 +120,18 @@ def campaign_of(config: CalibrateConfig) -> Campaign:
     base = search_from_mapping({**content, "run_dir": config.runs})
     _check(config, base)
     sample = _sample(config, content) if config.source == "pseudo" else None
-    key = [config.source, config.n_events, config.shift_signal, base.identity]
+    spread = config.random_score
+    key = [config.source, config.n_events, config.shift_signal, spread, base.identity]
     folder = Path(config.runs) / _hash([*key, str(sample and sample.truth.name)])
     settings = _settings(content, config.n_events, sample)
+    if spread is not None:
+        settings = _known(settings, known_spread(base, spread), folder / "overdispersion.json")
     experiments: list[Experiment] = []
     for n_signal in config.injections:
         for seed in range(1, config.n_experiments + 1):
             run_dir = folder / f"signal={n_signal}" / f"seed={seed}"
-            experiments.append(_experiment(settings, run_dir, n_signal, seed, sample))
+            search = _search_config(settings, run_dir, n_signal, seed, sample)
+            experiments.append(Experiment(n_signal, seed, search, sample, spread))
             if len(experiments) == 1:
                 settings = _measured(settings, experiments[0])
     n_background = config.n_events if sample is None else sample.n_background
@@ -147,8 +155,9 @@ def _search(experiment: Experiment) -> None:
     if not is_concluded(config, directory):
         if experiment.sample is not None:
             write_events(events, experiment.labelled().without_label())
+        spread = experiment.spread
         with quiet():
-            find(config)
+            find(config, method_for=None if spread is None else RandomScores(spread))
     events.unlink(missing_ok=True)
     for window in config.scan.windows:
         checkpoints = SearchDirectory(window_dir(directory.path, window)).checkpoints
@@ -186,15 +195,15 @@ def _settings(
     }
 
 
-def _experiment(
+def _search_config(
     settings: dict[str, Any], run_dir: Path, n_signal: int, seed: int, sample: Sample | None
-) -> Experiment:
+) -> SearchConfig:
     own: dict[str, Any] = {"run_dir": str(run_dir), "seed": seed}
     if sample is None:
         own["injection"] = {**settings["injection"], "n_signal": n_signal}
     else:
         own["data"] = {**settings["data"], "path": str(run_dir / EVENTS)}
-    return Experiment(n_signal, seed, search_from_mapping({**settings, **own}), sample)
+    return search_from_mapping({**settings, **own})
 
 
 def _measured(settings: dict[str, Any], first: Experiment) -> dict[str, Any]:
@@ -204,6 +213,12 @@ def _measured(settings: dict[str, Any], first: Experiment) -> dict[str, Any]:
         return settings
     path = str(first.directory.overdispersion)
     return {**settings, "overdispersion": {**settings["overdispersion"], "path": path}}
+
+
+def _known(settings: dict[str, Any], known: Overdispersion, path: Path) -> dict[str, Any]:
+    """The same with an over-dispersion that is known, in a file."""
+    io.write_json(path, known.to_json())
+    return {**settings, "overdispersion": {**settings["overdispersion"], "path": str(path)}}
 
 
 def _content(overrides: list[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@ complete."""
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from anode.configuration.command import quiet
 from anode.errors import DataError
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
+from anode.methods.base import AnomalyMethod
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
 from anode.pipeline.runs.fitted_events import keep_fitted
@@ -48,8 +50,16 @@ def search(config: SearchConfig) -> None:
         announce(SearchDirectory(config.run.run_dir))
 
 
-def find(config: SearchConfig) -> bool:
+MethodFor = Callable[[SearchConfig, Window], AnomalyMethod]
+"""A method that needs no fit, for each window."""
+
+
+def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
     """The same without a report; whether there is a result. What is finished is kept.
+
+    Args:
+        config: configuration of the search.
+        method_for: methods in place of the configured one; None for that.
 
     Raises:
         ConfigError, DataError, RunDirectoryError: before work starts; what an impossible window
@@ -71,7 +81,7 @@ def find(config: SearchConfig) -> bool:
         return False
     if not is_concluded(config, directory):
         with directory.locked(), progress.task("search"):
-            _finish(config, directory, prepared, wanted, skipped)
+            _finish(config, directory, prepared, wanted, skipped, method_for)
     return True
 
 
@@ -81,13 +91,14 @@ def _finish(
     prepared: Prepared,
     wanted: list[Window],
     skipped: list[SkippedWindow],
+    method_for: MethodFor | None,
 ) -> None:
     """Make what is missing; ``search.json`` last."""
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.record_provenance()
     with directory.timed("windows"), progress.task("scan", share=0.8):
-        _make_windows(config, wanted)
+        _make_windows(config, wanted, method_for)
     with directory.timed("overdispersion"), progress.task("over-dispersion", share=0.1):
         overdispersion_of(config, directory, prepared.data, wanted)
     with directory.timed("result"), progress.task("result", share=0.1):
@@ -200,7 +211,9 @@ def _one_window(config: SearchConfig, wanted: list[Window]) -> None:
     print(f"window finished: {search_window(_job(config, window, config.run.n_jobs))}")
 
 
-def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
+def _make_windows(
+    config: SearchConfig, wanted: list[Window], method_for: MethodFor | None
+) -> None:
     """Those that are not finished, a process each."""
     log.info(
         "%s: %d windows; results in %s",
@@ -210,6 +223,11 @@ def _make_windows(config: SearchConfig, wanted: list[Window]) -> None:
     )
     check_store(None if config.run.store is None else Path(config.run.store))
     jobs = [_job(config, window, 1) for window in wanted]
+    if method_for is not None:
+        jobs = [
+            job._replace(method=method_for(config, window))
+            for job, window in zip(jobs, wanted, strict=True)
+        ]
     with progress.task("windows", total=len(jobs), unit="windows") as bar:
         for _ in stream_jobs(
             _run_quietly, jobs, n_jobs=config.run.n_jobs, threads=config.run.threads

@@ -64,11 +64,13 @@ class WindowJob(NamedTuple):
         config: configuration of the window's run.
         efficiencies: fractions of background at the cuts, descending.
         template: background on which they are fixed.
+        method: method that needs no fit, in place of the configured one; None for that.
     """
 
     config: RunConfig
     efficiencies: list[float]
     template: TemplateConfig
+    method: AnomalyMethod | None = None
 
 
 def search_window(job: WindowJob) -> Path:
@@ -87,8 +89,12 @@ def search_window(job: WindowJob) -> Path:
         return directory.path
     prepared = prepare(job.config)
     prepared = prepared._replace(data=prepared.data.without_label(), extra=None)
-    stages.train_window(job.config, prepared)
-    method = stages.method_of(job.config, directory)
+    method = job.method
+    if method is None:
+        stages.train_window(job.config, prepared)
+        method = stages.method_of(job.config, directory)
+    else:
+        directory.claim(job.config)
     with directory.locked(), directory.timed("score"):
         data, window = prepared.data, prepared.regions.signal
         inside = window.contains(data.mass)

@@ -47,6 +47,7 @@ def settings(tmp_path):
             "source": "file",
             "truth": QUICK_TRUTH,
             "n_events": None,
+            "random_score": None,
             "n_experiments": 2,
             "injections": [0, 300],
             "window": [3300.0, 3700.0],
@@ -157,6 +158,22 @@ def test_one_search_measures_the_overdispersion_of_all(settings):
     assert {e.config.overdispersion.path for e in campaign_of(given).experiments} == {"mine.json"}
 
 
+@pytest.mark.slow
+def test_random_scores_are_searched_without_a_fit(settings, tmp_path):
+    settings = dataclasses.replace(settings, random_score=1.2, injections=[0])
+    calibrate(settings)
+    found = io.read_json(tmp_path / "out" / "calibration.json")
+    assert "settings" not in found  # it holds for no method
+    assert found["local"]["categories"]["n"] == 2
+    for experiment in campaign_of(settings).experiments:
+        result = experiment.result()
+        assert set(result.overdispersion.f) == {1.2}
+        for efficiency in (0.2, 0.1):
+            (row,) = result.at(efficiency)
+            share = efficiency * row.n_total
+            assert abs(row.n_observed - share) < 6 * np.sqrt(share)
+
+
 def test_moved_signal_is_found_where_it_was_moved(settings):
     moved = dataclasses.replace(
         settings, source="pseudo", injections=[300], shift_signal=[3500.0, 3850.0]
@@ -175,6 +192,7 @@ def test_moved_signal_is_found_where_it_was_moved(settings):
         ({"injections": [-1]}, "injections must not be negative"),
         ({"shift_signal": [3500.0, 3000.0]}, "source=pseudo alone"),
         ({"source": "pseudo", "shift_signal": [3500.0]}, "two masses"),
+        ({"random_score": 0.9}, "random_score must lie in 1 to 3"),
         ({"n_jobs": 0}, "n_jobs must be at least 1"),
         ({"window": [3700.0, 3300.0]}, "low < high"),
     ],
@@ -203,7 +221,9 @@ def test_more_signal_than_there_is_cannot_be_injected(settings):
         campaign_of(greedy).experiments[0].labelled()
 
 
-@pytest.mark.parametrize("calibration", ["no_signal", "anode_no_signal", "injection"])
+@pytest.mark.parametrize(
+    "calibration", ["no_signal", "anode_no_signal", "injection", "random_score"]
+)
 def test_calibrations_are_searches(calibration, tmp_path):
     raw = compose("calibrate", [f"calibration={calibration}", "n_experiments=2", "source=file"])
     raw.update({"runs": str(tmp_path)})
