@@ -29,7 +29,7 @@ from anode.regions.windows import Window
 from anode.seeding import stream
 from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.fits.dijet_fit import make_spectrum
-from anode.statistics.fits.fit_range import find_fit_range
+from anode.statistics.fits.fit_range import find_start
 from anode.statistics.fits.spectrum_test import window_error
 from anode.statistics.scan.cross_checks import (
     resonance_at,
@@ -172,10 +172,9 @@ def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
     first, last = np.floor(mass.min() / width), np.floor(mass.max() / width) + 1
     spectrum = make_spectrum(mass, width * np.arange(max(first, 1), last + 1))
     try:
-        found = find_fit_range(spectrum, width=config.scan.width)
+        return float(spectrum.edges[find_start(spectrum)])
     except DataError as error:
-        raise DataError(f"{error}; here it is spectrum.low") from None
-    return float(spectrum.edges[found.start])
+        raise DataError(f"{error}, or give spectrum.low") from None
 
 
 def _dispersion(config: SearchConfig, measured: Overdispersion | None) -> Dispersion:
