@@ -221,6 +221,10 @@ class AnomalyMethod(abc.ABC):
             check_interpolation(events, self.settings.preprocessing)
         self._fit(events)
 
+    def seen(self, events: EventTable) -> EventTable:
+        """The same events (N,) as the fits see them; ``score`` does it by itself."""
+        return events
+
     def unseen(self, events: EventTable, *, fitted: bool) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.
 
