@@ -17,7 +17,7 @@ from anode.pipeline.search.largest_excess import inclusive, largest, selected
 from anode.pipeline.search.window import FinishedWindow
 from anode.provenance import DataDescription
 from anode.statistics.fits.dijet_fit import make_spectrum
-from anode.statistics.fits.fit_range import find_fit_range
+from anode.statistics.fits.fit_range import find_start
 from anode.statistics.scan.cross_checks import resonance_at, sculpting_of, second_opinion
 from anode.statistics.scan.search_result import CutNotFixed, ScanRange, SearchResult
 from anode.statistics.scan.window_result import WindowTest
@@ -127,10 +127,9 @@ def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
     first, last = np.floor(mass.min() / width), np.floor(mass.max() / width) + 1
     spectrum = make_spectrum(mass, width * np.arange(max(first, 1), last + 1))
     try:
-        found = find_fit_range(spectrum, width=config.scan.width)
+        return float(spectrum.edges[find_start(spectrum)])
     except DataError as error:
-        raise DataError(f"{error}; here it is spectrum.low") from None
-    return float(spectrum.edges[found.start])
+        raise DataError(f"{error}, or give spectrum.low") from None
 
 
 class _TestJob(NamedTuple):
