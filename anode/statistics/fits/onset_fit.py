@@ -54,8 +54,8 @@ class Onset(NamedTuple):
     Attributes:
         middle, width: mass of half efficiency and standard deviation of the rise [GeV].
         end: mass of 99% efficiency [GeV], the lowest fitted edge or above.
-        maximum: mass at which the spectrum without the resonance is highest [GeV]; middle and
-            end are this mass too, and the width is 0, where no spectrum with one maximum fits.
+        maximum: mass at which the spectrum without the resonance is highest [GeV]. Where no
+            spectrum with one maximum describes it, middle and end are there too, and width is 0.
         peak: resonance; None where none is needed.
     """
 
