@@ -98,7 +98,7 @@ def test_counts_far_from_the_template_where_nothing_was_tested_forbid_compatible
 def test_a_fitted_resonance_beyond_three_sigma_forbids_compatible(z, level):
     content = changed(z_global=-7.0, p_global=1 - 1e-12, p_global_error=0.0)
     content["resonance"] = make_search()[0]["resonance"] | {
-        "n_signal": 811.0, "n_signal_error": 57.0, "z": z,
+        "n_signal": 811.0, "error_low": 57.0, "error_high": 57.0, "z": z,
     }  # fmt: skip
     found, sentence = said(content)
     assert found == level
