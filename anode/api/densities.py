@@ -198,6 +198,11 @@ def fit(
             "fit takes one density given one mass, got "
             f"n_context={density.n_context} and ensemble.seeds={config.ensemble.seeds}"
         )
+    if config.preprocessing.dequantise:
+        raise ConfigError(
+            "fit takes x as they are: preprocessing.dequantise must be false, got true; spread "
+            "them by anode.regions.dequantise.Spikes, and those that are evaluated later, too"
+        )
     features, mass = _checked(x, m, density.n_features)
     share = stream(config.seed, "fit", "validation").uniform(size=len(mass))
     train = share >= config.split.validation

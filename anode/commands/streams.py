@@ -13,7 +13,7 @@ from types import FrameType
 
 from anode.commands.failures import INTERRUPTED, TERMINATED
 
-SOON, AGAIN = 0.05, 10.0  # s, to look again after an import, and after an interruption
+SOON, AGAIN = 0.05, 60.0  # s, to look again after an import, and after an interruption
 
 ASCII = "anode.ascii"  # name of the way in which characters are replaced
 _REPLACED = {

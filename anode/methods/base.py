@@ -199,9 +199,7 @@ class AnomalyMethod(abc.ABC):
         self.cross_fit = CrossFit(settings.split, settings.seed)
 
     def fit(self, events: RegionEvents) -> None:
-        """Run all fits of the method, resuming interrupted and skipping finished ones.
-
-        The order of the events makes no difference.
+        """Run all fits of the method, resuming; the order of the events makes no difference.
 
         Raises:
             DataError: data events carry truth labels (remove them with ``without_label``); a
@@ -224,6 +222,10 @@ class AnomalyMethod(abc.ABC):
         simulation = events.simulation and events.simulation.by_identity()
         region, sidebands = events.signal_region.by_identity(), events.sidebands.by_identity()
         self._fit(RegionEvents(region, sidebands, simulation))
+
+    def seen(self, events: EventTable) -> EventTable:
+        """The same events (N,) as the fits see them; ``score`` does it by itself."""
+        return events
 
     def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
         """(N,) True for events that can be scored by fits that have not seen them.

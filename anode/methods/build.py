@@ -14,6 +14,7 @@ from anode.methods.isolation_forest import Isolation, IsolationConfig
 from anode.methods.r_anode import RAnode, RAnodeConfig
 from anode.methods.sideband_folds import SidebandFolds
 from anode.methods.truth_level import Idealised, Supervised
+from anode.methods.wrappers.dequantised import Dequantised
 
 
 class Entry(NamedTuple):
@@ -48,6 +49,10 @@ def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -
     Raises:
         ConfigError: settings contradict each other.
     """
+    if settings.preprocessing.dequantise:
+        steps = dataclasses.replace(settings.preprocessing, dequantise=False)
+        plain = dataclasses.replace(settings, preprocessing=steps)
+        return Dequantised(directory, settings, build_method(directory, plain, config))
     if settings.split.sideband_folds > 1:
         of_member = dataclasses.replace(
             settings, split=dataclasses.replace(settings.split, sideband_folds=1)

@@ -8,8 +8,7 @@ from anode.events.readers.lhco_features import BUNDLED_PATH, read_bundled
 from anode.reporting.common.style import save_figure
 from anode.reporting.search.proposal_figure import proposal_figure
 from anode.seeding import stream
-from anode.statistics.fits.dijet_fit import make_spectrum
-from anode.statistics.fits.fit_range import find_fit_range
+from anode.statistics.fits.fit_range import Excess
 from anode.statistics.scan.propose_windows import Proposal, propose
 
 SETTINGS = {"bin_width": 100, "width": 400, "step": 200}
@@ -31,31 +30,40 @@ def proposal() -> Proposal:
 
 
 def test_the_fit_starts_where_the_turn_on_ends(proposal):
-    assert 2800 <= proposal.fit_low <= 3000
-    assert proposal.turn_on <= proposal.fit_low
-    assert proposal.left_out is None
-    assert proposal.fit.p_value >= 0.05
-    first = proposal.fits[0]
-    assert first.low == proposal.turn_on
-    assert {start.low for start in proposal.fits} >= {proposal.fit_low, proposal.fit_low + 100}
+    assert 2750 <= proposal.fit_low <= 3100
+    assert 2500 <= proposal.turn_on <= proposal.fit_low
+    assert proposal.excess is None
+    assert proposal.covers_excess
+    assert proposal.fit.p_value >= 0.01
+    lows = [start.low for start in proposal.fits]
+    assert lows == sorted(lows)
+    assert {proposal.fit_low - 100, proposal.fit_low, proposal.fit_low + 100} <= set(lows)
+    advice = proposal.advice()
+    assert f"ends at {proposal.fit_low:g} GeV" in advice
+    assert f"scan.start={proposal.start:g} to scan.stop={proposal.stop:g}" in advice
+    assert "excess" not in advice
 
 
-def test_the_start_hangs_little_on_chance():
-    lows = []
-    for seed in range(2, 5):
-        mass = masses(seed, 30_000)
-        edges = np.arange(2300.0, 100 * np.ceil(mass.max() / 100) + 1, 100)
-        lows.append(edges[find_fit_range(make_spectrum(mass, edges), width=400).start])
-    assert min(lows) >= 2700
-    assert max(lows) <= 3200
-
-
-def test_a_strong_signal_is_left_out_and_moves_nothing(proposal):
-    found = propose(masses(1, n_signal=3000), **SETTINGS)
-    low, high = found.left_out
-    assert low < 3500 < high
-    assert abs(found.fit_low - proposal.fit_low) <= 100
+def test_a_strong_signal_is_said_and_covered_and_moves_nothing():
+    proposal = propose(masses(1))
+    found = propose(masses(1, n_signal=3000))
+    assert found.excess is not None
+    assert found.excess.low < 3500 < found.excess.high
+    assert abs(found.fit_low - proposal.fit_low) <= 200
+    assert abs(found.turn_on - proposal.turn_on) <= 200
     assert found.stop == proposal.stop
+    assert found.covers_excess
+    assert f"local Z = {found.excess.z:.1f}; the scan covers it" in found.advice()
+
+
+def test_a_signal_that_no_window_can_test_is_said_to_be_left_out():
+    found = propose(masses(1, n_signal=3000), **SETTINGS, fit_low=3300)
+    assert found.excess is not None
+    assert not found.covers_excess
+    advice = found.advice()
+    assert "localised excess is seen without any selection" in advice
+    assert "this scan leaves it out, as no window there can be used: " in advice
+    assert "sideband" in advice
 
 
 def test_every_window_has_its_numbers_and_its_reason(proposal):
@@ -133,25 +141,28 @@ def test_without_a_usable_window_it_says_what_is_missing():
         propose(masses(1, 5000), **SETTINGS, start=3000, stop=3200)
 
 
-def test_a_spectrum_without_a_smooth_part_is_refused():
-    rng = stream(1, "steps")
-    combs = 2900 + 400 * rng.integers(0, 12, 40_000) + 120 * rng.random(40_000)
-    with pytest.raises(DataError, match="give fit_low to go on regardless"):
-        propose(combs, **SETTINGS)
+def test_a_spectrum_without_a_smooth_part_is_said_to_be_one():
+    every = masses(1)
+    found = propose(every[every % 400 < 200], **SETTINGS)
+    assert found.fit.p_value < 1e-10
+    assert "describes the spectrum" in found.advice()
+    assert "not to be trusted" in found.advice()
 
 
-def test_bundled_background_fits_from_2700_or_2800_on():
+def test_the_bundled_background_is_scanned_from_3_tev_on():
     events = read_bundled(BUNDLED_PATH, ["mj1"])
     found = propose(events.mass[events.label == 0])
-    assert 2700 <= found.fit_low <= 2800
+    assert 2650 <= found.fit_low <= 2800
+    assert found.excess is None
     assert found.stop >= 6000
     assert found.start <= 3000
 
 
-def test_figure_is_drawn_with_and_without_a_window_left_out(proposal, tmp_path):
+def test_figure_is_drawn_with_and_without_an_excess(proposal, tmp_path):
     figure = proposal_figure(proposal)
     assert [axes.get_xlabel() != "" for axes in figure.axes] == [True] * 3
     assert len(figure.axes[2].patches) == len(proposal.windows)
     for file in save_figure(figure, tmp_path / "proposal"):
         assert file.stat().st_size > 10_000
-    proposal_figure(proposal._replace(left_out=(3300.0, 3700.0)))
+    excess = Excess(3300.0, 3700.0, 4000.0, 3000.0, 40.0, 14.7)
+    proposal_figure(proposal._replace(excess=excess))

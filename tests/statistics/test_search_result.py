@@ -9,7 +9,8 @@ import pytest
 from anode import integrity, io
 from anode.errors import DataError
 from anode.statistics.calibration.result import Calibration
-from anode.statistics.scan.search_result import SearchResult, SpectrumConfig
+from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.spectrum_config import SpectrumConfig
 from anode.statistics.scan.top_events import TopEvents
 from anode.statistics.scan.window_result import LargestExcess, MassWindow, WindowTest
 from helpers.settings import REPOSITORY

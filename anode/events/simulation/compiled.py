@@ -1,8 +1,7 @@
 """Functions compiled to machine code, which is kept on the disk where there is a place for it."""
 
-import typing
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from anode.errors import needs_extra
 
@@ -19,6 +18,7 @@ def compiled(function: Function) -> Function:
     every process compiles it anew, which takes some seconds.
     """
     try:
-        return typing.cast(Function, njit(cache=True)(function))
+        made: Any = njit(cache=True)(function)
     except RuntimeError:  # numba finds no folder to write to
-        return typing.cast(Function, njit(function))
+        made = njit(function)
+    return cast(Function, made)

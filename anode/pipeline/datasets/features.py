@@ -123,6 +123,9 @@ def make_features(
     source = raw_source(Path(str(data.path)), data.jets)
     work = output.with_name(f"{output.name}.partial")
     finished = _finished(output, source, layout)  # refuses before anything is made
+    if finished is not None and not work.exists():  # nothing to write, where nobody may
+        refuse_skipped(source.path, finished.skipped, finished.skipped_rows, data)
+        return finished
     with _writing(output, work), _locked(work):
         finished = _finished(output, source, layout)
         if finished is None:
@@ -248,7 +251,8 @@ def _writing(output: Path, work: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        kept = f"; finished blocks are kept in {work}" if work.is_dir() else ""
         raise DataError(
-            f"cannot finish {output}: {error}; finished blocks are kept in {work}: mend that and "
-            "run the same command again"
+            f"cannot finish {output}: {error}{kept}: mend that and run the same command again, or "
+            "choose another folder"
         ) from None

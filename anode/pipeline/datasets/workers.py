@@ -10,6 +10,8 @@ import contextlib
 import itertools
 import logging
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,14 +30,19 @@ KINDS = ("local", "slurm", "htcondor")
 _ANSWER = "10s"
 """Longest time for an answer of a scheduler."""
 _SUBMIT = {"slurm": "sbatch", "htcondor": "condor_submit"}
-_IGNORE_INTERRUPTS = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-"""For processes of our own: Ctrl-C reaches the whole group, and the parent ends them in order."""
 _NO_DASHBOARD = "127.0.0.1:0"
 """Address of the dashboard's server, which cannot be left out: any free local port."""
 _QUIET = tuple(
     f"distributed{part}"
     for part in ("", ".worker", ".worker.state_machine", ".nanny", ".scheduler")
 )
+_ENDED_BY_US = f"""
+import logging, signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+for name in {_QUIET}:
+    logging.getLogger(name).setLevel(logging.CRITICAL)
+"""
+"""For processes of our own: Ctrl-C reaches the whole group, and the parent ends them in order."""
 
 
 @dataclass(frozen=True)
@@ -157,17 +164,45 @@ def open_workers(config: ClusterConfig, *, n_jobs: int) -> Iterator[Workers]:
         "logging": quiet,
     }
     with dask.config.set(settings), contextlib.ExitStack() as stack:
-        for name in _QUIET:
+        for name in (*_QUIET, "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         if config.address is None:
-            cluster = stack.enter_context(start_cluster(config, n_jobs=n_jobs))
-            client = stack.enter_context(Client(cluster))
+            try:
+                with _interrupted_later():
+                    cluster = stack.enter_context(start_cluster(config, n_jobs=n_jobs))
+                    client = stack.enter_context(Client(cluster))
+            except (RuntimeError, OSError, TimeoutError) as error:
+                raise DataError(
+                    f"{n_jobs} processes could not be started ({error}); give the same command "
+                    "again, perhaps with a smaller n_jobs"
+                ) from None
         else:
             client = stack.enter_context(_connect(config.address))
             n_jobs = sum(client.nthreads().values())
             if not n_jobs:
                 log.warning("%s has no workers yet; waiting for one", config.address)
         yield Workers(client, max(1, n_jobs))
+
+
+@contextlib.contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Heed signals that end the process when the block is done: half a cluster has no end.
+
+    Handlers that the block installs, as dask_jobqueue does when it is imported, go with it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = {n: signal.signal(n, lambda number, _: seen.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for which, handler in former.items():
+            signal.signal(which, handler)
+        for number in seen[:1]:
+            signal.raise_signal(number)
 
 
 def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
@@ -185,7 +220,7 @@ def start_cluster(config: ClusterConfig, *, n_jobs: int) -> Any:
             processes=True,
             dashboard_address=_NO_DASHBOARD,
             memory_limit=0,
-            preload=[_IGNORE_INTERRUPTS],
+            preload=[_ENDED_BY_US],
         )
     submit = _SUBMIT[config.kind]
     if shutil.which(submit) is None:

@@ -220,8 +220,9 @@ def _closure(
     chosen = stream(config.seed, "closure").choice(reference.mass, config.evaluation.n_closure)
     seed = stream_seed(config.seed, "closure events")
     generated = background.generate(chosen, seed)
-    result = closure(generated, reference.features, reference.names)
+    seen = method.seen(reference)
+    result = closure(generated, seen.features, seen.names)
     if config.figures:
-        figure = closure_figure(result, generated, reference.features)
+        figure = closure_figure(result, generated, seen.features)
         save_figure(figure, directory.figures / "closure")
     return result

@@ -29,7 +29,7 @@ from anode.regions.windows import Window
 from anode.seeding import stream
 from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.fits.dijet_fit import make_spectrum
-from anode.statistics.fits.fit_range import find_fit_range
+from anode.statistics.fits.fit_range import find_start
 from anode.statistics.fits.spectrum_test import window_error
 from anode.statistics.scan.cross_checks import (
     resonance_at,
@@ -43,11 +43,13 @@ from anode.statistics.scan.search_result import (
     ScanRange,
     SearchResult,
 )
+from anode.statistics.scan.spectrum_config import SpectrumConfig
 from anode.statistics.scan.trust import Trust, trust_in
 from anode.statistics.scan.window_result import LargestExcess
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, count
 from anode.statistics.scan.window_test import Dispersion, WindowTester, WindowTests
 from anode.statistics.signal.resonance_shape import SignalShape
+from anode.statistics.signal.signal_limits import Exposure
 
 BUMP_TOYS = 1000  # of pyBumpHunter
 
@@ -170,10 +172,9 @@ def _smooth_from(config: SearchConfig, mass: np.ndarray) -> float:
     first, last = np.floor(mass.min() / width), np.floor(mass.max() / width) + 1
     spectrum = make_spectrum(mass, width * np.arange(max(first, 1), last + 1))
     try:
-        found = find_fit_range(spectrum, width=config.scan.width)
+        return float(spectrum.edges[find_start(spectrum)])
     except DataError as error:
-        raise DataError(f"{error}; here it is spectrum.low") from None
-    return float(spectrum.edges[found.start])
+        raise DataError(f"{error}, or give spectrum.low") from None
 
 
 def _dispersion(config: SearchConfig, measured: Overdispersion | None) -> Dispersion:
@@ -221,7 +222,7 @@ class _TestJob(NamedTuple):
     model: WindowCuts
     shape: SignalShape
     dispersion: Dispersion
-    min_bins: int
+    wanted: SpectrumConfig
     seed: int
     limits: bool
 
@@ -241,7 +242,7 @@ def _test_all(
             window.cuts,
             shape,
             dispersion,
-            config.spectrum.min_bins,
+            config.spectrum,
             config.run.seed,
             config.extras,
         )
@@ -255,6 +256,12 @@ def _test_all(
     return results
 
 
+def _exposures(wanted: SpectrumConfig) -> list[Exposure] | None:
+    if wanted.luminosity is None or wanted.efficiency is None:
+        return None
+    return [Exposure(efficiency, wanted.luminosity) for efficiency in wanted.efficiency]
+
+
 def _test(job: _TestJob) -> WindowTests:
     window = job.model
     return WindowTester(
@@ -263,7 +270,9 @@ def _test(job: _TestJob) -> WindowTests:
         window,
         shape=job.shape,
         dispersion=job.dispersion,
-        min_bins=job.min_bins,
+        min_bins=job.wanted.min_bins,
         rng=stream(job.seed, "local toys", f"{window.low:g}"),
         limits=job.limits,
+        exposures=_exposures(job.wanted),
+        efficiency_error=job.wanted.efficiency_error,
     ).test()

@@ -21,7 +21,7 @@ from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
 from anode.records import Json
 from anode.regions.windows import RegionsConfig, Window, scan_windows
 from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
-from anode.statistics.scan.search_result import Conclusion, SpectrumConfig
+from anode.statistics.scan.spectrum_config import Conclusion, SpectrumConfig
 from anode.statistics.scan.working_points import MIN_PASSING, n_passing
 
 TEMPLATES = ("auto", "sampled", "sidebands")
@@ -117,6 +117,9 @@ class SearchConfig:
         cuts = self.efficiencies
         if not cuts or not all(0 < e < 1 for e in cuts) or sorted(set(cuts), reverse=True) != cuts:
             raise ConfigError(f"efficiencies must descend within (0, 1), got {cuts}")
+        given = self.spectrum.efficiency
+        if given is not None and len(given) != len(cuts):
+            raise ConfigError(f"spectrum.efficiency needs one for each of {cuts}, got {given}")
         self._check_template()
         if self.n_toys < 100:
             raise ConfigError(f"n_toys must be at least 100, got {self.n_toys}")

@@ -13,7 +13,7 @@ from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.search_directory import AGAIN, SearchDirectory
-from anode.reporting.common.number_format import p_math
+from anode.reporting.common.number_format import p_is_math
 from anode.reporting.common.style import remove_figure, save_figure
 from anode.reporting.search.pass_rate_figure import pass_rate_figure
 from anode.reporting.search.report import CAPTIONS, Report, as_html, as_markdown, make_report
@@ -287,6 +287,6 @@ def _flatness(search: SearchResult, best: LargestExcess, efficiency: float) -> s
     """Test of a flat pass rate, for a legend; empty if it was not made."""
     for test in search.sculpting:
         if test.same_window(best) and np.isclose(test.efficiency, efficiency):
-            p = p_math(test.p_value)
-            return rf"$\chi^2$/ndf = {test.chi2:.1f}/{test.ndf}, $p$ = {p}"
+            p = p_is_math(test.p_value)
+            return rf"$\chi^2$/ndf = {test.chi2:.1f}/{test.ndf}, {p}"
     return ""

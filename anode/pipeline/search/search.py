@@ -142,11 +142,7 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
     save_figure(proposal_figure(found), directory.path / "proposal")
     for window in found.windows:
         print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")
-    print(
-        f"The trigger turn-on ends at {found.fit_low:g} GeV, where the fit of the spectrum may "
-        f"start; a scan may run from scan.start={found.start:g} to scan.stop={found.stop:g}.\n"
-        f"figure: {directory.path / 'proposal.png'}"
-    )
+    print(f"{found.advice()}\nfigure: {directory.path / 'proposal.png'}")
 
 
 def which_windows(

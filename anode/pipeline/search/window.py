@@ -156,6 +156,7 @@ def as_scored(method: AnomalyMethod, events: EventTable, window: Window) -> Even
     """Events at the mass at which a window's method scores them: its centre, or their own."""
     if not method.score_at_window_centre:
         return events
+    events = method.seen(events)  # which may hang on their own mass
     return dataclasses.replace(events, mass=np.full(len(events), (window.low + window.high) / 2))
 
 

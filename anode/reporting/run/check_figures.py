@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from anode.errors import DataError
 from anode.reporting.common.beyond import mark_events_beyond, mark_points_beyond
-from anode.reporting.common.number_format import p_math
+from anode.reporting.common.number_format import p_is_math
 from anode.reporting.common.style import (
     DATA,
     GEV_PER_TEV,
@@ -167,7 +167,7 @@ def _draw_rate(axes: Axes, index: int, fraction: float, rate: PassRate) -> None:
     errors = np.stack([rate.rate - rate.low, rate.high - rate.rate]) / rate.mean
     label = f"{100 * fraction:g}%"
     if rate.ndf:
-        label += f": {rate.chi2:.1f}/{rate.ndf}, $p$ = {p_math(rate.p_value)}"
+        label += f": {rate.chi2:.1f}/{rate.ndf}, {p_is_math(rate.p_value)}"
     axes.errorbar(
         center[seen] / GEV_PER_TEV,
         rate.rate[seen] / rate.mean,

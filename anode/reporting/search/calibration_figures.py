@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from anode.errors import DataError
-from anode.reporting.common.number_format import p_math, rounded
+from anode.reporting.common.number_format import p_is_math, rounded
 from anode.reporting.common.style import (
     PALETTE,
     REFERENCE_LINE,
@@ -58,7 +58,7 @@ def p_value_figure(p_values: np.ndarray, *, n_bins: int = 10, what: str = "p-val
         left.set_ylim(0, 1.45 * max(left.dataLim.y1, 2 * n / n_bins / 1.45))
         left.yaxis.set_major_locator(MaxNLocator(integer=True))
         test = scipy.stats.kstest(p, "uniform").pvalue
-        annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov $p$ = {p_math(test)}"], 0.97, 0.97)
+        annotate(left, [f"{n:,} p-values", f"Kolmogorov-Smirnov {p_is_math(test)}"], 0.97, 0.97)
         alpha = np.geomspace(1 / n / 3, 1, 300)
         _draw_bands(right, alpha, n, alpha, 1 / n)
         right.plot(alpha, alpha, **REFERENCE_LINE)

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anode.reporting.common.beyond import mark_points_beyond
-from anode.reporting.common.number_format import mass_range, p_math
+from anode.reporting.common.number_format import mass_range, p_is_math, z_text
 from anode.reporting.common.style import (
     BACKGROUND,
     DATA,
@@ -18,7 +18,7 @@ from anode.reporting.common.style import (
     new_figure,
     style,
 )
-from anode.statistics.fits.fit_range import ALPHA
+from anode.statistics.fits.fit_range import SHORT
 from anode.statistics.scan.propose_windows import Proposal, ProposedWindow
 
 _USABLE, _UNUSABLE = PALETTE[2], "0.75"
@@ -65,14 +65,16 @@ def _draw_spectrum(axes: Axes, proposal: Proposal) -> None:
         proposal.start / GEV_PER_TEV, proposal.stop / GEV_PER_TEV, color=_USABLE, alpha=0.12, lw=0,
         label="windows to scan",
     )  # fmt: skip
-    if proposal.left_out is not None:
-        left, right = (edge / GEV_PER_TEV for edge in proposal.left_out)
-        axes.axvspan(left, right, color=SIGNAL, alpha=0.2, lw=0, label="left out: no smooth fit")
+    excess = proposal.excess
+    if excess is not None:
+        left, right = excess.low / GEV_PER_TEV, excess.high / GEV_PER_TEV
+        label = f"excess, local Z = {z_text(excess.z)}: not fitted"
+        axes.axvspan(left, right, color=SIGNAL, alpha=0.2, lw=0, label=label)
     axes.set(yscale="log", ylim=(0.5, 4 * counts.max()))
     axes.set_ylabel(f"events / {spectrum.edges[1] - spectrum.edges[0]:g} GeV")
     axes.legend(loc="upper right")
-    p = p_math(proposal.fit.p_value)
-    lines = [f"fit over {mass_range(low, proposal.fit_high)}, $p$ = {p}"]
+    p = p_is_math(proposal.fit.p_value)
+    lines = [f"fit over {mass_range(low, proposal.fit_high)}, {p}"]
     lines += [f"scan over {mass_range(proposal.start, proposal.stop)}"]
     annotate(axes, [*lines, f"{len(proposal.usable)} windows"], 0.975, 0.62)
 
@@ -80,29 +82,18 @@ def _draw_spectrum(axes: Axes, proposal: Proposal) -> None:
 def _draw_starts(axes: Axes, proposal: Proposal) -> None:
     lows = np.array([start.low for start in proposal.fits]) / GEV_PER_TEV
     p_values = np.array([start.p_value for start in proposal.fits])
-    next_bins = np.array([start.next_bins for start in proposal.fits])
+    first_bins = np.array([start.first_bins for start in proposal.fits])
+    short = np.array([start.short for start in proposal.fits], dtype=bool)
+    axes.plot(lows, p_values, "o-", ms=4, color=BACKGROUND, label="whole fit, no condition")
+    axes.plot(lows, first_bins, ":", lw=1.0, color="0.4")
+    axes.plot(lows[~short], first_bins[~short], "x", ms=5, color="0.4", label="first two bins")
     axes.plot(
-        lows,
-        p_values,
-        "o-",
-        ms=4,
-        color=BACKGROUND,
-        label="whole fit, with its number of parameters",
+        lows[short], first_bins[short], "v", ms=5, color="0.4", label="first two bins, too low"
     )
-    axes.plot(
-        lows, next_bins, "x:", ms=5, lw=1.0, color="0.4",
-        label="first two bins",
-    )  # fmt: skip
-    for start in proposal.fits:
-        axes.annotate(
-            f"{start.n_parameters}",
-            (start.low / GEV_PER_TEV, max(np.nan_to_num(start.p_value), _SMALLEST_P)),
-            xytext=(0, 5), textcoords="offset points", fontsize=7, ha="center", color=BACKGROUND,
-        )  # fmt: skip
-    axes.axhline(ALPHA, label=f"whole fit needs {ALPHA:g}", **REFERENCE_LINE)
+    axes.axhline(SHORT, label=f"too low at $p$ < {SHORT:g}", **REFERENCE_LINE)
     axes.axvline(proposal.fit_low / GEV_PER_TEV, color=SIGNAL, lw=1.2, label="start chosen")
     axes.set(yscale="log", ylim=(_SMALLEST_P / 2, 30))
-    mark_points_beyond(axes, lows, next_bins, "0.4")
+    mark_points_beyond(axes, lows, first_bins, "0.4")
     mark_points_beyond(axes, lows, p_values, BACKGROUND)
     axes.set_xlabel("start of the fit, $m_{JJ}$ [TeV]")
     axes.set_ylabel("goodness of fit, $p$")

@@ -14,13 +14,8 @@ from anode.reporting.common.number_format import efficiency_text, mass_range
 from anode.reporting.common.tables import table as text_table
 from anode.reporting.search import report_tables as tables
 from anode.reporting.search.report_tables import Table
-from anode.reporting.search.report_text import (
-    Line,
-    resonance_lines,
-    summary_lines,
-    verdict,
-    verdict_level,
-)
+from anode.reporting.search.report_text import Line, resonance_lines, summary_lines
+from anode.reporting.search.result_table import verdict, verdict_level
 from anode.reporting.search.warnings import SearchWarning
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents

@@ -1,64 +1,28 @@
 """What a search has found, in sentences and short lines."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from anode.reporting.common.number_format import (
+    LARGEST_P,
     MISSING,
     efficiency_text,
     mass_range,
+    p_is,
     p_text,
     rounded,
-    window_of,
     with_error,
     with_errors,
     z_text,
 )
-from anode.reporting.search.warnings import SearchWarning
+from anode.statistics.counting.significance import z_of_p
 from anode.statistics.scan.search_result import ScoreMassTest, SearchResult
 from anode.statistics.scan.window_result import LargestExcess, WindowTest
 
 Line = tuple[str, str]
 """A quantity and its value."""
 
-_VERDICTS = (
-    (5.0, "excess", "an excess that background alone does not explain"),
-    (3.0, "evidence", "evidence for a localised excess"),
-    (2.0, "watch", "worth watching, no evidence"),
-    (-np.inf, "none", "compatible with background"),
-)
-"""From which global Z on, how it is called, and what it means."""
-
-
-def verdict_level(search: SearchResult) -> str:
-    """One of "untested", "none", "watch", "evidence", "excess"."""
-    best = search.best
-    if best is None:
-        return "untested"
-    return _meaning(best)[0]
-
-
-def verdict(search: SearchResult, raised: Sequence[SearchWarning]) -> str:
-    """One sentence: the largest excess, how rare it is over the whole scan, and what limits it."""
-    best = search.best
-    if best is None:
-        return "No window could be tested, so nothing is said about an excess; see the warnings."
-    meaning = _meaning(best)[1]
-    n_tests = search.toys.n_tests
-    about, from_ = "", ""
-    if best.p_global_from == "extrapolated":
-        about, from_ = "about ", f", extrapolated from {search.toys.n_toys:,} toys"
-    sentence = (
-        f"The largest of {n_tests:,} tested counts, {window_of(best)}, has a global significance "
-        f"of {about}Z = {z_text(best.z_global)} (p = {p_text(best.p_global)}{from_}): "
-        f"{meaning}"
-    )
-    limiting = [warning.kind for warning in raised if warning.kind != "look-elsewhere"]
-    if not limiting:
-        return f"{sentence}. No warning was raised about how the numbers were made."
-    count = "One warning limits" if len(limiting) == 1 else f"{len(limiting)} warnings limit"
-    return f"{sentence}. {count} what this means: {', '.join(limiting)}."
+_WIDEST_Z = 2.0
+"""Error of a global Z from which it says nothing."""
 
 
 def summary_lines(search: SearchResult) -> list[Line]:
@@ -105,15 +69,19 @@ def excess_text(row: WindowTest) -> str:
 
 
 def global_text(row: LargestExcess) -> str:
-    """p-value and significance over the whole scan."""
-    p = p_text(row.p_global)
-    if row.p_global_error:
-        p = f"{p} (error {p_text(row.p_global_error)})"
-    z = None
-    if row.z_global_error:
-        z = with_error(row.z_global, row.z_global_error, digits=1)
+    """p-value and significance over the whole scan; bounds where they lie above all toys."""
+    if row.p_global_from == "above toys":
+        step = 10.0 ** (np.floor(np.log10(row.p_global)) - 1)
+        p, z = step * np.ceil(row.p_global / step), np.floor(10 * row.z_global) / 10
+        return f"p < {p_text(p)}, Z > {z_text(z)}, above all toys"
+    if row.p_global > LARGEST_P:
+        z = f"Z < {z_text(float(z_of_p(LARGEST_P)))}"
+    elif row.z_global_error < _WIDEST_Z and round(row.z_global_error, 1) > 0:
+        z = f"Z = {with_error(row.z_global, row.z_global_error, digits=1)}"
+    else:
+        z = f"Z = {z_text(row.z_global)}"
     where = "from toys" if row.p_global_from == "toys" else "extrapolated beyond the toys"
-    return f"p = {p}, Z = {z or z_text(row.z_global)}, {where}"
+    return f"{p_is(row.p_global, row.p_global_error)}, {z}, {where}"
 
 
 def strength_text(row: WindowTest) -> str:
@@ -126,7 +94,7 @@ def independence_text(test: ScoreMassTest) -> str:
     """Test of a pass rate that is flat in the mass inside the window."""
     return (
         f"flat pass rate inside: chi2/ndf = {test.pass_rate_chi2:.1f}/{test.ndf}, "
-        f"p = {p_text(test.p_value)}; Pearson {test.pearson:+.3f}"
+        f"{p_is(test.p_value)}; Pearson {test.pearson:+.3f}"
     )
 
 
@@ -138,7 +106,7 @@ def resonance_lines(search: SearchResult) -> list[Line]:
     return [
         ("mass", f"{with_error(fitted.mass, fitted.mass_error)} GeV"),
         ("events", with_errors(fitted.n_signal, fitted.error_low, fitted.error_high)),
-        ("local, at floating mass", f"p = {p_text(fitted.p_value)}, Z = {z_text(fitted.z)}"),
+        ("local, at floating mass", f"{p_is(fitted.p_value)}, Z = {z_text(fitted.z)}"),
         ("goodness of fit without signal", _goodness(fitted.p_value_background)),
         ("goodness of fit with signal", _goodness(fitted.p_value_with_signal)),
         ("energy scale, resolution", f"{fitted.scale_pull:+.1f}, {fitted.width_pull:+.1f} sigma"),
@@ -174,7 +142,7 @@ def _selection(row: WindowTest) -> str:
 
 def _local_text(row: WindowTest) -> str:
     how = ", exact" if row.significance_from == "exact" else ""
-    return f"p = {p_text(row.p_local)}, Z = {z_text(row.z_local)}{how}"
+    return f"{p_is(row.p_local)}, Z = {z_text(row.z_local)}{how}"
 
 
 def _limit(row: WindowTest) -> str:
@@ -190,8 +158,3 @@ def _resonance_mass(search: SearchResult) -> str:
     if fitted is None:
         return ""
     return f", fitted mass {with_error(fitted.mass, fitted.mass_error)} GeV"
-
-
-def _meaning(row: LargestExcess) -> tuple[str, str]:
-    """Level and words."""
-    return next((level, text) for above, level, text in _VERDICTS if row.z_global >= above)

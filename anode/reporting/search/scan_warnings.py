@@ -7,19 +7,26 @@ import numpy as np
 import scipy
 
 from anode.reporting.common.number_format import (
+    MISSING,
     efficiency_text,
     mass_range,
-    p_text,
+    p_is,
     window_of,
     with_error,
+    z_text,
 )
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.calibration.uniformity import Uniformity
 from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.window_result import WindowTest
 from anode.statistics.scan.working_points import MIN_PASSING
 
 POOR = 0.01
 """A p-value below it is a failed test; many tests are judged by how many of them fail."""
+SIGNIFICANT = 3.0
+"""Standard deviations beyond which a test says that background alone does not explain the data."""
+_DEFICIT = -5.0
+"""Local Z of a tested count below which the expectation is wrong, over a whole scan."""
 
 
 def chance_of(n_failed: int, n_tests: int, rate: float, *, overlap: float = 1.0) -> float:
@@ -49,8 +56,8 @@ def _sculpted_overall(search: SearchResult) -> str:
     worst = min(failed, key=lambda test: test.smooth_p_value)
     return (
         f"Sculpting over the scan: {len(failed)} of {len(tests)} pass rates are not smooth in the "
-        f"mass, p < {POOR}, which chance makes with p = {p_text(chance)}; the worst is "
-        f"{window_of(worst)}, p = {p_text(worst.smooth_p_value)}."
+        f"mass, p < {POOR}, which chance makes with {p_is(chance)}; the worst is "
+        f"{window_of(worst)}, {p_is(worst.smooth_p_value)}."
     )
 
 
@@ -62,7 +69,7 @@ def _not_closed(search: SearchResult) -> str:
         return ""
     return (
         f"Non-closure: in {far} of {len(found)} windows the predictions of fit and template are "
-        f"more than two standard deviations apart (chance p = {p_text(chance)}), the farthest "
+        f"more than two standard deviations apart (chance {p_is(chance)}), the farthest "
         f"{np.max(np.abs(found)):.1f}."
     )
 
@@ -108,7 +115,7 @@ def _poor_fits(search: SearchResult) -> str:
     worst, p_value = min(poor, key=lambda entry: entry[1])
     return (
         f"Poor spectrum fits: {len(poor)} of {len(judged)} have p < {POOR} (chance "
-        f"p = {p_text(chance)}); the worst is {window_of(worst)}, p = {p_text(p_value)}."
+        f"{p_is(chance)}); the worst is {window_of(worst)}, {p_is(p_value)}."
     )
 
 
@@ -123,6 +130,64 @@ def _untested(search: SearchResult) -> str:
         f"{len(windows)} windows between {mass_range(windows[0][0], windows[-1][1])} do not "
         f"compete for the largest excess ({len(rows)} counts, {n_template} with the template's "
         f"expectation): {reasons}."
+    )
+
+
+def windows_not_tested(search: SearchResult) -> list[WindowTest]:
+    """A count of each window in which no cut was tested."""
+    tested = {(row.low, row.high) for row in search.windows if row.tested and row.efficiency < 1}
+    rows = {(row.low, row.high): row for row in search.windows}
+    return [row for window, row in rows.items() if window not in tested]
+
+
+def excess_not_tested(search: SearchResult) -> WindowTest | None:
+    """The count that no fit predicts and that lies the farthest from its template."""
+    rows = [row for row in search.windows if not row.tested and row.template is not None]
+    worst = max(rows, key=_distance, default=None)
+    return worst if worst is not None and _distance(worst) > SIGNIFICANT else None
+
+
+def _distance(row: WindowTest) -> float:
+    return 0.0 if row.template is None else abs(row.template.z_local)
+
+
+def against_template(row: WindowTest) -> str:
+    if row.template is None:
+        return MISSING
+    expected = with_error(row.template.n_expected, row.template.n_expected_error)
+    return (
+        f"{row.n_observed:,} events where its template expects {expected}, "
+        f"Z = {z_text(row.template.z_local)}"
+    )
+
+
+def deepest_deficit(search: SearchResult) -> WindowTest | None:
+    """The tested count that lies the farthest below its expectation."""
+    rows = [row for row in search.windows if row.tested]
+    lowest = min(rows, key=lambda row: row.z_local, default=None)
+    return lowest if lowest is not None and lowest.z_local < _DEFICIT else None
+
+
+def _excess_untested_warning(search: SearchResult) -> str:
+    row = excess_not_tested(search)
+    if row is None:
+        return ""
+    return (
+        f"Excess not tested: {window_of(row)} has {against_template(row)}, and nothing tests the "
+        f"template there ({_joined([row.reason])}); start the fit lower (spectrum.low), or scan "
+        "where it has room on both sides."
+    )
+
+
+def _too_few_events(search: SearchResult) -> str:
+    row = deepest_deficit(search)
+    if row is None:
+        return ""
+    expected = with_error(row.n_expected, row.n_expected_error)
+    return (
+        f"Deficit: {window_of(row)} has {row.n_observed:,} events where {expected} are expected, "
+        f"Z = {z_text(row.z_local)}: what is expected is wrong there, as beside a resonance that "
+        "lies in the sidebands of the window."
     )
 
 
@@ -199,7 +264,7 @@ def _not_uniform(p_values: Uniformity) -> str:
         if abs(fraction - expected) > 2 * max(error, least):
             parts.append(f"{with_error(fraction, error)} are below {level}")
     if p_values.ks_p_value < POOR:
-        parts.append(f"Kolmogorov-Smirnov p = {p_text(p_values.ks_p_value)}")
+        parts.append(f"Kolmogorov-Smirnov {p_is(p_values.ks_p_value)}")
     return ", ".join(parts)
 
 
@@ -228,6 +293,8 @@ OF_ALL: dict[str, Callable[[SearchResult], str]] = {
     "non-closure": _not_closed,
     "sideband scores": _fits_above_templates,
     "poor fits": _poor_fits,
+    "deficit": _too_few_events,
+    "excess not tested": _excess_untested_warning,
     "not tested": _untested,
     "skipped": _skipped,
     "cuts": _not_fixed,

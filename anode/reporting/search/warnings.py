@@ -6,6 +6,7 @@ from typing import NamedTuple
 from anode.reporting.common.number_format import (
     efficiency_text,
     mass_range,
+    p_is,
     p_text,
     rounded,
     with_error,
@@ -77,6 +78,15 @@ def _extrapolated(search: SearchResult, best: LargestExcess) -> str:
     )
 
 
+def _above_toys(search: SearchResult, best: LargestExcess) -> str:
+    if best.p_global_from != "above toys":
+        return ""
+    return (
+        f"Above all toys: none of {search.toys.n_toys:,} has an excess as large, so that the "
+        "global p and Z are bounds, at 95%; more toys (n_toys) reach farther."
+    )
+
+
 def _look_elsewhere(search: SearchResult, best: LargestExcess) -> str:
     local, over_all = best.z_local, best.z_global
     if over_all is None or local < 2 or local - over_all < 0.5:
@@ -108,7 +118,7 @@ def _best_fit_poor(_: SearchResult, best: LargestExcess) -> str:
     return (
         f"The fit that gives the best window's expectation describes the spectrum poorly: "
         f"deviance {rounded(fit.deviance)} for {fit.ndf} degrees of freedom, "
-        f"p = {p_text(fit.p_value)}."
+        f"{p_is(fit.p_value)}."
     )
 
 
@@ -121,7 +131,7 @@ def _best_sculpted(search: SearchResult, best: LargestExcess) -> str:
     return (
         f"Sculpting: with the model of the best window the pass rate outside it is not smooth in "
         f"the mass, at efficiency {efficiency_text(worst.efficiency)} "
-        f"p = {p_text(worst.smooth_p_value)} ({len(failed)} of {len(tests)} cuts)."
+        f"{p_is(worst.smooth_p_value)} ({len(failed)} of {len(tests)} cuts)."
     )
 
 
@@ -131,7 +141,7 @@ def _score_follows_mass(search: SearchResult, best: LargestExcess) -> str:
         return ""
     return (
         f"Inside the best window the score depends on the mass: pass rate chi2/ndf = "
-        f"{test.pass_rate_chi2:.1f}/{test.ndf}, p = {p_text(test.p_value)}, Pearson "
+        f"{test.pass_rate_chi2:.1f}/{test.ndf}, {p_is(test.p_value)}, Pearson "
         f"{test.pearson:+.3f}. A resonance does this as well as a score that follows the mass."
     )
 
@@ -188,6 +198,7 @@ _OF_THE_BEST: dict[str, Callable[[SearchResult, LargestExcess], str]] = {
     "look-elsewhere": _look_elsewhere,
     "low counts": _low_counts,
     "extrapolated": _extrapolated,
+    "above toys": _above_toys,
     "two expectations": _expectations_differ,
     "poor fit": _best_fit_poor,
     "sculpting": _best_sculpted,

@@ -1,6 +1,7 @@
 """Proposal of a scan, its fit range and windows, from the inclusive masses alone.
 
-It is made before any density is fitted, and looks for no signal.
+It is made before any density is fitted. A resonance that shows without any selection is said, and
+moves nothing.
 """
 
 from math import floor
@@ -10,7 +11,7 @@ import numpy as np
 
 from anode.errors import ConfigError, DataError
 from anode.statistics.fits.dijet_fit import Spectrum, SpectrumFit, make_spectrum
-from anode.statistics.fits.fit_range import Start, find_fit_range, peak
+from anode.statistics.fits.fit_range import Excess, Start, find_fit_range
 
 WIDTH = 400.0
 STEP = 100.0
@@ -19,6 +20,8 @@ MIN_EVENTS = 1000
 MIN_SIDEBAND_BINS = 4
 MIN_BIN_EVENTS = 5
 """Fewest events of a bin that counts towards a sideband."""
+POOR = 0.01
+"""p-value below which a fit is called poor."""
 _LISTED = 0.1
 """Windows with fewer than this fraction of ``min_events`` are not listed."""
 
@@ -53,11 +56,12 @@ class Proposal(NamedTuple):
         fit_low, fit_high: range of the spectrum fits [GeV], to the end of the last event's bin.
         start, stop: first edge of the first and last edge of the last usable window [GeV].
         windows: all windows between the bounds asked for, usable or not.
-        fits: fits of the inclusive spectrum from each start that was tried.
-        turn_on: maximum of the spectrum [GeV]; below it the trigger shapes the spectrum.
-        left_out: window in which the inclusive spectrum fits no smooth function, or None.
+        fits: fits of the inclusive spectrum from starts around the proposed one.
+        turn_on: maximum of the spectrum without a resonance [GeV]; below it the trigger shapes
+            the spectrum.
+        excess: excess of all events over the fit beside it; None if none is visible.
         spectrum: spectrum of all events, in bins of the fit.
-        fit: inclusive di-jet fit of the proposed range.
+        fit: inclusive di-jet fit of the proposed range, without the bins of ``excess``.
     """
 
     fit_low: float
@@ -67,7 +71,7 @@ class Proposal(NamedTuple):
     windows: tuple[ProposedWindow, ...]
     fits: tuple[Start, ...]
     turn_on: float
-    left_out: tuple[float, float] | None
+    excess: Excess | None
     spectrum: Spectrum
     fit: SpectrumFit
 
@@ -75,6 +79,46 @@ class Proposal(NamedTuple):
     def usable(self) -> tuple[ProposedWindow, ...]:
         """The windows to scan."""
         return tuple(window for window in self.windows if window.usable)
+
+    @property
+    def covers_excess(self) -> bool:
+        """Whether a window to scan holds the middle of the excess; True without one."""
+        excess = self.excess
+        if excess is None:
+            return True
+        middle = (excess.low + excess.high) / 2
+        return any(window.low <= middle < window.high for window in self.usable)
+
+    def advice(self) -> str:
+        """What to scan, and what is seen there, in sentences."""
+        lines = [
+            f"The trigger turn-on ends at {self.fit_low:g} GeV, where the fit of the spectrum may "
+            f"start; a scan may run from scan.start={self.start:g} to scan.stop={self.stop:g}."
+        ]
+        excess = self.excess
+        if excess is not None:
+            seen = (
+                f"A localised excess is seen without any selection: {excess.n_observed:,.0f} "
+                f"events in [{excess.low:g}, {excess.high:g}) GeV where the fit beside it expects "
+                f"{excess.n_expected:,.0f} +- {excess.n_expected_error:,.0f}, local Z = "
+                f"{excess.z:.1f}"
+            )
+            covered = "the scan covers it" if self.covers_excess else self._not_covered(excess)
+            lines.append(f"{seen}; {covered}.")
+        if self.fit.p_value < POOR:
+            without = "" if excess is None else " without the excess"
+            lines.append(
+                f"The di-jet function describes the spectrum{without} poorly, "
+                f"p = {self.fit.p_value:.2g}: expectations from it are not to be trusted; look at "
+                "the figure."
+            )
+        return "\n".join(lines)
+
+    def _not_covered(self, excess: Excess) -> str:
+        middle = (excess.low + excess.high) / 2
+        reasons = [window.reason for window in self.windows if window.low <= middle < window.high]
+        why = f": {reasons[-1]}" if reasons else ""
+        return f"this scan leaves it out, as no window there can be used{why}"
 
 
 def propose(
@@ -103,8 +147,7 @@ def propose(
 
     Raises:
         ConfigError: a length is not a positive multiple of the bins, or no event is in the range.
-        DataError: the masses are too few or all equal, no start of the fit is good enough, or no
-            window is usable.
+        DataError: the masses are too few or all equal, or no window is usable.
     """
     mass = np.asarray(mass, dtype=np.float64)
     _check_mass(mass)
@@ -115,7 +158,7 @@ def propose(
     _check_range(edges, start, stop, fit_low)
     first = None if fit_low is None else int(np.searchsorted(edges, fit_low))
     fit_range = find_fit_range(spectrum, width=width, first=first)
-    turn_on = float(edges[peak(spectrum)])
+    turn_on = fit_range.onset.maximum
     in_fit = spectrum.counts * (np.arange(len(edges) - 1) >= fit_range.start)
     begin = step * floor(turn_on / step) if start is None else float(start)
     end = float(edges[-1]) if stop is None else stop
@@ -139,7 +182,7 @@ def propose(
         windows=tuple(windows),
         fits=fit_range.starts,
         turn_on=turn_on,
-        left_out=fit_range.left_out,
+        excess=fit_range.excess,
         spectrum=spectrum,
         fit=fit_range.fit,
     )

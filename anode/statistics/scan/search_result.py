@@ -4,15 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anode.errors import ConfigError
 from anode.provenance import DataDescription
 from anode.records import LEFT_OUT_IF_NONE, Record, key
-from anode.statistics.counting.overdispersion import (
-    NOT_MEASURED,
-    Overdispersion,
-    OverdispersionConfig,
-)
+from anode.statistics.counting.overdispersion import Overdispersion
 from anode.statistics.fits.bump_hunter import BumpHunt
+from anode.statistics.scan.spectrum_config import Conclusion
 from anode.statistics.scan.trust import Trust
 from anode.statistics.scan.window_result import (
     CombinedTest,
@@ -21,58 +17,6 @@ from anode.statistics.scan.window_result import (
     MassWindow,
     WindowTest,
 )
-
-TESTS = ("categories", "cuts")
-
-
-@dataclass(frozen=True)
-class SpectrumConfig:
-    """How the selected spectrum outside a window is fitted.
-
-    Attributes:
-        low: start of the fit [GeV]; None where the trigger turn-on ends.
-        high: end of the fit [GeV]; None above the last event.
-        bin_width: width of a bin [GeV]; window edges fall on bin edges.
-        min_bins: number of bins needed on either side of the window.
-        signal_shape: distribution of m / M of the signal: "wprime", or the path of a file.
-        test: tests that compete for the largest excess: "categories", all score categories of a
-            window together; "cuts", each cut alone.
-    """
-
-    low: float | None
-    high: float | None
-    bin_width: float
-    min_bins: int
-    signal_shape: str = "wprime"
-    test: str = "categories"
-
-    def __post_init__(self) -> None:
-        if not self.bin_width > 0:
-            raise ConfigError(f"spectrum.bin_width must be above 0 GeV, got {self.bin_width}")
-        if self.min_bins < 1:
-            raise ConfigError(f"spectrum.min_bins must be at least 1, got {self.min_bins}")
-        if self.test not in TESTS:
-            raise ConfigError(
-                f"spectrum.test must be one of {', '.join(TESTS)}, got {self.test!r}"
-            )
-
-
-@dataclass(frozen=True)
-class Conclusion(Record):
-    """Settings with which finished windows are put together; they may change without a new fit.
-
-    Attributes:
-        spectrum: settings of the fit outside a window.
-        n_toys: number of toys of the whole scan.
-        extras: True if limits are set, a resonance is fitted and pyBumpHunter run; they decide
-            nothing.
-        overdispersion: measurement of the spread of counts.
-    """
-
-    spectrum: SpectrumConfig
-    n_toys: int
-    extras: bool
-    overdispersion: OverdispersionConfig = NOT_MEASURED
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Result of one window at one cut: counts, significance, fit, template, limit."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
-from anode.records import Record
+from anode.records import LEFT_OUT_IF_NONE, Record
 from anode.statistics.counting.limits import Strength
+from anode.statistics.counting.significance import local_significance
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,23 @@ class TemplateExpectation(Record):
     p_local: float
     z_local: float
 
+    @classmethod
+    def of(cls, n_observed: int, n_total: int, efficiency: float, error: float) -> Self:
+        """The template's prediction: its efficiency times the events of the window.
+
+        Args:
+            n_observed: events of the window that pass.
+            n_total: all events of the window.
+            efficiency, error: fraction of the template that passes, and its error.
+        """
+        n_expected = efficiency * n_total
+        # n_total contains the passing events and fluctuates with them, so only the binomial error
+        # remains; that of one event at least.
+        n_error = error * max(n_total, 1)
+        local = local_significance(n_observed, n_expected, n_error)
+        p, z = float(local.p_local), float(local.z_local)
+        return cls(efficiency, error, n_expected, n_error, p, z)
+
 
 @dataclass(frozen=True)
 class EventLimit(Record):
@@ -119,6 +138,7 @@ class WindowTest(CutWindow):
         template: independent prediction; None without a cut, or where it could not be fixed.
         strength: fitted number of signal events that pass, at any mass, with its 68% interval.
         limit: upper limit on signal events that pass; None if it was not asked for.
+        cross_section: the same as a cross-section [fb]; None without a luminosity.
     """
 
     n_observed: int
@@ -136,6 +156,7 @@ class WindowTest(CutWindow):
     template: TemplateExpectation | None
     strength: Strength
     limit: EventLimit | None
+    cross_section: EventLimit | None = field(default=None, kw_only=True, metadata=LEFT_OUT_IF_NONE)
 
     @property
     def pull(self) -> float | None:

@@ -4,11 +4,12 @@ The expectation is the di-jet function fitted beside the window; the significanc
 resonance at the window's centre in the whole spectrum of events that pass (``fits.signal_toys``).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from anode.statistics.counting.limits import Strength
+from anode.statistics.counting.limits import Limit, Strength
 from anode.statistics.counting.ordered_test import ordered_z
 from anode.statistics.counting.significance import local_significance, p_of_z
 from anode.statistics.fits.dijet_fit import Prediction, Spectrum, SpectrumFit
@@ -31,7 +32,7 @@ from anode.statistics.scan.window_result import (
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, no_fit_reason
 from anode.statistics.signal.resonance_shape import SignalShape
 from anode.statistics.signal.signal_fit import SignalFit, fit_signal
-from anode.statistics.signal.signal_limits import signal_limit
+from anode.statistics.signal.signal_limits import Exposure, cross_section_limit, signal_limit
 from anode.statistics.signal.signal_model import Systematics
 
 
@@ -89,6 +90,8 @@ class WindowTester:
         min_bins: bins of the fit needed on either side of the window.
         rng: random stream of the toys that calibrate roots of few events.
         limits: True to set upper limits.
+        exposures: (E,) what turns limits at each cut into cross-sections; None for none.
+        efficiency_error: relative error of their efficiencies.
     """
 
     def __init__(
@@ -102,8 +105,11 @@ class WindowTester:
         min_bins: int,
         rng: np.random.Generator,
         limits: bool = False,
+        exposures: Sequence[Exposure] | None = None,
+        efficiency_error: float = 0.0,
     ) -> None:
-        self.limits = limits
+        self.limits, self.exposures = limits, exposures
+        self.efficiency_error = efficiency_error
         self.spectra, self.window, self.model = spectra, window, model
         self.dispersion, self.rng = dispersion, rng
         self.low, self.high = float(spectra.low[window]), float(spectra.high[window])
@@ -130,10 +136,14 @@ class WindowTester:
         spectra, window = self.spectra, self.window
         n_observed, n_total = (int(spectra.n_inside[window, c]) for c in (cut, 0))
         fixed = cut > 0 and bool(np.isfinite(self.model.thresholds[cut - 1]))
-        template = self._template(cut, n_observed, n_total) if fixed else None
+        template = None
+        if fixed:
+            share = float(self.model.efficiency[cut - 1])
+            error = float(self.model.efficiency_error[cut - 1])
+            template = TemplateExpectation.of(n_observed, n_total, share, error)
         beside, cell = self._between((cut, None))
         quality = None if isinstance(beside, str) else _quality(beside.fit, None)
-        limit = None
+        limit = cross_section = None
         if isinstance(beside, str) or cell is None:
             predicted = _without_fit(template, n_total)
             local = local_significance(n_observed, *predicted)
@@ -142,7 +152,7 @@ class WindowTester:
         else:
             found, predicted = cell.found, beside.predicted
             z, source = found.z, found.source
-            fitted, limit = self._fitted(cut, predicted)
+            fitted, limit, cross_section = self._fitted(cut, predicted)
             strength = fitted.strength
             quality = _quality(beside.fit, fitted)
         row = WindowTest(
@@ -164,12 +174,15 @@ class WindowTester:
             template=template,
             strength=strength,
             limit=limit,
+            cross_section=cross_section,
         )
         nothing = np.full(len(spectra.edges) - 1, np.nan)
         return row, cell, nothing if isinstance(beside, str) else beside.fit.expected
 
-    def _fitted(self, cut: int, predicted: Prediction) -> tuple[SignalFit, EventLimit | None]:
-        """Signal of the centre's mass, energy scale and resolution uncertain; and its limit."""
+    def _fitted(
+        self, cut: int, predicted: Prediction
+    ) -> tuple[SignalFit, EventLimit | None, EventLimit | None]:
+        """Signal of the centre's mass; and its limits, of events and of the cross-section."""
         bins = self.bins
         spread = window_error(self._factor((cut, None)), predicted.n_expected)
         spectrum = Spectrum(self.spectra.counts[self.window, cut], bins.edges)
@@ -177,13 +190,16 @@ class WindowTester:
         systematics = Systematics(window_error=spread)
         fit = fit_signal(*where, mass=self.mass, shape=self.shape, systematics=systematics)
         if not self.limits:
-            return fit, None
+            return fit, None, None
         limit = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=systematics)
-        return fit, EventLimit(float(limit.observed), limit.expected)
+        if self.exposures is None or cut == 0:
+            return fit, _plain(limit), None
+        uncertain = systematics._replace(efficiency_error=self.efficiency_error)
+        wider = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=uncertain)
+        return fit, _plain(limit), _plain(cross_section_limit(wider, self.exposures[cut - 1]))
 
     def _categories(self) -> tuple[list[Cell], CombinedTest]:
-        """Exclusive categories, scores rising; those that cannot be tested join the next looser
-        one, and a loosest one that cannot is left out."""
+        """Exclusive categories, scores rising; those that cannot be tested join the next."""
         last, cells, tests, reason = None, [], [], self.reason or "no cut could be fixed"
         for first in range(len(self.model.thresholds), 0, -1):
             if not np.isfinite(self.model.thresholds[first - 1]):
@@ -202,8 +218,7 @@ class WindowTester:
         return cells[::-1], CombinedTest(self.low, self.high, tuple(tests[::-1]), p, z, why)
 
     def _between(self, levels: tuple[int, int | None]) -> tuple[BesideFit | str, Cell | None]:
-        """The fit beside the window of the events between two cuts, and their test; made once:
-        the tightest cut is a category too."""
+        """The fit beside the window of events between two cuts, and their test; made once."""
         if levels not in self._done:
             self._done[levels] = self._test_between(levels)
         return self._done[levels]
@@ -245,18 +260,9 @@ class WindowTester:
             significance_from=found.source,
         )
 
-    def _template(self, cut: int, n_observed: int, n_total: int) -> TemplateExpectation:
-        """The template's prediction: its efficiency times the events of the window."""
-        efficiency = float(self.model.efficiency[cut - 1])
-        error = float(self.model.efficiency_error[cut - 1])
-        n_expected = efficiency * n_total
-        # n_total contains the passing events and fluctuates with them, so only the binomial error
-        # remains; that of one event at least.
-        n_error = error * max(n_total, 1)
-        local = local_significance(n_observed, n_expected, n_error)
-        return TemplateExpectation(
-            efficiency, error, n_expected, n_error, float(local.p_local), float(local.z_local)
-        )
+
+def _plain(limit: Limit) -> EventLimit:
+    return EventLimit(float(limit.observed), limit.expected)
 
 
 def _combined_z(cells: list[Cell]) -> float | None:

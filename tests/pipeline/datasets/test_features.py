@@ -443,6 +443,22 @@ def test_a_full_disk_loses_nothing(raw_file, made, tmp_path, monkeypatch):
     assert output.read_bytes() == made.read_bytes()
 
 
+def test_finished_features_are_found_where_nothing_can_be_written(
+    raw_file, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "features.h5"
+    make(raw_file, output)
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    make(raw_file, output)
+    assert capsys.readouterr().out.count("24 of 24 events") == 2
+    with pytest.raises(DataError, match=r"Read-only file system: mend that .* another folder"):
+        make(raw_file, tmp_path / "other.h5")
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -247,3 +247,32 @@ def test_two_processes_give_the_same_bytes(tmp_path):
     two = make_features(data, tmp_path / "two.h5", layout="lhco", cluster=LOCAL, n_jobs=2)
     assert alone.output_sha256 == two.output_sha256
     assert open_data(data, seed=1, n_jobs=1).n_skipped == 0
+
+
+def test_a_signal_while_workers_start_is_heeded_when_they_have():
+    done = []
+
+    def work() -> None:
+        with cluster._interrupted_later():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("all")
+
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # dask_jobqueue has its own
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert done == ["all"]
+
+
+def test_workers_that_cannot_be_started_are_said_in_a_line(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(cluster, "start_cluster", fail)
+    with (
+        pytest.raises(DataError, match=r"2 processes could not be started \(Nanny failed"),
+        open_workers(LOCAL, n_jobs=2),
+    ):
+        pass

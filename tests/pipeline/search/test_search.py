@@ -335,16 +335,16 @@ def test_a_search_of_nothing_is_refused_before_a_fit(tmp_path, monkeypatch, over
     assert not (tmp_path / "run").exists()
 
 
-def test_a_spectrum_without_a_smooth_part_is_refused_before_a_fit(tmp_path, monkeypatch):
+def test_a_spectrum_without_a_start_is_refused_before_a_fit(tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "train", None)
     honest = Toy.sample
 
-    def comb(self, *arguments, **options):
+    def steps(self, *arguments, **options):
         events = honest(self, *arguments, **options)
-        return dataclasses.replace(events, mass=100 * np.floor(events.mass / 100) + 10)
+        return dataclasses.replace(events, mass=400 * np.floor(events.mass / 400) + 10)
 
-    monkeypatch.setattr(Toy, "sample", comb)
-    with pytest.raises(DataError, match=r"smooth function fits.*it is spectrum\.low"):
+    monkeypatch.setattr(Toy, "sample", steps)
+    with pytest.raises(DataError, match=r"bins with events, got .*or give spectrum\.low"):
         find(configuration(tmp_path / "run", *FOREST, "spectrum.low=null"))
     assert not (tmp_path / "run").exists()
 

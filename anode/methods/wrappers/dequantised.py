@@ -1,0 +1,98 @@
+"""A method that sees its events dequantised: values that many share are spread before any fit."""
+
+from pathlib import Path
+
+import numpy as np
+
+from anode.density.physical import PhysicalDensity
+from anode.events.table import EventTable, concatenate
+from anode.io import write_json
+from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
+from anode.regions.dequantise import Spikes
+
+SPIKES = "spikes.json"
+
+
+class Dequantised(AnomalyMethod):
+    """Another method, in the same folder, whose events ``seen`` has spread.
+
+    The spikes are those of the data sample, signal region and sidebands together, so that all
+    densities are of one variable; which values are shared is a property of the features, and the
+    folds may know it. They are kept in ``spikes.json``. What is drawn from p_bg, and its density,
+    are of the spread variable.
+
+    Args:
+        directory: folder of the fits.
+        settings: settings of the fits.
+        inner: method in that folder.
+    """
+
+    def __init__(self, directory: Path, settings: FitSettings, inner: AnomalyMethod) -> None:
+        super().__init__(directory, settings)
+        self.inner = inner
+        # Attributes of the instance here, of the class in other methods.
+        self.title, self.meaning = inner.title, inner.meaning  # type: ignore[misc]
+        self.score_at_window_centre = inner.score_at_window_centre  # type: ignore[misc]
+        self.uses_truth = inner.uses_truth  # type: ignore[misc]
+        self.needs_sidebands = inner.needs_sidebands  # type: ignore[misc]
+        self._spikes: Spikes | None = None
+
+    def seen(self, events: EventTable) -> EventTable:
+        """The same events (N,) with spikes spread; what has been spread stays as it is."""
+        if self._spikes is None:
+            self._spikes = Spikes.load(self.directory / SPIKES)
+        return self._spikes.spread(events, self.settings.seed)
+
+    def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
+        """Scores of the spread events, by the inner method."""
+        return self.inner.score(self.seen(events), fitted)
+
+    def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
+        """(N,) as of the inner method."""
+        return self.inner.unseen(events, fitted)
+
+    @property
+    def n_folds(self) -> int:
+        """That of the inner method."""
+        return self.inner.n_folds
+
+    def fold(self, events: EventTable) -> np.ndarray:
+        """(N,) as of the inner method."""
+        return self.inner.fold(events)
+
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Those of the inner method."""
+        return self.inner.background_fits
+
+    @property
+    def training_strip_width(self) -> float:
+        """That of the inner method [GeV]."""
+        return self.inner.training_strip_width
+
+    def draw_background(
+        self, event_id: np.ndarray, mass: np.ndarray, seed: int
+    ) -> np.ndarray | None:
+        """(N, D) draws of the inner method, as it has seen events."""
+        return self.inner.draw_background(event_id, mass, seed)
+
+    def background_density(self) -> PhysicalDensity | None:
+        """p_bg(x|m) of the inner method."""
+        return self.inner.background_density()
+
+    def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
+        """Metrics (of N events) by the inner method."""
+        return self.inner.extra_metrics(parts, in_data)
+
+    def _fit(self, events: RegionEvents) -> None:
+        data = concatenate([events.signal_region, events.sidebands])
+        self._spikes = Spikes.of(data)
+        write_json(self.directory / SPIKES, self._spikes.to_json())
+        simulation = events.simulation
+        self.inner.fit(
+            RegionEvents(
+                self.seen(events.signal_region),
+                self.seen(events.sidebands),
+                None if simulation is None else self.seen(simulation),
+            )
+        )
