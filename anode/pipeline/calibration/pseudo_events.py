@@ -9,6 +9,7 @@ share none, and there are as many as wanted. Signal events are those of the file
 import dataclasses
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from anode import io
 from anode.density.ensemble import EnsembleConfig
 from anode.density.physical import PhysicalDensity
 from anode.errors import ConfigError, DataError
+from anode.events.rules import of_features
 from anode.events.table import EventTable, concatenate
 from anode.events.writers.column_files import read_events, write_events
 from anode.methods.base import FitSettings
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 N_PARAMETERS = 5
 GRID = 1.0  # GeV, within which the function is taken as constant
 POOR_FIT = 0.01
+ATTEMPTS = 20
 TRUTH, SIGNAL = "truth.json", "signal.h5"
 
 
@@ -102,9 +105,25 @@ class PseudoExperiments:
     signal: EventTable | None
 
     def pseudo_events(self, n: int, seed: int) -> EventTable:
-        """n new background events, ids from 0 on, labelled 0: m ~ f(m), x ~ p(x|m)."""
+        """n new background events, ids from 0 on, labelled 0: m ~ f(m), x ~ p(x|m), drawn again
+        where they are impossible (``events.rules``), as some of a million are.
+
+        Raises:
+            DataError: impossible ones are left after many draws.
+        """
         mass = self.truth.masses(n, stream(seed, "pseudo-events", "masses"))
-        features = self.density.generate(mass, stream_seed(seed, "pseudo-events", "features"))
+        features, wrong = np.empty((n, len(self.truth.names))), np.arange(n)
+        for attempt in range(ATTEMPTS):
+            own = stream_seed(seed, "pseudo-events", "features", attempt)
+            features[wrong] = self.density.generate(mass[wrong], own)
+            wrong = wrong[_impossible(mass[wrong], features[wrong], self.truth.names)]
+            if not len(wrong):
+                break
+        else:
+            raise DataError(
+                f"pseudo-events must obey the rules of jets, but {len(wrong)} of {n} do not "
+                f"after {ATTEMPTS} draws; is the density of {self.truth.source} any good?"
+            )
         label = np.zeros(n, dtype=np.int8)
         names, units = self.truth.names, self.truth.units
         return EventTable(np.arange(n), mass, features, names, units, label, "pseudo-events")
@@ -143,6 +162,14 @@ class PseudoExperiments:
             return events
         signal = self.injected(n_signal, seed, shift=shift, id_offset=n_background)
         return concatenate([events, signal], events.source)
+
+
+def _impossible(mass: np.ndarray, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """(N,) which events break a rule for features that are known by name."""
+    wrong = np.zeros(len(mass), dtype=bool)
+    for violation in of_features(mass, dict(zip(names, features.T, strict=True))):
+        wrong |= violation.bad
+    return wrong
 
 
 def make_truth(config: SearchConfig, folder: Path) -> Path:

@@ -9,11 +9,11 @@ from anode.pipeline.calibration.acceptance_config import AcceptanceConfig
 from anode.pipeline.calibration.toy_rows import BIN, WIDTH, spectrum_truth
 from anode.pipeline.search.signal_shape import WPRIME, read_shape
 from anode.statistics.calibration.acceptance import Check
-from anode.statistics.signal.background_alternatives import ALTERNATIVES, fit_alternative
+from anode.statistics.fits.signal_toys import SignalModel
+from anode.statistics.signal.background_alternatives import NAMES, alternative, spurious_signal
 from anode.statistics.signal.resonance_shape import SignalShape
 from anode.statistics.signal.signal_fit import strengths
 from anode.statistics.signal.signal_model import Systematics, signal_model
-from anode.statistics.signal.spurious_signal import SpuriousSignal, spurious_signals
 
 ALLOWED = 0.2  # standard deviations; more is added to the error
 CENTRE, HEIGHT = 3500.0, 0.3  # GeV; of the pass rate 1 + HEIGHT tanh((m - CENTRE) / scale)
@@ -27,36 +27,52 @@ class _Background(NamedTuple):
     is_smooth: bool
 
 
+class _Worst(NamedTuple):
+    """The largest spurious signal over masses."""
+
+    mass: float
+    n_signal: float
+    sigma: float
+
+
 def spurious_row(config: AcceptanceConfig) -> list[Check]:
     """Row F: strength in expected events of other functions and pass rates; and the significance
     that is left once a spurious signal is part of the error."""
     truth, wanted, shape = spectrum_truth(tuple(config.overrides)), config.F, read_shape(WPRIME)
     edges = np.arange(truth.low, truth.high + 1, BIN)
-    used = np.ones(len(edges) - 1, dtype=bool)
     smooth = truth.expected(edges, wanted.n_events)
     checks = []
-    for background in _backgrounds(smooth, edges, used, wanted.scales):
-        found = spurious_signals(background.expected, edges, used, wanted.masses, shape)
-        worst = max(found, key=lambda one: abs(one.in_errors))
-        at = f"{background.name}, at {worst.mass / 1000:g} TeV"
+    for background in _backgrounds(smooth, edges, wanted.scales):
+        worst = _worst(background.expected, edges, wanted.masses, shape)
+        at, n = f"{background.name}, at {worst.mass / 1000:g} TeV", len(wanted.masses)
         if background.is_smooth:
-            checks.append(
-                Check(f"spurious signal over its error: {at}", worst.in_errors, None, -ALLOWED,
-                      ALLOWED, len(found))
-            )  # fmt: skip
+            what = f"spurious signal over its error: {at}"
+            checks.append(Check(what, worst.sigma, None, -ALLOWED, ALLOWED, n))
             continue
-        z = _with_its_size(background.expected, edges, used, worst, shape)
-        what = f"Z with a spurious signal of {abs(worst.in_errors):.1f} sigma in the error: {at}"
-        checks.append(Check(what, z, None, -1.0, 1.0, len(found)))
+        z = _with_its_size(background.expected, edges, worst, shape)
+        what = f"Z with a spurious signal of {worst.sigma:.1f} sigma in the error: {at}"
+        checks.append(Check(what, z, None, -1.0, 1.0, n))
     return checks
 
 
+def _worst(
+    expected: np.ndarray, edges: np.ndarray, masses: list[float], shape: SignalShape
+) -> _Worst:
+    everywhere = np.ones(len(expected), dtype=bool)
+    found = []
+    for mass in masses:
+        model = SignalModel(edges, everywhere, ~everywhere, shape.fractions(edges, mass))
+        found.append(_Worst(mass, *spurious_signal(expected, model)))
+    return max(found, key=lambda one: abs(one.sigma))
+
+
 def _backgrounds(
-    smooth: np.ndarray, edges: np.ndarray, used: np.ndarray, scales: list[float]
+    smooth: np.ndarray, edges: np.ndarray, scales: list[float]
 ) -> Iterator[_Background]:
-    for name in ALTERNATIVES:
-        fitted = fit_alternative(name, smooth, edges, used)
-        yield _Background(f"function {name}", fitted.expected, is_smooth=True)
+    used = np.ones(len(smooth), dtype=bool)
+    for name in NAMES:
+        expected = alternative(name, smooth, edges, used)
+        yield _Background(f"function {name}", expected, is_smooth=True)
     centres = 0.5 * (edges[1:] + edges[:-1])
     for scale in scales:
         rate = 1 + HEIGHT * np.tanh((centres - CENTRE) / scale)
@@ -65,14 +81,11 @@ def _backgrounds(
 
 
 def _with_its_size(
-    expected: np.ndarray,
-    edges: np.ndarray,
-    used: np.ndarray,
-    worst: SpuriousSignal,
-    shape: SignalShape,
+    expected: np.ndarray, edges: np.ndarray, worst: _Worst, shape: SignalShape
 ) -> float:
     low, high = worst.mass - WIDTH / 2, worst.mass + WIDTH / 2
     inside = (edges[:-1] >= low) & (edges[1:] <= high)
+    used = np.ones(len(expected), dtype=bool)
     size = Systematics(spurious=abs(worst.n_signal))
     fractions = shape.varied(edges, worst.mass)
     model = signal_model(expected[None], edges, used, inside, fractions, size)

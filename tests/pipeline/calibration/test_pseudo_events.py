@@ -1,5 +1,7 @@
 """Pseudo-events follow the truth they are drawn from, are all different, and are made once."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,7 +10,13 @@ from anode.configuration.builder import resolve
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
 from anode.events.simulation.toy import Toy
-from anode.pipeline.calibration.pseudo_events import Shift, Truth, load_truth, make_truth
+from anode.pipeline.calibration.pseudo_events import (
+    PseudoExperiments,
+    Shift,
+    Truth,
+    load_truth,
+    make_truth,
+)
 from anode.pipeline.search.config import search_from_mapping
 from anode.seeding import stream
 
@@ -114,6 +122,34 @@ def test_an_experiment_is_background_and_signal(made):
     assert len(events) == 340
     assert events.label.sum() == 40
     assert np.array_equal(events.mass[:300], made[0].pseudo_events(300, 5).mass)
+
+
+class Heavy:
+    """Half of the first draws of x are jets that weigh more than their system."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def generate(self, mass, seed):
+        self.calls += 1
+        share = 0.5 * (stream(seed, "x").random(len(mass)) < 0.5) + 0.1
+        return np.column_stack([share * mass, 0.05 * mass])
+
+
+def test_impossible_events_are_drawn_again():
+    truth = dataclasses.replace(
+        spectrum(3000.0, 9000.0, (0.0, 0.0, -6.0, 0.0, 0.0)),
+        names=("mj1", "delta_mj"),
+        units=("GeV", "GeV"),
+    )
+    density = Heavy()
+    events = PseudoExperiments(truth, density, None).pseudo_events(1000, 1)
+    assert density.calls > 5
+    assert events.column("mj1") == pytest.approx(0.1 * events.mass)
+    hopeless = Heavy()
+    hopeless.generate = lambda mass, seed: np.column_stack([mass, mass])
+    with pytest.raises(DataError, match="1000 of 1000 do not after 20 draws"):
+        PseudoExperiments(truth, hopeless, None).pseudo_events(1000, 1)
 
 
 def test_a_truth_is_made_once_for_equal_content(made):
