@@ -12,6 +12,7 @@ from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import DataError, RunDirectoryError
 from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.search.config import load_search, settings_key
 from anode.pipeline.search.search_directory import AGAIN, SearchDirectory
 from anode.reporting.common.number_format import p_is_math
 from anode.reporting.common.style import remove_figure, save_figure
@@ -119,10 +120,11 @@ def write_report(
     own = folder / "calibration.json"
     calibrated = _calibration(calibration or own) if calibration or own.is_file() else None
     top_events = _top_events(directory.top_events) if directory.top_events.is_file() else None
+    settings = settings_key(load_search(directory.config)) if directory.config.is_file() else None
     output = folder if output is None else output
     made = make_report(
         search,
-        warnings(search, calibrated),
+        warnings(search, calibrated, settings=settings),
         figures=_draw(search, spectra, output / "figures"),
         top_events=top_events,
         manifest=directory.read_manifest(),

@@ -63,8 +63,8 @@ def _sculpted_overall(search: SearchResult) -> str:
 
 def _not_closed(search: SearchResult) -> str:
     found = search.pulls()
-    far = int(np.sum(np.abs(found) > 2))
-    chance = chance_of(far, len(found), 2 * scipy.stats.norm.sf(2), overlap=_overlap(search))
+    far, rate = int(np.sum(np.abs(found) > 2)), 2 * scipy.stats.norm.sf(2)
+    chance = chance_of(far, len(found), rate, overlap=_overlap(search))
     if chance >= POOR:
         return ""
     return (
@@ -75,17 +75,14 @@ def _not_closed(search: SearchResult) -> str:
 
 
 def _fits_above_templates(search: SearchResult) -> str:
-    """A common offset of all windows, as scores of events that a density was fitted on make."""
     found = search.pulls()
-    if not len(found):
-        return ""
-    middle = float(np.median(found))  # a single excess moves a mean
-    error = np.sqrt(np.pi / 2 * _overlap(search) / len(found))
+    middle = float(np.median(found)) if len(found) else 0.0  # a single excess moves a mean
+    error = np.sqrt(np.pi / 2 * _overlap(search) / max(len(found), 1))
     if abs(middle) <= 3 * error:
         return ""
-    rows = [row for row in search.windows if row.pull is not None]
-    ratio = sum(row.n_expected for row in rows) / sum(
-        row.template.n_expected for row in rows if row.template is not None
+    rows = [row for row in search.windows if row.pull is not None and row.template is not None]
+    ratio = sum(r.n_expected for r in rows) / sum(
+        r.template.n_expected for r in rows if r.template
     )
     return (
         f"The predictions of the fits are in total {ratio:.2f} times those of the templates "
@@ -100,8 +97,8 @@ def _why(search: SearchResult) -> str:
             "another rate than new background (set split.sideband_folds=2)"
         )
     return (
-        "the density that templates are drawn from is not quite that of the background in the "
-        "windows; the fits, which decide on an excess, do not depend on it"
+        "the density that templates are drawn from is not quite that of the background; the fits, "
+        "which decide on an excess, do not depend on it"
     )
 
 

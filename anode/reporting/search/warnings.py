@@ -33,7 +33,27 @@ class SearchWarning(NamedTuple):
     text: str
 
 
-def warnings(search: SearchResult, calibration: Calibration | None = None) -> list[SearchWarning]:
+SPURIOUS = 0.2
+"""Largest spurious signal that is not warned of, over the statistical error."""
+_NOT_MEASURED = (
+    "Over-dispersion: how much more than Poisson counts those of cross-fitted events spread was "
+    "not measured; they are taken as Poisson counts, and significances are somewhat too large."
+)
+_UNKNOWN = (
+    "Not calibrated: no calibration of these settings is given; anode calibrate searches samples "
+    "without signal, and anode report calibrated=FILE says what they found."
+)
+_OTHER_SETTINGS = (
+    "Not calibrated: the calibration that is given was made with other settings of the search."
+)
+
+
+def warnings(
+    search: SearchResult,
+    calibration: Calibration | None = None,
+    *,
+    settings: str | None = None,
+) -> list[SearchWarning]:
     """Every objection that the numbers raise, the gravest about the best window first.
 
     Tests of many windows are judged together: so many failures or more are a warning where chance
@@ -43,6 +63,8 @@ def warnings(search: SearchResult, calibration: Calibration | None = None) -> li
     Args:
         search: result of the search.
         calibration: calibration of its method; None where there is none.
+        settings: key of the settings of the search, which a calibration must have too; None where
+            it is not known, and a calibration is not asked for.
     """
     found: list[SearchWarning] = []
     best = search.best
@@ -53,13 +75,34 @@ def warnings(search: SearchResult, calibration: Calibration | None = None) -> li
     for kind, of_all in OF_ALL.items():
         if text := of_all(search):
             found.append(SearchWarning(kind, text))
+    if search.overdispersion is None and search.combined:
+        found.append(SearchWarning("over-dispersion", _NOT_MEASURED))
     if calibration is not None and (text := not_calibrated(calibration)):
+        found.append(SearchWarning("not calibrated", text))
+    if settings is not None and (text := _of_settings(calibration, settings)):
         found.append(SearchWarning("not calibrated", text))
     return found
 
 
+def _of_settings(calibration: Calibration | None, settings: str) -> str:
+    if calibration is None:
+        return _UNKNOWN
+    return "" if calibration.settings in (None, settings) else _OTHER_SETTINGS
+
+
+def _spurious(search: SearchResult, _: LargestExcess) -> str:
+    largest = None if search.trust is None else search.trust.largest
+    if largest is None or abs(largest.sigma) <= SPURIOUS:
+        return ""
+    return (
+        f"Spurious signal: a background of another shape ({largest.background}) makes "
+        f"{largest.n_signal:+.2g} signal events in the best window's fit, {largest.sigma:+.1f} of "
+        "its statistical error; that much of the excess may be background."
+    )
+
+
 def _low_counts(_: SearchResult, best: LargestExcess) -> str:
-    if best.n_expected >= FEW and best.significance_from == "asymptotic":
+    if best.n_expected >= FEW and best.significance_from != "exact":
         return ""
     expected = with_error(best.n_expected, best.n_expected_error)
     how = _SOURCES[best.significance_from]
@@ -199,6 +242,7 @@ _OF_THE_BEST: dict[str, Callable[[SearchResult, LargestExcess], str]] = {
     "low counts": _low_counts,
     "extrapolated": _extrapolated,
     "above toys": _above_toys,
+    "spurious signal": _spurious,
     "two expectations": _expectations_differ,
     "poor fit": _best_fit_poor,
     "sculpting": _best_sculpted,
