@@ -22,7 +22,7 @@ from anode.statistics.scan.window_result import WindowTest
 from anode.statistics.scan.working_points import MIN_PASSING
 
 POOR = 0.01
-"""A p-value below it is a failed test; many tests are judged by how many of them fail."""
+"""A p-value below it is a failed test; many are judged by how many of them fail."""
 SIGNIFICANT = 3.0
 """Standard deviations beyond which a test says that background alone does not explain the data."""
 _DEFICIT = -5.0
@@ -96,10 +96,7 @@ def _why(search: SearchResult) -> str:
             "sideband events are scored by the density that was fitted on them, and so pass at "
             "another rate than new background (set split.sideband_folds=2)"
         )
-    return (
-        "the density that templates are drawn from is not quite that of the background; the fits, "
-        "which decide on an excess, do not depend on it"
-    )
+    return "templates are drawn from a density that is not quite that of the background"
 
 
 def _poor_fits(search: SearchResult) -> str:
