@@ -209,7 +209,7 @@ def _refuse_copies(data: EventTable, allowed: float) -> None:
         return
     raise DataError(
         f"{found}, more than data.max_copies={allowed:g} allows: each counts as an event of its "
-        "own; remove them, as pandas' drop_duplicates() does, or, if different "
+        "own; remove them, as drop_duplicates() of pandas does, or, if different "
         f"events look alike in these features, set data.max_copies={_above(rows.size, data)}"
     )
 
