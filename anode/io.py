@@ -1,6 +1,7 @@
 """Files that appear whole or not at all (text, JSON, HDF5), and hashes that identify them."""
 
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -18,6 +19,8 @@ import numpy as np
 from anode import integrity
 from anode.deferred_file import DeferredFile
 from anode.errors import DataError
+
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -40,7 +43,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        error.filename = error.filename or str(path)
+        if error.errno in _OF_WRITING:
+            error.filename = error.filename or str(path)
         raise
     finally:
         with contextlib.suppress(OSError):  # or it would hide why nothing could be written

@@ -55,6 +55,10 @@ COMMANDS = {
 }  # fmt: skip
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 @dataclasses.dataclass
 class Outcome:
     """What became of a command that was killed again and again.
@@ -81,7 +85,9 @@ class Outcome:
         )
 
 
-def killed_and_given_again(name: str, n_kills: int, seed: int, root: Path) -> Outcome:
+def killed_and_given_again(
+    name: str, n_kills: int, seed: int, root: Path, report: Callable[[str], None] = _say
+) -> Outcome:
     """Kill a command ``n_kills`` times; whenever it is done, compare and begin in a new folder."""
     rng, outcome = random.Random(f"{name} {seed}"), Outcome()
     root.mkdir(parents=True, exist_ok=True)
@@ -101,6 +107,7 @@ def killed_and_given_again(name: str, n_kills: int, seed: int, root: Path) -> Ou
         outcome.finished += 1
         outcome.faults += differences(wanted, content(folder))
         shutil.rmtree(folder)
+        report(f"{name}: {outcome}")
     return outcome
 
 
@@ -255,12 +262,11 @@ def differences(wanted: Any, got: Any, place: str = "") -> list[str]:
     return [] if same else [f"{place} differs"]
 
 
-def main(arguments: list[str], report: Callable[[str], None] = print) -> int:
+def main(arguments: list[str]) -> int:
     """Kill the named command, in a temporary folder; 1 if anything went wrong."""
     name, n_kills, *seed = arguments
     with tempfile.TemporaryDirectory() as folder:
         outcome = killed_and_given_again(name, int(n_kills), int(*seed or [1]), Path(folder))
-    report(f"{name}: {outcome}")
     return int(bool(outcome.faults))
 
 

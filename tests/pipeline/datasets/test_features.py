@@ -449,7 +449,7 @@ def test_finished_features_are_found_where_nothing_can_be_written(
     output = tmp_path / "features.h5"
     make(raw_file, output)
 
-    def read_only(*_: object) -> None:
+    def read_only(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr(Path, "mkdir", read_only)
