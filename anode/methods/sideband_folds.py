@@ -49,7 +49,7 @@ class SidebandFolds(AnomalyMethod):
     def fold(self, events: EventTable) -> np.ndarray:
         """(N,) number of the member that scores each event times the folds of a member, plus the
         fold inside it."""
-        member = self._fold_of(events.event_id)
+        member = self._fold_of(events.identity)
         return member * self.members[0].n_folds + self.members[0].fold(events)
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:

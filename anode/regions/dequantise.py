@@ -14,7 +14,7 @@ Two kinds of features have spikes:
     whole numbers and the   [v, v + gap) for every value v, up to the next one or, beyond a hole,
     like                    by the median gap
 
-An event's place in an interval is a hash of its content and the seed: it does not depend on its
+An event's place in an interval is a hash of its identity and the seed: it does not depend on its
 row, nor on the other events. Uniform dequantisation: Uria, Murray, Larochelle, 1306.0186.
 """
 
@@ -99,14 +99,14 @@ class Spikes(Record):
         features = {name: self.features[name] for name in events.names if name in self.features}
         if not features:
             return events
-        values, content = events.features.copy(), events.identity.view(np.int64)
+        values = events.features.copy()
         for name, intervals in features.items():
             column = values[:, events.names.index(name)]
             known = np.array(intervals.values)
             place = np.minimum(np.searchsorted(known, column), len(known) - 1)
             rows = np.flatnonzero(known[place] == column)
             low, high = (np.array(end)[place[rows]] for end in (intervals.low, intervals.high))
-            u = uniform_of(content[rows], seed, "dequantise", name)
+            u = uniform_of(events.identity[rows], seed, "dequantise", name)
             column[rows] = low + (high - low) * u
         return replace(events, features=values)
 

@@ -60,7 +60,7 @@ def test_the_density_is_that_of_the_spread_variable(tmp_path):
     found = Spikes.load(tmp_path / SPIKES).features["x4"]
     probe = floored(in_region(sample(4000, 0, 5, 1 << 21))).without_label()
     share = np.mean(probe.features[:, -1] == FLOOR)
-    drawn = made.draw_background(probe.event_id, probe.mass, seed=3)
+    drawn = made.draw_background(probe.identity, probe.mass, seed=3)
     assert drawn is not None
     inside = (drawn[:, -1] >= found.low[0]) & (drawn[:, -1] < found.high[0])
     assert np.mean(inside) == pytest.approx(share, abs=0.1)

@@ -57,13 +57,8 @@ class Dequantised(AnomalyMethod):
         return self.inner.n_folds
 
     def fold(self, events: EventTable) -> np.ndarray:
-        """(N,) as of the inner method."""
+        """(N,) folds of the inner method."""
         return self.inner.fold(events)
-
-    @property
-    def background_fits(self) -> dict[str, Path] | None:
-        """Those of the inner method."""
-        return self.inner.background_fits
 
     @property
     def training_strip_width(self) -> float:
@@ -71,14 +66,19 @@ class Dequantised(AnomalyMethod):
         return self.inner.training_strip_width
 
     def draw_background(
-        self, event_id: np.ndarray, mass: np.ndarray, seed: int
+        self, identity: np.ndarray, mass: np.ndarray, seed: int
     ) -> np.ndarray | None:
         """(N, D) draws of the inner method, as it has seen events."""
-        return self.inner.draw_background(event_id, mass, seed)
+        return self.inner.draw_background(identity, mass, seed)
 
     def background_density(self) -> PhysicalDensity | None:
         """p_bg(x|m) of the inner method."""
         return self.inner.background_density()
+
+    @property
+    def background_fits(self) -> dict[str, Path] | None:
+        """Those of the inner method, in the same folder."""
+        return self.inner.background_fits
 
     def extra_metrics(self, parts: dict[str, np.ndarray], in_data: np.ndarray) -> ExtraMetrics:
         """Metrics (of N events) by the inner method."""
@@ -87,7 +87,7 @@ class Dequantised(AnomalyMethod):
     def _fit(self, events: RegionEvents) -> None:
         data = concatenate([events.signal_region, events.sidebands])
         self._spikes = Spikes.of(data)
-        write_json(self.directory / SPIKES, self._spikes.to_json())
+        write_json(self.directory / SPIKES, self._spikes.to_json(), sealed=True)
         simulation = events.simulation
         self.inner.fit(
             RegionEvents(

@@ -233,7 +233,8 @@ def _background(run: RunConfig, data: EventTable, folder: Path) -> _Background |
         first = next(iter(held.values())).parent
         return _Background([fit for fit in held.values() if fit.parent == first], held, strip)
     fits = DensityFits(folder, method.settings)
-    fits.fit_background(data[run.regions.regions().in_sidebands(data.mass)])
+    seen = method.seen(data)
+    fits.fit_background(seen[run.regions.regions().in_sidebands(seen.mass)])
     return _Background(fits.folders(BACKGROUND), {}, strip)
 
 

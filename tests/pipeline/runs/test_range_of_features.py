@@ -88,7 +88,8 @@ def test_known_signal_does_not_judge_a_file():
 
 
 def scored_block(outside: np.ndarray, label: np.ndarray | None) -> blocks.ScoredBlock:
-    datasets = {"score": np.zeros(len(outside)), "outside": outside}
+    n = len(outside)
+    datasets = {"score": np.zeros(n), "outside": outside, "sample": np.ones(n)}
     return blocks.ScoredBlock(
         datasets if label is None else {**datasets, "label": label}, len(outside)
     )
