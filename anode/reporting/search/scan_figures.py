@@ -112,7 +112,7 @@ def local_p_figure(lines: Sequence[ScanLine], levels: Mapping[int, float]) -> Fi
         if levels:
             text = "bands: global significance of the largest excess"
             entries.append(Patch(color="0.92", label=text))
-        figure.legend(handles=entries, loc="outside upper center", ncols=4)
+        figure.legend(handles=entries, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -159,7 +159,7 @@ def _legends_of_limits(figure: Figure, functions: set[int]) -> None:
         Patch(color=_BANDS[1], label=r"expected $\pm 1\sigma$"),
         Patch(color=_BANDS[0], label=r"expected $\pm 2\sigma$"),
     ]
-    figure.legend(handles=entries, loc="outside upper center", ncols=4)
+    figure.legend(handles=entries, loc="outside upper center", ncols=3)
     marks = [
         Line2D([], [], ls="", marker=_mark(n), color=_mark_color(n), ms=5, label=_function(n))
         for n in sorted(functions)
