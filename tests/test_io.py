@@ -123,12 +123,12 @@ def test_columns_of_other_names_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_same_columns_are_the_same_bytes_as_of_h5py(tmp_path):
+def test_the_same_columns_are_the_same_bytes_as_of_h5py_and_a_seal(tmp_path):
     values = np.arange(1000.0)
     io.write_hdf5(tmp_path / "ours.h5", {"x": values})
     with h5py.File(tmp_path / "theirs.h5", "w") as file:
         file["x"] = values
-    assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "theirs.h5").read_bytes()
+    assert (tmp_path / "ours.h5").read_bytes().startswith((tmp_path / "theirs.h5").read_bytes())
 
 
 def test_leftovers_of_dead_processes_of_this_machine_go_and_others_stay(tmp_path):

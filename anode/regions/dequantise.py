@@ -62,7 +62,7 @@ class Spikes(Record):
         ...                     ("",))
         >>> spikes = Spikes.of(events)
         >>> [(round(i.low[0], 2), i.high[0]) for i in spikes.features.values()]
-        [(0.77, 1.0)]
+        [(0.75, 1.0)]
         >>> spread = spikes.spread(events, seed=1).column("tau")
         >>> len(np.unique(spread)), bool((spread[:800] == x[:800]).all())
         (1000, True)

@@ -87,7 +87,7 @@ def conclude(
         other, rival = "categories", by_category(tested)
     best_other, _ = largest(config, rival, events, test=other)
     looked_at = best if config.extras else None
-    closer = _closer_look(config, directory, spectra, looked_at, dispersion)
+    closer = _closer_look(config, directory, spectra, best, dispersion)
     score_mass = [window.file.score_mass_test() for window in finished]
     return SearchResult(
         method=config.run.method.name,
@@ -208,6 +208,8 @@ def _closer_look(
     spread = window_error(factor, best.n_expected)
     content = workspace_at(spectra, best, shape=shape, window_error=spread)
     io.write_json(directory.workspace, content)
+    if not config.extras:
+        return _CloserLook()
     return _CloserLook(
         resonance_at(spectra, best, shape=shape, window_error=spread),
         trust_in(spectra, best, shape=shape, window_error=spread, seed=config.run.seed),

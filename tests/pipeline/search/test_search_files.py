@@ -83,7 +83,7 @@ def test_a_result_is_concluded_if_its_settings_are_those_asked_for(tmp_path):
     assert directory.read_result() == result
     assert is_concluded(config, directory)
     assert not is_concluded(configuration("n_toys=123"), directory)
-    assert not is_concluded(configuration("spectrum.alpha=0.01"), directory)
+    assert not is_concluded(configuration("spectrum.min_bins=3"), directory)
     assert is_concluded(configuration("scan.window=1"), directory)
 
 
