@@ -181,7 +181,7 @@ def test_a_flipped_bit_of_other_fits_is_noticed(tmp_path, method, names):
         assert count_noticed(run / "checkpoints" / name, lambda: scored(run)) > 10
 
 
-@pytest.mark.parametrize("name", ["events.h5", "config.yaml", "checkpoints/background/fit.json"])
+@pytest.mark.parametrize("name", ["config.yaml", "checkpoints/background/fit.json"])
 @pytest.mark.parametrize("n", FLIPS)
 def test_a_flipped_bit_of_a_saved_model_is_noticed(saved, name, n):
     assert count_noticed(saved / name, lambda: scored(saved), n=n) > n // 2
