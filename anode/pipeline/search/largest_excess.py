@@ -23,6 +23,7 @@ from anode.statistics.scan.window_spectra import Spectra
 from anode.statistics.scan.window_test import Cell, WindowTests
 
 LEVELS = (1, 2, 3)
+CLEAR = 2.0  # Z from which on a window without an excess of events cannot be the largest excess
 
 
 class Competitor(NamedTuple):
@@ -136,13 +137,19 @@ def largest(
         n_toys=config.n_toys,
         rng=stream(config.run.seed, "global toys", test),
     )
-    winner = max(competitors, key=lambda competitor: competitor.z)
+    winner = max(competitors, key=lambda competitor: (not _is_elsewhere(competitor), competitor.z))
     levels = {level: local_z_for(level, toys) for level in LEVELS}
     known = {level: z for level, z in levels.items() if z is not None}
     return LargestOf(
         _excess(winner, global_p(winner.z, toys), test),
         ScanToys(n_toys=len(toys), n_tests=len(competitors), levels=known),
     )
+
+
+def _is_elsewhere(competitor: Competitor) -> bool:
+    """Whether the fit finds a signal in a window that holds fewer events than are expected: then a
+    peak beside the window, in its sideband, is what bends the fit."""
+    return competitor.z > CLEAR and competitor.row.n_observed < competitor.row.n_expected
 
 
 def _tests(competitors: list[Competitor], events: Selected) -> ScanTests:
