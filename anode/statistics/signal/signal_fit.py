@@ -159,7 +159,7 @@ def fit_mass(
 
     def profiled(masses: np.ndarray) -> np.ndarray:
         varied = [shape.varied(edges, float(m)) for m in masses]
-        fractions = Fractions(*(np.array(rows) for rows in zip(*varied, strict=True)))
+        fractions = Fractions(*map(np.array, zip(*varied, strict=True)))
         repeated = np.tile(counts, (len(masses), 1))
         model = signal_model(repeated, edges, used, inside, fractions, systematics)
         null = maximum(model.rows(first), repeated[first], strength=0.0)

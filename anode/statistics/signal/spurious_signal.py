@@ -144,7 +144,7 @@ def _checked(
 
 def _fractions(shape: SignalShape, edges: np.ndarray, masses: Sequence[float]) -> Fractions:
     nominal = np.array([shape.fractions(edges, mass) for mass in masses])
-    return Fractions(nominal, np.zeros_like(nominal), np.zeros_like(nominal))
+    return Fractions(nominal, *[np.zeros_like(nominal)] * 4)
 
 
 def _model(
