@@ -51,8 +51,9 @@ def test_fractions_move_with_scale_and_widen_with_resolution_about_the_peak():
     assert moments(width=0.1)[1] == pytest.approx(1.1 * width, rel=0.01)
     varied = shape.varied(EDGES, 3500.0, scale_error=0.01, width_error=0.1)
     up = shape.fractions(EDGES, 3500.0, scale=0.01)
-    # symmetrised and linear: the curvature is what is left
-    assert varied.nominal + varied.scale == pytest.approx(up, abs=0.012)
+    assert varied.nominal + varied.scale + varied.scale_bend == pytest.approx(up, abs=1e-12)
+    down = varied.nominal - varied.scale + varied.scale_bend
+    assert down == pytest.approx(shape.fractions(EDGES, 3500.0, scale=-0.01), abs=1e-12)
     assert varied.scale.sum() == pytest.approx(0, abs=1e-3)
     assert varied.width.sum() == pytest.approx(0, abs=1e-3)
     assert varied.width[EDGES[:-1] == 3500.0] < 0  # the peak sinks

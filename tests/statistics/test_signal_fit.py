@@ -74,12 +74,25 @@ def test_fit_agrees_with_minuit():
     found = fit(counts, mass, systematics)
     plain = fit_spectrum(Spectrum(counts, EDGES), USED, 5)
     basis = columns(EDGES, 5) @ plain.transform
-    f, scale, width = SHAPE.varied(EDGES, mass)
+    f, *_ = SHAPE.varied(EDGES, mass)
+    shapes = {
+        (name, sign): SHAPE.fractions(EDGES, mass, **{name: sign * size}) - f
+        for name, size in (("scale", 0.01), ("width", 0.035))
+        for sign in (1, -1)
+    }
+
+    def change(name: str, pull: float) -> np.ndarray:
+        up, down = shapes[name, 1], shapes[name, -1]
+        if abs(pull) > 1:
+            return abs(pull) * (up if pull > 0 else down)
+        bent = (15 * pull**2 - 10 * pull**4 + 3 * pull**6) / 16
+        return pull * (up - down) / 2 + bent * (up + down)
 
     def q(v: np.ndarray) -> float:
         theta, (window_pull, scale_pull, width_pull, spurious) = v[1:6], v[6:]
         b = 50 * np.exp(basis @ theta + 0.05 * window_pull * window(mass))
-        mu = b + v[0] * (f + scale_pull * scale + width_pull * width) + 20 * spurious * f
+        shape = f + change("scale", scale_pull) + change("width", width_pull)
+        mu = b + v[0] * shape + 20 * spurious * f
         return float(deviance(counts, mu)) + float((v[6:] ** 2).sum())
 
     minuit = Minuit(q, np.array([100.0, *plain.parameters, *np.zeros(4)]))

@@ -7,12 +7,13 @@ import pyhf
 import pytest
 
 from anode.errors import DataError
-from anode.statistics.counting.limits import Limit
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.signal.histfactory import workspace
 from anode.statistics.signal.signal_fit import fit_signal
 from anode.statistics.signal.signal_limits import (
     Exposure,
+    Limit,
+    confidence,
     cross_section_limit,
     signal_limit,
     upper_limits,
@@ -32,12 +33,12 @@ def coverage(n_events: float, mass: float, s: float, n_toys: int) -> float:
     counts = toys(n_toys, n_events, mass, s, seed=int(n_events + mass + s) + 1)
     fractions = SHAPE.varied(EDGES, mass)
     model = signal_model(counts, EDGES, USED, window(mass), fractions, Systematics())
-    return float((upper_limits(model, counts).observed >= s).mean())
+    return float((confidence(model, counts, np.full(n_toys, s)) >= 0.05).mean())
 
 
 @pytest.mark.parametrize("s", [120.0, 300.0])
 def test_limits_cover_a_signal_that_is_there(s):
-    assert coverage(LARGE, 3500.0, s, 100) > 0.95 - 3 * 0.022
+    assert coverage(LARGE, 3500.0, s, 200) > 0.95 - 3 * 0.0155
 
 
 @pytest.mark.slow
@@ -55,6 +56,17 @@ def test_limits_cover_signals_of_all_masses_and_strengths(n_events, s, mass):
 def test_limits_cover_where_few_background_events_lie_under_the_signal(mass, s):
     """0.6 to 10 of them."""
     assert coverage(100.0, mass, s, 400) > 0.93 - 0.0125
+
+
+def test_a_limit_is_the_strength_whose_confidence_is_one_in_twenty():
+    counts = np.concatenate([toys(3, LARGE, 3500.0, s, seed=3) for s in (0.0, 200.0)])
+    fractions = SHAPE.varied(EDGES, 3500.0)
+    model = signal_model(counts, EDGES, USED, window(3500.0), fractions, Systematics(0.03))
+    limits = upper_limits(model, counts).observed
+    assert confidence(model, counts, limits) == pytest.approx(0.05, rel=0.01)
+    assert (confidence(model, counts, 0.9 * limits) > 0.05).all()
+    # nobody excludes what is below the best strength
+    assert confidence(model, counts, np.full(6, 1e-3))[3:] == pytest.approx(1)
 
 
 def test_limits_are_those_of_a_gaussian_where_counts_are_large():
@@ -139,7 +151,7 @@ def test_limits_are_those_of_pyhf_from_the_workspace(n_events, mass, n_signal, s
 
 
 def test_cross_sections_are_events_over_efficiency_and_luminosity():
-    events = Limit(30.0, (10.0, 15.0, 20.0, 30.0, 40.0), "asymptotic")
+    events = Limit(30.0, (10.0, 15.0, 20.0, 30.0, 40.0))
     found = cross_section_limit(events, Exposure(0.05, 20.0))
     assert found.observed == pytest.approx(30.0)
     assert found.expected == pytest.approx((10.0, 15.0, 20.0, 30.0, 40.0))

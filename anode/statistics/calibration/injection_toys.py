@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anode.statistics.signal.resonance_shape import Fractions, SignalShape
+from anode.statistics.signal.resonance_shape import SCALE_ERROR, WIDTH_ERROR, SignalShape
 from anode.statistics.signal.signal_fit import strengths
 from anode.statistics.signal.signal_limits import upper_limits
 from anode.statistics.signal.signal_model import Systematics, signal_model
@@ -54,11 +54,13 @@ def injected_toys(
         shape: distribution of m / M of the resonance.
     """
     inside = (edges[:-1] >= window[0]) & (edges[1:] <= window[1])
-    fractions = shape.varied(edges, (window[0] + window[1]) / 2)
+    mass = (window[0] + window[1]) / 2
+    fractions = shape.varied(edges, mass)
     parts = []
     for start in range(0, n_toys, CHUNK):
         n = min(CHUNK, n_toys - start)
-        counts = rng.poisson(background + n_signal * _varied(fractions, n, rng)).astype(float)
+        signal = n_signal * _varied(shape, edges, mass, n, rng)
+        counts = rng.poisson(background + signal).astype(float)
         used = np.ones(len(background), dtype=bool)
         model = signal_model(counts, edges, used, inside, fractions, Systematics())
         found = strengths(model, counts)
@@ -68,7 +70,14 @@ def injected_toys(
     return InjectedToys(n_signal, *columns)
 
 
-def _varied(fractions: Fractions, n: int, rng: np.random.Generator) -> np.ndarray:
+def _varied(
+    shape: SignalShape, edges: np.ndarray, mass: float, n: int, rng: np.random.Generator
+) -> np.ndarray:
     """(n, B) fractions of signal, its scale and resolution off by random amounts."""
-    scale, width = rng.normal(size=(2, n, 1))
-    return np.maximum(fractions.nominal + scale * fractions.scale + width * fractions.width, 0.0)
+    scales, widths = np.array([[SCALE_ERROR], [WIDTH_ERROR]]) * rng.normal(size=(2, n))
+    return np.array(
+        [
+            shape.fractions(edges, mass, scale=scale, width=width)
+            for scale, width in zip(scales, widths, strict=True)
+        ]
+    )

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from anode.records import LEFT_OUT_IF_NONE, Record
-from anode.statistics.counting.limits import Strength
 from anode.statistics.counting.significance import local_significance
+from anode.statistics.signal.signal_fit import Strength
 
 
 @dataclass(frozen=True)

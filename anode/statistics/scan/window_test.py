@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anode.statistics.counting.limits import Limit, Strength
 from anode.statistics.counting.ordered_test import ordered_z
 from anode.statistics.counting.significance import local_significance, p_of_z
 from anode.statistics.fits.dijet_fit import Prediction, Spectrum, SpectrumFit
@@ -31,7 +30,7 @@ from anode.statistics.scan.window_result import (
 )
 from anode.statistics.scan.window_spectra import Spectra, WindowCuts, no_fit_reason
 from anode.statistics.signal.resonance_shape import SignalShape
-from anode.statistics.signal.signal_fit import SignalFit, fit_signal
+from anode.statistics.signal.signal_fit import SignalFit, Strength, fit_signal
 from anode.statistics.signal.signal_limits import Exposure, cross_section_limit, signal_limit
 from anode.statistics.signal.signal_model import Systematics
 
@@ -193,10 +192,11 @@ class WindowTester:
             return fit, None, None
         limit = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=systematics)
         if self.exposures is None or cut == 0:
-            return fit, _plain(limit), None
+            return fit, EventLimit(*limit), None
         uncertain = systematics._replace(efficiency_error=self.efficiency_error)
         wider = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=uncertain)
-        return fit, _plain(limit), _plain(cross_section_limit(wider, self.exposures[cut - 1]))
+        cross_section = cross_section_limit(wider, self.exposures[cut - 1])
+        return fit, EventLimit(*limit), EventLimit(*cross_section)
 
     def _categories(self) -> tuple[list[Cell], CombinedTest]:
         """Exclusive categories, scores rising; those that cannot be tested join the next."""
@@ -259,10 +259,6 @@ class WindowTester:
             z_local=found.z,
             significance_from=found.source,
         )
-
-
-def _plain(limit: Limit) -> EventLimit:
-    return EventLimit(float(limit.observed), limit.expected)
 
 
 def _combined_z(cells: list[Cell]) -> float | None:

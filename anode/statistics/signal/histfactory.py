@@ -117,9 +117,12 @@ def _directions(basis: np.ndarray, background: np.ndarray, moved: np.ndarray) ->
 def _signal_sample(model: SignalModel, merge: _Merge, unit: float) -> dict[str, object]:
     signal = unit * merge(model.signal[0])
     modifiers: list[dict[str, object]] = [{"name": "mu", "type": "normfactor", "data": None}]
-    for name, change in (("energy scale", model.scale), ("resolution", model.width)):
-        moved = unit * merge(change[0])
-        modifiers += _histosys(name, signal + moved, signal - moved)
+    for name, change, bend in (
+        ("energy scale", model.scale, model.scale_bend),
+        ("resolution", model.width, model.width_bend),
+    ):
+        up, down = (unit * merge(model.signal[0] + s * change[0] + bend[0]) for s in (1, -1))
+        modifiers += _histosys(name, up, down)
     kappa = float(np.exp(model.log_kappa[0]))
     if kappa != 1:
         size = {"hi": kappa, "lo": 1 / kappa}

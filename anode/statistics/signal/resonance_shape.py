@@ -101,11 +101,14 @@ class Fractions(NamedTuple):
             outside.
         scale, width: (B,) half the difference between the fractions at plus and minus one
             standard deviation of energy scale and resolution.
+        scale_bend, width_bend: (B,) mean of both less the nominal fraction.
     """
 
     nominal: np.ndarray
     scale: np.ndarray
     width: np.ndarray
+    scale_bend: np.ndarray
+    width_bend: np.ndarray
 
 
 class SignalShape(ABC):
@@ -157,7 +160,13 @@ class SignalShape(ABC):
             self.fractions(edges, mass, width=sign * width_error) for sign in (1, -1)
         )
         nominal = self.fractions(edges, mass)
-        return Fractions(nominal, (raised - lowered) / 2, (wider - narrower) / 2)
+        return Fractions(
+            nominal,
+            (raised - lowered) / 2,
+            (wider - narrower) / 2,
+            (raised + lowered) / 2 - nominal,
+            (wider + narrower) / 2 - nominal,
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,6 @@ import numpy as np
 import scipy
 
 from anode.errors import DataError
-from anode.statistics.counting.limits import Strength
 from anode.statistics.fits.dijet_fit import Spectrum
 from anode.statistics.fits.dijet_function import (
     check_bins,
@@ -33,6 +32,19 @@ from anode.statistics.signal.signal_model import (
 )
 
 _N_MASSES = 25
+
+
+class Strength(NamedTuple):
+    """Fitted number of signal events, negative for a deficit, and its 68% interval.
+
+    Attributes:
+        n_signal: number of highest likelihood.
+        error_low, error_high: distances to the ends of the interval, both positive.
+    """
+
+    n_signal: float
+    error_low: float
+    error_high: float
 
 
 class Hypothesis(NamedTuple):
@@ -159,7 +171,7 @@ def fit_mass(
 
     def profiled(masses: np.ndarray) -> np.ndarray:
         varied = [shape.varied(edges, float(m)) for m in masses]
-        fractions = Fractions(*(np.array(rows) for rows in zip(*varied, strict=True)))
+        fractions = Fractions(*map(np.array, zip(*varied, strict=True)))
         repeated = np.tile(counts, (len(masses), 1))
         model = signal_model(repeated, edges, used, inside, fractions, systematics)
         null = maximum(model.rows(first), repeated[first], strength=0.0)

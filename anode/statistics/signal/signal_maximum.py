@@ -24,6 +24,7 @@ _IN_LOG = slice(1, 2 + N_BACKGROUND)  # parameters and the window's pull: ln b i
 _MAX_STEPS = 300
 _CONVERGED = 1e-8  # expected fall of -2 ln L
 _TINY = 1e-12
+_RIDGE = 1e-10
 
 
 class Maximum(NamedTuple):
@@ -32,16 +33,15 @@ class Maximum(NamedTuple):
     Attributes:
         values: (T, N_VALUES) strength, parameters of the background, pulls.
         q: (T,) -2 ln L there.
-        error: (T,) standard deviation of the strength by the second derivatives; NaN where it is
-            held or at its bound.
-        curvature: (T, N_VALUES, N_VALUES) minus the second derivatives of ln L.
+        error: (T,) standard deviation of the strength by the second derivatives, for toys; NaN
+            where it is held or at its bound. It does not see the bins in which a deficit is damped
+            and is too small for expected events in place of counts: see ``profile_root``.
         converged: (T,) False where the maximum was not reached.
     """
 
     values: np.ndarray
     q: np.ndarray
     error: np.ndarray
-    curvature: np.ndarray
     converged: np.ndarray
 
 
@@ -101,11 +101,17 @@ def maximum(
             break
     converged = np.ones(n_rows, dtype=bool)
     converged[going] = False
-    _, curvature = state.derivatives()
-    variance = np.linalg.inv(curvature)[:, 0, 0]
-    fitted = (variance > 0) & (values[:, 0] > lowest)
-    error = np.sqrt(np.where(fitted, variance, np.nan))
-    return Maximum(values, q, error, curvature, converged)
+    return Maximum(values, q, _error(state), converged)
+
+
+def _error(state: "_State") -> np.ndarray:
+    error = np.full(len(state.values), np.nan)
+    free = np.flatnonzero(state.values[:, 0] > state.lowest)
+    if len(free):
+        _, curvature = state.rows(free).derivatives(bends=False)
+        variance = np.linalg.inv(curvature + _RIDGE * np.eye(N_VALUES))[:, 0, 0]
+        error[free] = np.sqrt(np.where(variance > 0, variance, np.nan))
+    return error
 
 
 class _State(NamedTuple):
@@ -132,13 +138,13 @@ class _State(NamedTuple):
         pulls = ((values - self.centre) ** 2 * _PRECISION).sum(axis=1)
         return deviance(self.counts, self.model.expected(values)) + pulls
 
-    def derivatives(self) -> tuple[np.ndarray, np.ndarray]:
+    def derivatives(self, *, bends: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """(T, P) gradient of ln L, and (T, P, P) minus its second derivatives.
 
         Of the second derivatives of mu those of the background are kept, with which the matrix is
-        Newton's for a fit without signal, and those of a damped deficit. Expected in place of
-        counted events (Fisher's) would not do: far from the window f^2 / b is large where nothing
-        is counted.
+        Newton's for a fit without signal, and, with ``bends``, those of a damped deficit. Expected
+        in place of counted events (Fisher's) would not do: far from the window f^2 / b is large
+        where nothing is counted.
         """
         values = self.values
         background = self.model.background(values)
@@ -154,9 +160,9 @@ class _State(NamedTuple):
         gradient -= (values - self.centre) * _PRECISION
         curvature = _weighted(jacobian, self.counts / expected**2)
         curvature[:, _IN_LOG, _IN_LOG] += _weighted(in_log, missing * by_background)
-        if bend.any():
+        if bends and bend.any():
             in_signal[:, _IN_LOG] -= (background * ratio)[:, None] * in_log
-            curvature += _weighted(in_signal, np.maximum(missing, 0.0) * bend / background)
+            curvature += _weighted(in_signal, missing * bend / background)
         curvature += np.diag(_PRECISION)
         held = (values[:, 0] <= self.lowest) & ((gradient[:, 0] <= 0) | np.isinf(self.lowest))
         gradient[held, 0] = curvature[held, 0] = curvature[held, :, 0] = 0.0

@@ -3,20 +3,25 @@
 Expected events of a bin:
 
     mu_i = b_i + S_i,
-    b_i  = width_i exp(sum_k theta_k g_k(m_i)) exp(window_error w_i nu_window),
-    S_i  = s kappa^nu_efficiency (f_i + nu_scale df_i + nu_width dg_i) + spurious f_i nu_spurious,
+    b_i  = width_i exp(sum_k theta_k g_k(m_i)) exp(window_error 1_i nu_window),
+    S_i  = s kappa^nu_efficiency [f_i + v_i(nu_scale) + w_i(nu_width)] + spurious f_i nu_spurious,
 
-with the di-jet function of five parameters (``dijet_function``), w_i one inside the window and
-zero outside, f_i the fraction of the signal in the bin, and df_i and dg_i its change by one
-standard deviation of energy scale and resolution. Each nu is a pull with a Gaussian constraint of
+with the di-jet function of five parameters (``dijet_function``), 1_i one inside the window and
+zero outside, f_i the fraction of the signal in the bin, and v_i and w_i its changes with energy
+scale and resolution,
+
+    v(nu) = nu (v+ - v-) / 2 + h(nu) (v+ + v-) / 2,
+    h(nu) = (15 nu^2 - 10 nu^4 + 3 nu^6) / 8 for |nu| <= 1, |nu| beyond,
+
+which has the shapes v+ and v- at one standard deviation, is linear beyond and smooth ("code4p" of
+pyhf, what HistFactory does with a histosys). Each nu is a pull with a Gaussian constraint of
 unit width; its centre is zero in data and moves in pseudo-data. Minus twice the logarithm is
 
     -2 ln L = sum_i 2 [mu_i - n_i + n_i ln(n_i / mu_i)] + sum_j (nu_j - centre_j)^2.
 
-The signal is linear in the strength and its shape in the pulls, as in HistFactory. With a negative
-strength mu_i could fall below zero: below a tenth of b_i it falls off exponentially instead, once
-continuously differentiable, so that every strength has a likelihood. The lowest strength that is
-fitted is minus the background under the signal: no deficit is larger.
+With a negative strength mu_i could fall below zero: below a tenth of b_i it falls off
+exponentially instead, once continuously differentiable, so that every strength has a likelihood.
+The lowest strength that is fitted is minus the background under the signal: no deficit is larger.
 """
 
 from typing import NamedTuple
@@ -92,7 +97,7 @@ class SignalModel(NamedTuple):
         used: (B,) True for bins of the fit.
         start: (T, 5) parameters of the background fitted without signal.
         signal: (T, B) fraction of the signal in each bin.
-        scale, width: (T, B) change of these by one standard deviation.
+        scale, width, scale_bend, width_bend: (T, B) changes of these, see ``Fractions``.
         window: (T, B) relative change of the background by one standard deviation.
         spurious: (T,) events by one standard deviation.
         log_kappa: (T,) change of ln s by one standard deviation of the efficiency.
@@ -105,6 +110,8 @@ class SignalModel(NamedTuple):
     signal: np.ndarray
     scale: np.ndarray
     width: np.ndarray
+    scale_bend: np.ndarray
+    width_bend: np.ndarray
     window: np.ndarray
     spurious: np.ndarray
     log_kappa: np.ndarray
@@ -122,6 +129,8 @@ class SignalModel(NamedTuple):
             signal=self.signal[:, chosen],
             scale=self.scale[:, chosen],
             width=self.width[:, chosen],
+            scale_bend=self.scale_bend[:, chosen],
+            width_bend=self.width_bend[:, chosen],
             window=self.window[:, chosen],
         )
 
@@ -159,8 +168,9 @@ class SignalModel(NamedTuple):
         in_signal = np.zeros((n_rows, N_VALUES, n_bins))
         in_signal[:, 0] = shape * kappa
         scale, width, spurious, efficiency = range(PULLS.start + 1, PULLS.stop)
-        in_signal[:, scale] = strength * self.scale
-        in_signal[:, width] = strength * self.width
+        _, bends = _bent(values)
+        in_signal[:, scale] = strength * (self.scale + bends[0] * self.scale_bend)
+        in_signal[:, width] = strength * (self.width + bends[1] * self.width_bend)
         in_signal[:, spurious] = self.spurious[:, None] * self.signal
         in_signal[:, efficiency] = strength * shape * self.log_kappa[:, None]
         return in_log, in_signal
@@ -169,7 +179,10 @@ class SignalModel(NamedTuple):
         """Strength with efficiency (T, 1), shape (T, B), and kappa^nu (T, 1)."""
         _, scale, width, _, efficiency = values[:, PULLS].T[..., None]
         kappa = np.exp(self.log_kappa[:, None] * efficiency)
-        return values[:, :1] * kappa, self.signal + scale * self.scale + width * self.width, kappa
+        (bent_scale, bent_width), _ = _bent(values)
+        shape = self.signal + scale * self.scale + width * self.width
+        shape += bent_scale * self.scale_bend + bent_width * self.width_bend
+        return values[:, :1] * kappa, shape, kappa
 
 
 def signal_model(
@@ -207,19 +220,32 @@ def signal_model(
             "a di-jet function must be found for each spectrum, but a fit of "
             f"{N_BACKGROUND} parameters did not converge; widen the range of the fit"
         )
+    nominal, scale, width, scale_bend, width_bend = (np.atleast_2d(values) for values in fractions)
     on = float(systematics.shape)
     return SignalModel(
         basis,
         log_width,
         used,
         theta,
-        np.atleast_2d(fractions.nominal),
-        np.atleast_2d(fractions.scale) * on,
-        np.atleast_2d(fractions.width) * on,
+        nominal,
+        scale * on,
+        width * on,
+        scale_bend * on,
+        width_bend * on,
         np.atleast_2d(inside) * np.float64(systematics.window_error),
         np.array([systematics.spurious]),
         np.log1p([systematics.efficiency_error]),
     )
+
+
+def _bent(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(2, T, 1) h of the pulls of scale and width, and its derivatives."""
+    pulls = values[:, PULLS.start + 1 : PULLS.start + 3].T[..., None]
+    square = pulls**2
+    near = square <= 1
+    inside = (15 - 10 * square + 3 * square**2) * square / 8
+    slope = (30 - 40 * square + 18 * square**2) * pulls / 8
+    return np.where(near, inside, np.abs(pulls)), np.where(near, slope, np.sign(pulls))
 
 
 def damped(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
