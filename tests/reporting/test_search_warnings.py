@@ -53,7 +53,7 @@ def test_a_clean_search_has_no_warning():
         ("low counts", {"significance_from": "exact"}, "exact"),
         ("low counts", {"significance_from": "exact"}, "exact Poisson"),
         ("extrapolated", {"p_global_from": "extrapolated", "p_global": 3.1e-7}, "3.1e-7"),
-        ("look-elsewhere", {"z_local": 2.9, "z_global": 1.4}, "1.4"),
+        ("look-elsewhere", {"z_test": 2.9, "z_global": 1.4}, "1.4"),
         ("neighbours", {"z_local": 4.2, "z_global": 4.1}, "4.2"),
     ],
 )
@@ -64,8 +64,8 @@ def test_the_best_window_raises_what_its_numbers_say(kind, of_best, number):
 
 
 def test_look_elsewhere_is_silent_where_it_costs_nothing():
-    assert kinds(changed(z_local=2.9, z_global=2.8)) == set()
-    assert kinds(changed(z_local=1.0, z_global=-2.0)) == set()
+    assert kinds(changed(z_test=2.9, z_global=2.8)) == set()
+    assert kinds(changed(z_test=1.0, z_global=-2.0)) == set()
 
 
 def test_two_expectations_of_the_best_window_that_differ():
@@ -123,7 +123,7 @@ def test_windows_that_say_nothing_and_events_that_were_dropped():
     search = copy.deepcopy(CLEAN)
     search["skipped"] = [{"low": 5700.0, "high": 6100.0, "reason": "640 events, 1000 are needed"}]
     search["n_dropped"] = 21
-    search["windows"][0] |= {"tested": False, "reason": "no lower sideband"}
+    search["combined"][0] |= {"p_local": None, "z_local": None, "reason": "no lower sideband"}
     found = {warning.kind: warning.text for warning in raised(search)}
     assert set(found) == {"skipped", "dropped", "not tested"}
     assert "640 events" in found["skipped"]

@@ -92,7 +92,7 @@ def test_fit_agrees_with_minuit():
         theta, (window_pull, scale_pull, width_pull, spurious) = v[1:6], v[6:]
         b = 50 * np.exp(basis @ theta + 0.05 * window_pull * window(mass))
         shape = f + change("scale", scale_pull) + change("width", width_pull)
-        mu = b + v[0] * shape + 20 * spurious * f
+        mu = b + (v[0] + 20 * spurious) * shape
         return float(deviance(counts, mu)) + float((v[6:] ** 2).sum())
 
     minuit = Minuit(q, np.array([100.0, *plain.parameters, *np.zeros(4)]))

@@ -12,7 +12,7 @@ from anode.statistics.calibration.acceptance import Check
 from anode.statistics.fits.signal_toys import SignalModel
 from anode.statistics.signal.background_alternatives import NAMES, alternative, spurious_signal
 from anode.statistics.signal.resonance_shape import SignalShape
-from anode.statistics.signal.signal_fit import strengths
+from anode.statistics.signal.signal_fit import Strengths, strengths
 from anode.statistics.signal.signal_model import Systematics, signal_model
 
 ALLOWED = 0.2  # standard deviations; more is added to the error
@@ -86,7 +86,12 @@ def _with_its_size(
     low, high = worst.mass - WIDTH / 2, worst.mass + WIDTH / 2
     inside = (edges[:-1] >= low) & (edges[1:] <= high)
     used = np.ones(len(expected), dtype=bool)
-    size = Systematics(spurious=abs(worst.n_signal))
     fractions = shape.varied(edges, worst.mass)
-    model = signal_model(expected[None], edges, used, inside, fractions, size)
-    return float(strengths(model, expected[None]).z[0])
+
+    def found(spurious: float) -> Strengths:
+        size = Systematics(spurious=spurious)
+        model = signal_model(expected[None], edges, used, inside, fractions, size)
+        return strengths(model, expected[None])
+
+    # What this fit finds, its energy scale and resolution free, is what its error has to hold.
+    return float(found(abs(float(found(0.0).n_signal[0]))).z[0])

@@ -14,10 +14,12 @@ from anode.pipeline.runs.prepare import Prepared
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.search.config import SearchConfig
 from anode.pipeline.search.largest_excess import (
+    LargestOf,
     by_category,
     by_cut,
     largest,
     selected_events,
+    with_systematics,
     without_cut,
 )
 from anode.pipeline.search.overdispersion import overdispersion_of
@@ -79,13 +81,16 @@ def conclude(
         {"mass_unit": "GeV", "counts": "window, cut (the first is none), bin"},
     )
     events = selected_events(spectra, finished, data)
-    tests = by_category(tested) if config.spectrum.test == "categories" else by_cut(tested)
-    best, toys = largest(config, tests, events, test=config.spectrum.test)
-    best_inclusive, _ = largest(config, without_cut(tested), events, test="no cut")
-    other, rival = "cuts", by_cut(tested)
-    if config.spectrum.test == other:
-        other, rival = "categories", by_category(tested)
-    best_other, _ = largest(config, rival, events, test=other)
+    competitors = {"categories": by_category, "cuts": by_cut, "no cut": without_cut}
+    shape = read_shape(config.spectrum.signal_shape)
+
+    def largest_by(test: str) -> LargestOf:
+        entered = with_systematics(competitors[test](tested), spectra, shape)
+        return largest(config, entered, events, test=test)
+
+    best, toys = largest_by(config.spectrum.test)
+    best_inclusive, _ = largest_by("no cut")
+    best_other, _ = largest_by("cuts" if config.spectrum.test == "categories" else "categories")
     looked_at = best if config.extras else None
     closer = _closer_look(config, directory, spectra, best, dispersion)
     score_mass = [window.file.score_mass_test() for window in finished]

@@ -18,9 +18,11 @@ from anode.statistics.scan.look_elsewhere import (
     root_correlation,
 )
 from anode.statistics.scan.search_result import ScanToys
+from anode.statistics.scan.trust import spurious_share, with_spurious
 from anode.statistics.scan.window_result import LargestExcess, WindowTest
 from anode.statistics.scan.window_spectra import Spectra
 from anode.statistics.scan.window_test import Cell, WindowTests
+from anode.statistics.signal.resonance_shape import SignalShape
 
 LEVELS = (1, 2, 3)
 CLEAR = 2.0  # Z from which on a window without an excess of events cannot be the largest excess
@@ -34,12 +36,14 @@ class Competitor(NamedTuple):
         cells: its spectra, one for each score category.
         z: its local significance.
         row: test whose counts stand for it.
+        spurious: spurious signal over its statistical error, of which ``z`` takes account.
     """
 
     window: int
     cells: list[Cell]
     z: float
     row: WindowTest
+    spurious: float = 0.0
 
 
 class LargestOf(NamedTuple):
@@ -119,6 +123,21 @@ def without_cut(tested: list[WindowTests]) -> list[Competitor]:
     ]
 
 
+def with_systematics(
+    competitors: list[Competitor], spectra: Spectra, shape: SignalShape
+) -> list[Competitor]:
+    """The same with the spurious signal of other background functions in the error of all that
+    could be the largest excess."""
+    found = []
+    for one in competitors:
+        if one.z > CLEAR:
+            levels = [cell.levels for cell in one.cells]
+            share = spurious_share(spectra, one.window, levels, shape)
+            one = one._replace(z=with_spurious(one.z, share), spurious=share)
+        found.append(one)
+    return found
+
+
 def largest(
     config: SearchConfig, competitors: list[Competitor], events: Selected, *, test: str
 ) -> LargestOf:
@@ -167,6 +186,7 @@ def _excess(winner: Competitor, over_all: GlobalP, test: str) -> LargestExcess:
     return LargestExcess(
         **row,
         test=test,
+        spurious=winner.spurious,
         p_test=float(p_of_z(winner.z)),
         z_test=winner.z,
         p_global=over_all.p_global,

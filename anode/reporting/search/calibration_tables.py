@@ -97,7 +97,7 @@ def acceptance_table(acceptance: Acceptance) -> str:
 
 def _number(check: Check) -> str:
     if check.error is None:
-        return p_text(check.value)
+        return p_text(check.value) if 0 < check.value < 0.01 else f"{check.value:.3g}"
     return with_error(check.value, check.error)
 
 

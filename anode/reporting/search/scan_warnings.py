@@ -18,7 +18,7 @@ from anode.reporting.common.number_format import (
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.calibration.uniformity import Uniformity
 from anode.statistics.scan.search_result import SearchResult
-from anode.statistics.scan.window_result import WindowTest
+from anode.statistics.scan.window_result import CombinedTest, WindowTest
 from anode.statistics.scan.working_points import MIN_PASSING
 
 POOR = 0.01
@@ -114,17 +114,19 @@ def _poor_fits(search: SearchResult) -> str:
 
 
 def _untested(search: SearchResult) -> str:
-    rows = [row for row in search.windows if not row.tested]
-    if not rows:
+    by_category = search.best is not None and search.best.test == "categories"
+    tests: list[WindowTest] | list[CombinedTest]
+    if by_category:
+        tests = [test for test in search.combined if test.z_local is None]
+    else:
+        tests = [row for row in search.windows if not row.tested]
+    if not tests:
         return ""
-    windows = sorted({(row.low, row.high) for row in rows})
-    n_template = sum(row.expected_from == "template" for row in rows)
-    reasons = _joined(row.reason for row in rows)
-    return (
-        f"{len(windows)} windows between {mass_range(windows[0][0], windows[-1][1])} do not "
-        f"compete for the largest excess ({len(rows)} counts, {n_template} with the template's "
-        f"expectation): {reasons}."
-    )
+    windows = {(test.low, test.high) for test in tests}
+    count = "1 window" if len(windows) == 1 else f"{len(windows)} windows"
+    where = mass_range(min(windows)[0], max(windows)[1])
+    reasons = _joined(test.reason for test in tests)
+    return f"No part in the largest excess: {count} between {where} ({reasons})."
 
 
 def windows_not_tested(search: SearchResult) -> list[WindowTest]:

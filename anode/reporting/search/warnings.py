@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from anode.reporting.common.number_format import (
     efficiency_text,
     mass_range,
@@ -15,6 +17,7 @@ from anode.reporting.common.number_format import (
 from anode.reporting.search.scan_warnings import OF_ALL, POOR, not_calibrated
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.scan.search_result import SearchResult
+from anode.statistics.scan.trust import SMALL_SHARE
 from anode.statistics.scan.window_result import LargestExcess
 
 FEW = 10.0
@@ -33,8 +36,6 @@ class SearchWarning(NamedTuple):
     text: str
 
 
-SPURIOUS = 0.2
-"""Largest spurious signal that is not warned of, over the statistical error."""
 _NOT_MEASURED = (
     "Over-dispersion: how much more than Poisson counts those of cross-fitted events spread was "
     "not measured; they are taken as Poisson counts, and significances are somewhat too large."
@@ -90,14 +91,14 @@ def _of_settings(calibration: Calibration | None, settings: str) -> str:
     return "" if calibration.settings in (None, settings) else _OTHER_SETTINGS
 
 
-def _spurious(search: SearchResult, _: LargestExcess) -> str:
-    largest = None if search.trust is None else search.trust.largest
-    if largest is None or abs(largest.sigma) <= SPURIOUS:
+def _spurious(_: SearchResult, best: LargestExcess) -> str:
+    if best.spurious <= SMALL_SHARE:
         return ""
+    statistical = best.z_of_test * float(np.hypot(1.0, best.spurious))
     return (
-        f"Spurious signal: a background of another shape ({largest.background}) makes "
-        f"{largest.n_signal:+.2g} signal events in the best window's fit, {largest.sigma:+.1f} of "
-        "its statistical error; that much of the excess may be background."
+        "Spurious signal: a background of another shape makes as much signal in the best window "
+        f"as {best.spurious:.1f} of its statistical error. With that in the error the local Z is "
+        f"{z_text(best.z_of_test)}, without {z_text(statistical)}."
     )
 
 
@@ -131,8 +132,8 @@ def _above_toys(search: SearchResult, best: LargestExcess) -> str:
 
 
 def _look_elsewhere(search: SearchResult, best: LargestExcess) -> str:
-    local, over_all = best.z_local, best.z_global
-    if over_all is None or local < 2 or local - over_all < 0.5:
+    local, over_all = best.z_of_test, best.z_global
+    if best.p_global_from == "above toys" or local < 2 or local - over_all < 0.5:
         return ""
     return (
         f"Look-elsewhere: the local Z = {z_text(local)} is the largest of "
@@ -156,12 +157,20 @@ def _expectations_differ(_: SearchResult, best: LargestExcess) -> str:
 
 def _best_fit_poor(_: SearchResult, best: LargestExcess) -> str:
     fit = best.fit
-    if fit is None or fit.p_value is None or fit.p_value >= POOR:
+    if fit is None:
+        return ""
+    if fit.p_value is not None and fit.p_value < POOR:
+        return (
+            f"The fit that gives the best window's expectation describes the spectrum poorly: "
+            f"deviance {rounded(fit.deviance)} for {fit.ndf} degrees of freedom, "
+            f"{p_is(fit.p_value)}."
+        )
+    if fit.p_value_with_signal is None or fit.p_value_with_signal >= POOR:
         return ""
     return (
-        f"The fit that gives the best window's expectation describes the spectrum poorly: "
-        f"deviance {rounded(fit.deviance)} for {fit.ndf} degrees of freedom, "
-        f"{p_is(fit.p_value)}."
+        "Neither background alone nor a resonance upon it describes the spectrum of the best "
+        f"window, {p_is(fit.p_value_with_signal)} with signal: what is seen there is not of the "
+        "shape that was looked for (spectrum.signal_shape)."
     )
 
 

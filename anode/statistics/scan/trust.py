@@ -1,5 +1,6 @@
 """Can the largest excess be trusted? Other functions, the pass rate, injected signal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from anode.statistics.signal.background_alternatives import (
 from anode.statistics.signal.resonance_shape import SignalShape
 
 PASS_RATE = "pass rate"
+SMALL_SHARE = 0.2
+"""Spurious signal over its statistical error that is left out of the error."""
 STRENGTHS = (0.0, 2.0, 5.0)
 """Injected signals, in standard deviations of the strength without signal."""
 DISTANCE = 400.0  # GeV, of further masses at which signal is injected
@@ -104,7 +107,7 @@ def trust_in(
         fractions = shape.fractions(spectra.edges, mass)
         return SignalModel(spectra.edges, beside | inside, inside, fractions, window_error)
 
-    backgrounds = _backgrounds(spectra, window, cut)
+    backgrounds = _backgrounds(spectra, window, (cut, None))
     spurious = [
         Spurious(name, *spurious_signal(events, model(best.mass)))
         for name, events in backgrounds.items()
@@ -124,20 +127,61 @@ def trust_in(
     return Trust(tuple(spurious), tuple(biases))
 
 
-def _backgrounds(spectra: Spectra, window: int, cut: int) -> dict[str, np.ndarray]:
+def spurious_share(
+    spectra: Spectra, window: int, levels: Sequence[tuple[int, int | None]], shape: SignalShape
+) -> float:
+    """Largest spurious signal in some spectra of a window, over its statistical error.
+
+    Args:
+        spectra: mass spectra of the scan.
+        window: number of the window.
+        levels: cuts (first, last) between which the events of each spectrum lie; last is None for
+            the tightest.
+        shape: distribution of m / M.
+    """
+    mass = 0.5 * (spectra.low[window] + spectra.high[window])
+    inside = spectra.inside[window]
+    fractions = shape.fractions(spectra.edges, mass)
+    model = SignalModel(spectra.edges, spectra.used[window] | inside, inside, fractions)
+    found = [
+        abs(spurious_signal(events, model).sigma)
+        for between in levels
+        for events in _backgrounds(spectra, window, between).values()
+    ]
+    return max((sigma for sigma in found if np.isfinite(sigma)), default=0.0)
+
+
+def with_spurious(z: float, share: float) -> float:
+    """Z of an excess with a spurious signal of ``share`` statistical errors in its error,
+
+        Z / sqrt(1 + share^2),
+
+    where that is more than ``SMALL_SHARE`` and the excess positive.
+
+    Example:
+        >>> with_spurious(5.0, 0.1), round(with_spurious(5.0, 1.0), 2)
+        (5.0, 3.54)
+    """
+    return z if share <= SMALL_SHARE or z <= 0 else z / float(np.hypot(1.0, share))
+
+
+def _backgrounds(
+    spectra: Spectra, window: int, levels: tuple[int, int | None]
+) -> dict[str, np.ndarray]:
     """(B,) events of other backgrounds, fitted beside the window; those that can be."""
-    counts, beside = spectra.counts[window, cut], spectra.used[window]
+    first, last = levels
+    every, beside = spectra.counts[window], spectra.used[window]
+    counts = every[first] - (0 if last is None else every[last])
     found = {}
     for name in NAMES:
         try:
             found[name] = alternative(name, counts, spectra.edges, beside)
         except DataError:
             continue
-    if cut > 0:
+    if first > 0:
         try:
-            inclusive = alternative("root", spectra.counts[window, 0], spectra.edges, beside)
-            rate = with_pass_rate(counts, inclusive, spectra.edges, beside)
-            found[PASS_RATE] = rate
+            inclusive = alternative("root", every[0], spectra.edges, beside)
+            found[PASS_RATE] = with_pass_rate(counts, inclusive, spectra.edges, beside)
         except DataError:
             pass
     return found

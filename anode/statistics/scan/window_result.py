@@ -220,6 +220,8 @@ class LargestExcess(WindowTest):
         test: kind of the tests that competed: "categories", a window with all its score
             categories; "cuts", a window at one cut. Of categories the counts are those of the
             window's most significant cut.
+        spurious: signal that a background of another shape makes in these spectra, over its
+            statistical error; from 0.2 on a part of the error of ``z_test``.
         p_test, z_test: local significance of the test that competed; None in older files, where
             it is that of the cut.
         p_global, p_global_error: probability of as large an excess anywhere without signal, with
@@ -230,6 +232,7 @@ class LargestExcess(WindowTest):
     """
 
     test: str = field(default="cuts", kw_only=True)
+    spurious: float = field(default=0.0, kw_only=True)
     p_test: float | None = field(default=None, kw_only=True)
     z_test: float | None = field(default=None, kw_only=True)
     p_global: float

@@ -6,7 +6,7 @@ JSON of pyhf (CERN-OPEN-2012-016), one channel, its bins those of the fit:
                  power of ten near the error of the strength, which minimisers need, and stands in
                  the name of the sample;
     background:  b_i of the fit with a signal half-way from the best to the limit; its five
-                 parameters, the window and the spurious signal as histosys.
+                 parameters, the window and the spurious signal, of nominal shape, as histosys.
 
 It is the likelihood of ``signal_model``, the background's exponential to second order:
 

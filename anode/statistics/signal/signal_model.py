@@ -4,7 +4,7 @@ Expected events of a bin:
 
     mu_i = b_i + S_i,
     b_i  = width_i exp(sum_k theta_k g_k(m_i)) exp(window_error 1_i nu_window),
-    S_i  = s kappa^nu_efficiency [f_i + v_i(nu_scale) + w_i(nu_width)] + spurious f_i nu_spurious,
+    S_i  = (s kappa^nu_efficiency + spurious nu_spurious) [f_i + v_i(nu_scale) + w_i(nu_width)],
 
 with the di-jet function of five parameters (``dijet_function``), 1_i one inside the window and
 zero outside, f_i the fraction of the signal in the bin, and v_i and w_i its changes with energy
@@ -149,8 +149,7 @@ class SignalModel(NamedTuple):
     def signal_events(self, values: np.ndarray) -> np.ndarray:
         """(T, B) signal events, spurious ones included."""
         strength, shape, _ = self._signal(values)
-        spurious = self.spurious[:, None] * values[:, PULLS.start + 3, None]
-        return np.asarray(strength * shape + spurious * self.signal)
+        return np.asarray((strength + self._spurious(values)) * shape)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
         """(T, B) events."""
@@ -169,11 +168,16 @@ class SignalModel(NamedTuple):
         in_signal[:, 0] = shape * kappa
         scale, width, spurious, efficiency = range(PULLS.start + 1, PULLS.stop)
         _, bends = _bent(values)
-        in_signal[:, scale] = strength * (self.scale + bends[0] * self.scale_bend)
-        in_signal[:, width] = strength * (self.width + bends[1] * self.width_bend)
-        in_signal[:, spurious] = self.spurious[:, None] * self.signal
+        events = strength + self._spurious(values)
+        in_signal[:, scale] = events * (self.scale + bends[0] * self.scale_bend)
+        in_signal[:, width] = events * (self.width + bends[1] * self.width_bend)
+        in_signal[:, spurious] = self.spurious[:, None] * shape
         in_signal[:, efficiency] = strength * shape * self.log_kappa[:, None]
         return in_log, in_signal
+
+    def _spurious(self, values: np.ndarray) -> np.ndarray:
+        """(T, 1) spurious events."""
+        return np.asarray(self.spurious[:, None] * values[:, PULLS.start + 3, None])
 
     def _signal(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Strength with efficiency (T, 1), shape (T, B), and kappa^nu (T, 1)."""
