@@ -1,0 +1,1 @@
+"""EVENTS, IMAGES, CONSTITUENTS -> COLUMNS: representations that are learned without labels."""
