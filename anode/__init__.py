@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from anode.api.densities import make_density as make_density
     from anode.api.events import Events as Events
     from anode.api.methods import Anode as Anode
+    from anode.api.methods import Autoencoder as Autoencoder
     from anode.api.methods import Cathode as Cathode
     from anode.api.methods import Combination as Combination
     from anode.api.methods import Cwola as Cwola
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from anode.api.methods import LaCathode as LaCathode
     from anode.api.methods import Model as Model
     from anode.api.methods import RAnode as RAnode
+    from anode.api.methods import SingleFeature as SingleFeature
     from anode.api.methods import Supervised as Supervised
     from anode.api.scores import EventScores as EventScores
     from anode.api.search import search as search
@@ -43,8 +45,8 @@ _HOMES = {
     "api.events": ["Events"],
     "api.scores": ["EventScores"],
     "api.methods": [
-        "Anode", "Cathode", "Combination", "Cwola", "Iad", "IsolationForest", "LaCathode",
-        "Model", "RAnode", "Supervised",
+        "Anode", "Autoencoder", "Cathode", "Combination", "Cwola", "Iad", "IsolationForest",
+        "LaCathode", "Model", "RAnode", "SingleFeature", "Supervised",
     ],
     "api.search": ["search"],
     "statistics.scan.search_result": ["SearchResult"],

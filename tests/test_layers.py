@@ -37,7 +37,7 @@ INSIDE = {
         {"runs"},
         {"search"},
         {"calibration"},
-        {"scoring", "studies"},
+        {"scoring", "studies", "tuning"},
     ],
 }
 MAX_LINES, MAX_FILES, MAX_PIPELINE_IMPORTS = 300, 12, 10
@@ -65,6 +65,7 @@ CONFINED = {
     "iminuit": {"statistics"},
     "pyBumpHunter": {"statistics"},
     "jinja2": {"reporting"},
+    "optuna": {"pipeline/tuning"},
     "dask": {"pipeline/datasets/workers.py"},
     "distributed": {"pipeline/datasets/workers.py"},
     "dask_jobqueue": {"pipeline/datasets/workers.py"},

@@ -151,6 +151,47 @@ class IsolationForest(Model):
     method = "isolation_forest"
 
 
+class Autoencoder(Model):
+    """Autoencoder or another representation: how unlike the background is an event?
+
+        score = |x - x'|^2, KL, their sum, -log p_bg(z|m), or the Mahalanobis distance of z
+
+    with the latent numbers z of a representation that is fitted to the sidebands alone. It knows
+    nothing of over-densities in mass: outliers, not resonances.
+
+    Own settings: ``score``, "reconstruction", "kl", "elbo", "latent_density" or "mahalanobis", the
+    last of the features themselves without a ``representation``. Others as ``Model``; ``parts``
+    are the scores that cost nothing more.
+
+    Example:
+        >>> from anode import Autoencoder, Events
+        >>> events = Events.toy(2000, 200)
+        >>> ae = {"name": "ae", "trainer": {"epochs": 2}}
+        >>> model = Autoencoder(signal=(3400, 3600), folds=2, representation=ae).fit(events)
+        >>> sorted(model.score(events).parts)
+        ['mahalanobis', 'reconstruction']
+    """
+
+    method = "autoencoder"
+
+
+class SingleFeature(Model):
+    """One feature as a score: what needs no training, and what others must beat.
+
+    Own settings: ``feature``, its name; ``sign``, 1 if large values are anomalous or -1. Others as
+    ``Model``; scores have no parts.
+
+    Example:
+        >>> from anode import Events, SingleFeature
+        >>> events = Events.toy(2000, 200)
+        >>> model = SingleFeature(signal=(3400, 3600), feature="x1").fit(events)
+        >>> int(model.score(events).scored.sum())
+        483
+    """
+
+    method = "single_feature"
+
+
 class Iad(Model):
     """Idealised anomaly detector: a classifier between the data and simulated background.
 

@@ -30,6 +30,7 @@ KEYS = {
     "density": "density",
     "trainer": "trainer",
     "classifier": "classifier",
+    "representation": "representation",
     "split": "split",
     "ensemble": "ensemble",
     "preprocessing": "preprocessing",
@@ -42,6 +43,7 @@ CHOICES = {
     "density": "density",
     "trainer": "trainer",
     "classifier": "classifier",
+    "representation": "representation",
     "split": "split",
     "method_density": "density@method.density",
     "method_trainer": "trainer@method.trainer",
@@ -152,6 +154,8 @@ def _paths(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Path in the configuration -> value: groups first, so that single keys refine them."""
     known, paths = keywords_of(method), {}
     for keyword, value in given.items():
+        if keyword == "representation" and value is None:
+            continue
         if keyword not in known:
             raise ConfigError(
                 f"method={method} has no setting {keyword!r}{nearest(keyword, known)}; "

@@ -105,6 +105,13 @@ COMMANDS: dict[str, Command] = {
         "anode.pipeline.calibration.acceptance:acceptance",
         ("anode acceptance", "anode acceptance 'only=[A]'"),
     ),
+    "tune": Command(
+        "Choose settings by objectives that read no label; trials are runs, and resume.",
+        "tune",
+        "anode.pipeline.tuning.config:parse_tune",
+        "anode.pipeline.tuning.tune:tune",
+        ("anode tune space=vae output=results/tune/vae n_trials=30",),
+    ),
     "generate": Command(
         "Generate dijet events: Pythia, detector, jets; resumable.",
         "generate",

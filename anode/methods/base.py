@@ -16,6 +16,7 @@ from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.regions.crossfit import CrossFit, SplitConfig
 from anode.regions.preprocessing import Preprocessing, PreprocessingConfig
+from anode.representations.config import RepresentationConfig
 from anode.training.recipe import TrainerConfig
 
 MAX_OUTSIDE = 0.1
@@ -123,6 +124,10 @@ class FitSettings:
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda", for the fits.
         store: folder of finished sideband fits that runs share; None for none.
+        representation: settings of what methods see in place of or beside the features; None for
+            the features alone.
+        features: names of the features that methods would see without it.
+        particles: file with the particles of the events; None where there can be none.
     """
 
     density: DensityConfig
@@ -137,6 +142,9 @@ class FitSettings:
     tracker: str
     device: str
     store: Path | None = None
+    representation: RepresentationConfig | None = None
+    features: tuple[str, ...] = ()
+    particles: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,8 @@ class AnomalyMethod(abc.ABC):
             region; a search then evaluates it at the window centre.
         interpolates: True if a density that was fitted in the sidebands is evaluated on events of
             the signal region.
+        has_own_space: True if it describes events by numbers that its fit has learned, which mean
+            nothing to another fit of it.
     """
 
     title: ClassVar[str]
@@ -192,6 +202,7 @@ class AnomalyMethod(abc.ABC):
     needs_sidebands: ClassVar[bool] = True
     score_at_window_centre: ClassVar[bool] = True
     interpolates: ClassVar[bool] = False
+    has_own_space: ClassVar[bool] = False
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:
         self.directory = directory

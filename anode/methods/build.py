@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anode.methods.anode import Anode, AnodeConfig
+from anode.methods.autoencoder import Autoencoder, AutoencoderConfig
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig
 from anode.methods.cathode import Cathode, CathodeConfig, LaCathode, LaCathodeConfig
 from anode.methods.classifier_method import TwoSampleMethod
@@ -13,8 +14,11 @@ from anode.methods.cwola import Cwola, CwolaConfig
 from anode.methods.isolation_forest import Isolation, IsolationConfig
 from anode.methods.r_anode import RAnode, RAnodeConfig
 from anode.methods.sideband_folds import SidebandFolds
+from anode.methods.single_feature import SingleFeature, SingleFeatureConfig
 from anode.methods.truth_level import Idealised, Supervised
+from anode.methods.wrappers.compressed import Compressed
 from anode.methods.wrappers.dequantised import Dequantised
+from anode.methods.wrappers.represented import Represented
 
 
 class Entry(NamedTuple):
@@ -33,6 +37,8 @@ METHODS: dict[str, Entry] = {
     "iad": Entry(MethodConfig, Idealised),
     "supervised": Entry(MethodConfig, Supervised),
     "isolation_forest": Entry(IsolationConfig, Isolation),
+    "autoencoder": Entry(AutoencoderConfig, Autoencoder),
+    "single_feature": Entry(SingleFeatureConfig, SingleFeature),
     "combination": Entry(CombinationConfig, Combination),
 }
 """Name -> method; a new one is a module of its own and a line here."""
@@ -60,6 +66,11 @@ def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -
         return SidebandFolds(
             directory, settings, lambda folder: build_method(folder, of_member, config)
         )
+    if settings.representation is not None and not isinstance(config, AutoencoderConfig):
+        if settings.representation.compression is not None:
+            return Compressed(directory, settings, lambda f, own: build_method(f, own, config))
+        plain = dataclasses.replace(settings, representation=None)
+        return Represented(directory, settings, build_method(directory, plain, config))
     if isinstance(config, CombinationConfig):
         members = {
             name: build_method(directory / name, settings, member)

@@ -57,6 +57,17 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
+class OneFold(SplitConfig):
+    """One of the fits of "kfold" alone, for methods whose features differ from fit to fit.
+
+    Attributes:
+        number: fold that it does not see, and scores.
+    """
+
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class CrossFit:
     """K fits of one quantity, each without one fold ("kfold"), or one fit without the test events
     ("holdout"). An event's fold and parts depend on its identity and the seed alone.
@@ -69,7 +80,8 @@ class CrossFit:
     def n_folds(self) -> int:
         """Number of folds by whose fits scores are told apart; 1 where there is one fit, or where
         events outside the data have an average over fits."""
-        one_fit = self.split.mode == "holdout" or self.split.extra == "average"
+        alone = isinstance(self.split, OneFold)
+        one_fit = alone or self.split.mode == "holdout" or self.split.extra == "average"
         return 1 if one_fit else self.split.folds
 
     def fold(self, events: EventTable) -> np.ndarray:
@@ -82,6 +94,8 @@ class CrossFit:
         """Names of the fits of one quantity: ``data_fold0``, ..., or ``data`` alone."""
         if self.split.mode == "holdout":
             return [what]
+        if isinstance(self.split, OneFold):
+            return [f"{what}_fold{self.split.number}"]
         return [f"{what}_fold{k}" for k in range(self.split.folds)]
 
     def fitted(self, events: EventTable) -> list[EventTable]:
@@ -89,6 +103,8 @@ class CrossFit:
         if self.split.mode == "holdout":
             return [events[self._uniform(events, "test") >= self.split.test]]
         fold = self._fold(events)
+        if isinstance(self.split, OneFold):
+            return [events[fold != self.split.number]]
         return [events[fold != k] for k in range(self.split.folds)]
 
     def is_validation(self, events: EventTable) -> np.ndarray:
@@ -120,6 +136,13 @@ class CrossFit:
                 )
             return [np.arange(len(events))]
         fold = self._fold(events)
+        if isinstance(self.split, OneFold):
+            if np.any(fitted & (fold != self.split.number)):
+                raise DataError(
+                    f"{events.source}: the fit without fold {self.split.number} must not score "
+                    "events of the others, which it has seen"
+                )
+            return [np.arange(len(events))]
         in_all = np.logical_not(fitted) & (self.split.extra == "average")
         return [np.flatnonzero(in_all | (fold == k)) for k in range(self.split.folds)]
 

@@ -17,6 +17,7 @@ from anode.density.base import Trainable
 from anode.density.batched_loss import end_epoch, mean_losses
 from anode.errors import TrainingError
 from anode.seeding import torch_stream
+from anode.training import watch
 from anode.training.checkpoints import FitResult
 from anode.training.recipe import PEAK_AT, TrainerConfig
 from anode.training.state import Fit, Losses, Sample, State
@@ -72,10 +73,11 @@ def fit(
             # Writing the state of an epoch counts for the next one.
             seconds, started = time.perf_counter() - started, time.perf_counter()
             state.finish_epoch(losses, seconds / len(fits))
-            for record, loss in zip(records, losses, strict=True):
+            for one, record, loss in zip(fits, records, losses, strict=True):
                 record.log(
                     {"epoch": epoch, "train_loss": loss.train, "validation_loss": loss.validation}
                 )
+                watch.tell(one.directory.name, epoch, loss.validation)
     finally:
         for record in records:
             record.close()

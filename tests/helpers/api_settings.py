@@ -39,6 +39,8 @@ OVERRIDES = [
 OWN: dict[str, dict[str, Any]] = {
     "r_anode": {"fits": 2, "method_trainer": {"epochs": 3}, "method_density": {"n_components": 3}},
     "isolation_forest": {"trees": 20},
+    "autoencoder": {"representation": {"name": "ae", "trainer": {"epochs": 2}}},
+    "single_feature": {"feature": "x1"},
     "combination": {"members": {"anode": {}, "cwola": {}}},
 }
 """Method -> settings of its own that make it quick."""
@@ -46,6 +48,8 @@ OWN: dict[str, dict[str, Any]] = {
 OWN_OVERRIDES = {
     "r_anode": ["method.fits=2", "method.trainer.epochs=3", "method.density.n_components=3"],
     "isolation_forest": ["method.trees=20"],
+    "autoencoder": ["representation=ae", "representation.trainer.epochs=2"],
+    "single_feature": ["method.feature=x1"],
     "combination": [
         "~method@method.members.r_anode",
         "~method@method.members.cathode",

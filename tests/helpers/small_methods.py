@@ -11,6 +11,7 @@ from anode.density.mixture import MixtureConfig
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
 from anode.methods.anode import AnodeConfig
+from anode.methods.autoencoder import AutoencoderConfig
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents
 from anode.methods.build import build_method
 from anode.methods.cathode import CathodeConfig, LaCathodeConfig
@@ -18,9 +19,12 @@ from anode.methods.combination import CombinationConfig
 from anode.methods.cwola import CwolaConfig
 from anode.methods.isolation_forest import IsolationConfig
 from anode.methods.r_anode import RAnodeConfig
+from anode.methods.single_feature import SingleFeatureConfig
 from anode.regions.crossfit import SplitConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.regions.windows import Regions
+from anode.representations.config import CompressionConfig, InputConfig, RepresentationConfig
+from anode.representations.networks.autoencoder import AutoencoderConfig as NetworkSettings
 from helpers.settings import trainer_config
 from helpers.small_trees import TREES
 
@@ -64,6 +68,10 @@ CONFIGS: dict[str, MethodConfig] = {
     "iad": MethodConfig("iad"),
     "supervised": MethodConfig("supervised"),
     "isolation_forest": ISOLATION,
+    "autoencoder": AutoencoderConfig("autoencoder", "reconstruction"),
+    "anode_on_latents": AnodeConfig("anode", warm_start=True),
+    "r_anode_compressed": R_ANODE,
+    "single_feature": SingleFeatureConfig("single_feature", "x1", 1),
     "combination": CombinationConfig(
         "combination", {"r_anode": R_ANODE, "cwola": CWOLA, "forest": ISOLATION}
     ),
@@ -71,6 +79,29 @@ CONFIGS: dict[str, MethodConfig] = {
 
 
 TRUTHFUL = ("iad", "supervised")
+
+OF_SIDEBANDS = ("autoencoder", "single_feature")
+"""Fitted to no event of the signal region."""
+
+
+def representation(**changes: Any) -> RepresentationConfig:
+    """An autoencoder of the features, beside them."""
+    values = {
+        "inputs": InputConfig("features", None, None, None),
+        "network": NetworkSettings("ae", hidden=[16], n_latent=2, activation="gelu"),
+        "trainer": trainer_config(batch_size=256),
+        "particles": None,
+        "append": True,
+        "compression": None,
+    }
+    return RepresentationConfig(**{**values, **changes})
+
+
+REPRESENTED = {
+    "autoencoder": representation(),
+    "anode_on_latents": representation(),
+    "r_anode_compressed": representation(compression=CompressionConfig("linear", 2)),
+}
 
 
 def settings(**changes: Any) -> FitSettings:
@@ -94,7 +125,13 @@ HOLDOUT = SplitConfig("holdout", 1, 0.2, 0.5, "one_fold")
 
 
 def method(directory: Path, name: str, **changes: Any) -> AnomalyMethod:
-    return build_method(directory, settings(**changes), CONFIGS[name])
+    return build_method(directory, settings_of(name, **changes), CONFIGS[name])
+
+
+def settings_of(name: str, **changes: Any) -> FitSettings:
+    """Settings of a method of ``CONFIGS``, with its representation."""
+    own = {"representation": REPRESENTED.get(name), "features": ("x1", "x2", "x3", "x4")}
+    return settings(**{**own, **changes})
 
 
 def sample(n_background: int, n_signal: int, seed: int, id_offset: int = 0) -> EventTable:

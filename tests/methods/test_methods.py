@@ -21,6 +21,7 @@ from helpers.settings import trainer_config
 from helpers.small_methods import (
     CONFIGS,
     HOLDOUT,
+    OF_SIDEBANDS,
     PROBE_IDS,
     SIMULATION_IDS,
     TRUTHFUL,
@@ -29,10 +30,15 @@ from helpers.small_methods import (
     method,
     sample,
     settings,
+    settings_of,
 )
 from helpers.small_trees import TREES
 
 every_method = pytest.mark.parametrize("name", CONFIGS)
+fitted_method = pytest.mark.parametrize("name", [n for n in CONFIGS if n != "single_feature"])
+fitted_in_the_region = pytest.mark.parametrize(
+    "name", [name for name in CONFIGS if name not in OF_SIDEBANDS]
+)
 
 
 def probes(n_background: int = 600, n_signal: int = 100) -> EventTable:
@@ -119,7 +125,8 @@ def parts_of(scores, name: str) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [(name, "signal_region") for name in CONFIGS] + [(name, "simulation") for name in TRUTHFUL],
+    [(name, "signal_region") for name in CONFIGS if name not in OF_SIDEBANDS]
+    + [(name, "simulation") for name in TRUTHFUL],
 )
 @pytest.mark.parametrize("split", ["kfold", "holdout"])
 def test_events_to_be_scored_are_unknown_to_the_fits_that_score_them(
@@ -145,7 +152,7 @@ def test_events_to_be_scored_are_unknown_to_the_fits_that_score_them(
             assert not np.array_equal(first[~same], second[~same])
 
 
-@every_method
+@fitted_in_the_region
 def test_what_a_holdout_has_trained_on_is_refused(tmp_path, name):
     one = method(tmp_path, name, split=HOLDOUT)
     given = events(name)
@@ -175,7 +182,7 @@ def test_events_are_scored_in_their_order_and_by_their_fold(fitted, name):
     assert np.array_equal(shuffled.score, scores.score[order])
 
 
-@every_method
+@fitted_in_the_region
 def test_new_events_get_the_average_over_folds_if_asked(fitted, name):
     probe = probes()
     average = method(
@@ -191,7 +198,7 @@ def test_new_events_get_the_average_over_folds_if_asked(fitted, name):
 # --- repeatable -----------------------------------------------------------------------------
 
 
-@every_method
+@fitted_method
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.9])
 def test_a_killed_fit_resumes_to_the_same_scores(tmp_path, fitted, monkeypatch, name, share):
     save_every(monkeypatch, 1)
@@ -231,7 +238,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(tmp_path, fitted):
     assert np.array_equal(two.score(table, ~is_new(table)).score, expected.score)
 
 
-@every_method
+@fitted_method
 def test_seeds_differ(tmp_path, fitted, name):
     other = method(tmp_path, name, seed=2)
     other.fit(events(name))
@@ -254,6 +261,10 @@ AUC = {
     "iad": 0.82,
     "supervised": 0.89,
     "isolation_forest": 0.55,
+    "autoencoder": 0.45,  # the toy's signal is no outlier
+    "anode_on_latents": 0.72,  # the latent numbers add noise
+    "r_anode_compressed": 0.75,
+    "single_feature": 0.45,
     "combination": 0.78,
 }
 
@@ -265,9 +276,9 @@ def strong(tmp_path_factory) -> Callable[[str], AnomalyMethod]:
     larger = MixtureConfig("made_mog", "fused", 32, 4)
     trainer = trainer_config(epochs=8, batch_size=256)
     trees = dataclasses.replace(TREES, members=8, max_iter=60, validation=0.3)
-    options = settings(density=larger, trainer=trainer, classifier=trees)
 
     def of(name: str) -> AnomalyMethod:
+        options = settings_of(name, density=larger, trainer=trainer, classifier=trees)
         config = CONFIGS[name]
         if isinstance(config, RAnodeConfig):
             recipe = trainer_config(epochs=12, batch_size=128)

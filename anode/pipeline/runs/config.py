@@ -23,6 +23,7 @@ from anode.density.build import build_density, density_configs
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
+from anode.methods.autoencoder import AutoencoderConfig
 from anode.methods.base import MethodConfig
 from anode.methods.build import method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
@@ -35,6 +36,11 @@ from anode.regions.distortion import NONE, DistortionConfig
 from anode.regions.injection import InjectionConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.regions.windows import RegionsConfig
+from anode.representations.config import RepresentationConfig
+from anode.representations.inputs import Inputs
+from anode.representations.networks.base import NetworkConfig
+from anode.representations.networks.build import NETWORKS
+from anode.representations.representation import latent_names
 from anode.training.recipe import TrainerConfig
 from anode.training.trackers import TRACKERS
 
@@ -68,6 +74,7 @@ class RunConfig:
     store: str | None = None
     distortion: DistortionConfig = NONE
     figures: bool = True
+    representation: RepresentationConfig | None = None
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda"):
@@ -79,6 +86,7 @@ class RunConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
+        self._check_representation()
         of_method = [each.density for each in _residual(self.method)]
         for density in (self.density, *of_method):  # or it says why not
             build_density(density, len(self.seen_features), n_context=1, seed=0)
@@ -98,10 +106,48 @@ class RunConfig:
                     "lower it, or train longer"
                 )
 
+    def _check_representation(self) -> None:
+        if self.representation is None or self.representation.inputs.kind == "features":
+            return
+        if self.particles_file is None:
+            raise ConfigError(
+                f"representation.inputs.kind={self.representation.inputs.kind} needs particles: "
+                f"data={self.data.reader} has none; choose data=bundled_particles, or make a file "
+                "with anode features particles=true"
+            )
+        if self.data.extra or self.data.extra_background:
+            raise ConfigError(
+                "data.extra and data.extra_background must be empty where a representation is "
+                "made of particles, which are those of data.path alone"
+            )
+
+    @property
+    def read_features(self) -> tuple[str, ...]:
+        """Names of the features that are read: those asked for, and those of a representation."""
+        extra = () if self.representation is None else self.representation.extra_features
+        return (*self.features, *(name for name in extra if name not in self.features))
+
+    @property
+    def plain_features(self) -> tuple[str, ...]:
+        """Names of the features that methods see without a representation: those asked for, and
+        noise."""
+        return self.distortion.names(self.features)
+
     @property
     def seen_features(self) -> tuple[str, ...]:
-        """Names of the features that methods see: those asked for, and noise."""
-        return self.distortion.names(self.features)
+        """Names of the features that methods see."""
+        of, plain = self.representation, self.plain_features
+        if of is None or isinstance(self.method, AutoencoderConfig):
+            return plain
+        latent = latent_names(of, Inputs(of.inputs, plain, None))
+        return (*(plain if of.append else ()), *latent)
+
+    @property
+    def particles_file(self) -> Path | None:
+        """File that may have the particles of the events; None where there is none."""
+        given = None if self.representation is None else self.representation.particles
+        path = given or self.data.path
+        return None if path is None else Path(path)
 
     @property
     def identity(self) -> dict[str, Json]:
@@ -178,5 +224,6 @@ CHOICES: Mapping[type, Choice] = {
     DensityConfig: by_name(density_configs),
     ClassifierConfig: by_name(lambda: CLASSIFIERS),
     MethodConfig: by_name(method_configs),
+    NetworkConfig: by_name(lambda: {name: entry.config for name, entry in NETWORKS.items()}),
 }
 """Groups whose keys depend on their ``name`` or ``reader``, for ``builder.build``."""

@@ -90,12 +90,12 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     """
     regions = config.regions.regions()
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs)
-    source.check(config.features, sidebands=check_sidebands)
+    source.check(config.read_features, sidebands=check_sidebands)
     rules.say_unread(source.name, source.unread)
     background = config.data.extra_background
     own_background = None if background is None else source.further(Path(background))
     others = [source.further(Path(path)) for path in config.data.extra]
-    events, given_extra = source.read(config.features), source.extra(config.features)
+    events, given_extra = source.read(config.read_features), source.extra(config.read_features)
     seed, wanted = config.seed, config.injection
     events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
     data, not_injected = inject(events, wanted.n_signal, stream(seed, "injection"))
@@ -103,11 +103,11 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     extras = [table for table in left if table is not None and len(table)]
     files = source.files
     if own_background is not None:
-        extras.append(_extra_background(own_background, config.features, [data, *extras]))
+        extras.append(_extra_background(own_background, config.read_features, [data, *extras]))
         files = [*files, *own_background.files]
     for number, other in enumerate(others, start=2):
         offset = number * EXTRA_ID_OFFSET
-        extras.append(_extra(other, config.features, offset, [data, *extras]))
+        extras.append(_extra(other, config.read_features, offset, [data, *extras]))
         files = [*files, *other.files]
     extra = concatenate(extras) if extras else None
     prepared = Prepared(data, extra, regions, files, source)

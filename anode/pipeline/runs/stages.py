@@ -160,6 +160,9 @@ def method_of(config: RunConfig, directory: RunDirectory) -> AnomalyMethod:
         tracker=config.tracker,
         device=config.device,
         store=None if config.store is None else Path(config.store),
+        representation=config.representation,
+        features=config.plain_features,
+        particles=config.particles_file,
     )
     return build_method(directory.checkpoints, settings, config.method)
 

@@ -235,11 +235,11 @@ def in_blocks(
         DataError: fits have seen the file.
     """
     source = open_data(config.data, seed=config.seed, n_jobs=n_jobs)
-    source.check(config.features, sidebands=False)
+    source.check(config.read_features, sidebands=False)
     rules.say_unread(source.name, source.unread)
     _refuse_own(fitted, source.files)
     fitted_events(directory.path)  # or it says why not
-    parts = source.parts(config.features, rows)
+    parts = source.parts(config.read_features, rows)
     known = directory.path
     return (Block(config, directory.path, known, part) for part in parts), source.count()
 

@@ -36,6 +36,8 @@ R_ANODE = ["fits=2", "density.hidden_features=16", "density.n_components=3", "tr
 OPTIONS = {
     "r_anode": [f"method.{key}" for key in R_ANODE],
     "isolation_forest": ["method.trees=20"],
+    "autoencoder": ["representation=vae", "representation.trainer.epochs=2"],
+    "single_feature": ["method.feature=delta_mj"],
     "combination": [f"method.members.r_anode.{key}" for key in R_ANODE],
 }
 FINDINGS = {

@@ -1,0 +1,1 @@
+"""Settings chosen by objectives that never read a label."""

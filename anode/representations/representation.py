@@ -1,0 +1,221 @@
+"""A fitted representation in a folder: events in, latent numbers, reconstructions and losses out.
+
+Its network never sees a label, nor the mass. Inputs of kind "features" are standardised with mean
+and width of the events that it is fitted on; images and constituents are taken as they are.
+"""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anode import io, progress
+from anode.errors import RunDirectoryError
+from anode.events.table import EventTable
+from anode.regions.preprocessing import Preprocessing
+from anode.regions.splits import uniform_of
+from anode.representations.config import RepresentationConfig
+from anode.representations.inputs import Inputs
+from anode.representations.networks.base import Network
+from anode.representations.networks.build import build_network
+from anode.seeding import stream_seed
+from anode.training import checkpoints
+from anode.training.loop import fit
+from anode.training.state import Fit, Sample
+
+log = logging.getLogger(__name__)
+
+LEAST_GAIN = 0.1
+"""Share of a blank prediction's loss that a reconstruction must save."""
+VALIDATION = 0.15
+DESCRIPTION = "representation.json"
+SCALING = "scaling.pt"
+
+
+def latent_names(config: RepresentationConfig, inputs: Inputs) -> tuple[str, ...]:
+    """Names of the columns that a representation gives: z1, z2, ..., or c1, ... if compressed."""
+    if config.compression is not None:
+        return tuple(f"c{i + 1}" for i in range(config.compression.columns))
+    n_latent = build_network(config.network, inputs.shape(), seed=0).n_latent
+    return tuple(f"z{i + 1}" for i in range(n_latent))
+
+
+class Resources(NamedTuple):
+    """What a fit runs with.
+
+    Attributes:
+        seed: root seed of the run.
+        tracker: "none", "jsonl" or "wandb".
+        device: "cpu" or "cuda", for the fit.
+    """
+
+    seed: int
+    tracker: str
+    device: str
+
+
+class Representation:
+    """Latent numbers of events.
+
+    Args:
+        directory: folder of the fit, whose name names its random streams.
+        config: settings.
+        inputs: what it sees of events.
+        resources: what the fit runs with.
+    """
+
+    def __init__(
+        self, directory: Path, config: RepresentationConfig, inputs: Inputs, resources: Resources
+    ) -> None:
+        self.directory, self.config, self.inputs = directory, config, inputs
+        self.resources = resources
+        self._network: Network | None = None
+        self._scaling: Preprocessing | None = None
+
+    @property
+    def n_latent(self) -> int:
+        """Number L of latent numbers."""
+        return self._fresh().n_latent
+
+    def fit(self, events: EventTable) -> None:
+        """Fit the network to events, resuming; ``validation_gain.json`` says how much better than
+        a blank prediction it is.
+
+        Args:
+            events: N events of the sidebands, without labels.
+        """
+        path = self.directory / "fit.json"
+        if path.is_file() and checkpoints.read_result(self.directory).finished:
+            return
+        values = self.inputs.of(events)
+        validation = (
+            uniform_of(events.identity, self.resources.seed, "representation") < VALIDATION
+        )
+        scaling = self._fit_scaling(values[~validation])
+        sample = _scaled(values, scaling)
+        network = self._fresh()
+        self._describe()
+        held = torch.from_numpy(validation)
+        with progress.task("representation"):
+            fit(
+                [
+                    Fit(
+                        network,
+                        _sample(sample[~held]),
+                        _sample(sample[held]),
+                        seed=stream_seed(self.resources.seed, self.directory.name),
+                        directory=self.directory,
+                    )
+                ],
+                config=self.config.trainer,
+                tracker=self.resources.tracker,
+                device=self.resources.device,
+            )
+        self._network = None
+        self._judge(sample[held])
+
+    def encode(self, events: EventTable) -> np.ndarray:
+        """(N, L) float64 latent numbers of N events."""
+        return self._fitted().encode(self._inputs(events)).double().numpy()
+
+    def reconstruct(self, events: EventTable) -> np.ndarray:
+        """(N, ...) float32 what the network makes of the inputs, in their own units.
+
+        Raises:
+            DataError: the network reconstructs nothing.
+        """
+        result = self._fitted().reconstruct(self._inputs(events))
+        if self._scaling is not None:
+            result = self._scaling.inverse(result).float()
+        return result.numpy()
+
+    def loss(self, events: EventTable) -> dict[str, np.ndarray]:
+        """Scores that the network has for each event, by name: (N,) each, larger for stranger
+        events; none of a network that reconstructs nothing."""
+        terms = self._fitted().terms(self._inputs(events))
+        return {name: values.double().numpy() for name, values in terms.items()}
+
+    @property
+    def gain(self) -> float | None:
+        """Share of a blank prediction's loss that the reconstruction saves on validation events;
+        None where it reconstructs nothing."""
+        content = io.read_json(self.directory / "gain.json")
+        return None if content["gain"] is None else float(content["gain"])
+
+    def _judge(self, inputs: Tensor) -> None:
+        terms = self._fitted().terms(inputs)
+        gain = None
+        if "reconstruction" in terms:
+            blank = inputs.square().flatten(1).mean()
+            gain = float(1 - terms["reconstruction"].mean() / blank)
+            if gain < LEAST_GAIN:
+                log.warning(
+                    "%s: the reconstruction is no better than a blank one (%.1f%% of its loss "
+                    "saved, %.0f%% are needed): its scores say little; train longer, or choose "
+                    "another network",
+                    self.directory,
+                    100 * gain,
+                    100 * LEAST_GAIN,
+                )
+        io.write_json(self.directory / "gain.json", {"gain": gain}, sealed=True)
+
+    def _inputs(self, events: EventTable) -> Tensor:
+        values = self.inputs.of(events)
+        self._fitted()
+        return _scaled(values, self._scaling)
+
+    def _fit_scaling(self, values: np.ndarray) -> Preprocessing | None:
+        if self.inputs.config.kind != "features":
+            return None
+        names = self.inputs.config.names or self.inputs.names
+        scaling = Preprocessing.fit(values, names, logit=False, standardise=True)
+        checkpoints.save_tensors(self.directory / SCALING, scaling.state_dict())
+        return scaling
+
+    def _fresh(self) -> Network:
+        seed = stream_seed(self.resources.seed, self.directory.name, "initial weights")
+        return build_network(self.config.network, self.inputs.shape(), seed=seed)
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "network": dataclasses.asdict(self.config.network),
+            "inputs": dataclasses.asdict(self.inputs.config),
+            "names": list(self.inputs.names),
+        }
+
+    def _describe(self) -> None:
+        io.write_json(self.directory / DESCRIPTION, self._identity(), sealed=True)
+
+    def _fitted(self) -> Network:
+        """The network with the weights of the last epoch."""
+        if self._network is None:
+            remedy = checkpoints.fit_again(self.directory)
+            found = io.read_json(self.directory / DESCRIPTION, remedy=remedy)
+            if found != self._identity():
+                raise RunDirectoryError(
+                    f"{self.directory / DESCRIPTION} must be of the representation that is asked "
+                    "for, but network or inputs differ; choose another run directory"
+                )
+            last = checkpoints.read_result(self.directory).select("last", 1)[0]
+            network = self._fresh()
+            network.load_state_dict(checkpoints.load_tensors(self.directory / last.path))
+            if self.inputs.config.kind == "features":
+                self._scaling = Preprocessing(self.inputs.shape()[0], logit=False)
+                content = checkpoints.load_tensors(self.directory / SCALING)
+                self._scaling.load_state_dict(content)
+            self._network = network.eval()
+        return self._network
+
+
+def _scaled(values: np.ndarray, scaling: Preprocessing | None) -> Tensor:
+    inputs = torch.from_numpy(values)
+    return inputs if scaling is None else scaling(inputs)[0]
+
+
+def _sample(inputs: Tensor) -> Sample:
+    """A sample of the training loop; nothing is conditional on the mass."""
+    return Sample(inputs, inputs.new_zeros((len(inputs), 1)))
