@@ -1,8 +1,10 @@
 """What few numbers give the constituents of the jets back? An autoencoder of sets.
 
     J jets of K constituents -> deep set of each jet -> L numbers -> J jets of K constituents,
-    loss = sum_k w_k mean over (pT fraction, d_eta, d_phi) of (found - wanted)^2,
-    w_k = pT fraction of constituent k over the sum of those of the event's jets.
+    loss = sum_k w_k mean over (pT fraction, d_eta, d_phi) of ((found - wanted) / unit)^2,
+    w_k = pT fraction of constituent k over the sum of those of the event's jets,
+
+the units 0.1, 0.2 and 0.2 being typical of a jet, so that directions and pT count alike.
 
 Without the weights, the many soft constituents, whose directions are nearly random, would be all
 that the network learns. Constituents are compared place by place: they come sorted by pT.
@@ -18,7 +20,7 @@ from anode.errors import ConfigError
 from anode.representations.networks.autoencoder import AutoencoderConfig
 from anode.representations.networks.base import Network
 from anode.representations.networks.parts.dense import mlp
-from anode.representations.networks.parts.sets import N_KINEMATICS, DeepSet
+from anode.representations.networks.parts.sets import N_KINEMATICS, UNITS, DeepSet
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class SetAutoencoder(Network):
     def _reconstruct(self, inputs: Tensor) -> Tensor:
         found = self.decoder(self._encode(inputs)).view(-1, *self.shape, N_KINEMATICS)
         mask = inputs[..., N_KINEMATICS:]
-        return torch.cat([found * mask, mask], dim=-1)
+        return torch.cat([found * self.jet.units * mask, mask], dim=-1)
 
     def _terms(self, inputs: Tensor) -> dict[str, Tensor]:
         return {"reconstruction": weighted_error(self._reconstruct(inputs), inputs)}
@@ -85,11 +87,12 @@ def weighted_error(found: Tensor, inputs: Tensor) -> Tensor:
 
     >>> jets = torch.tensor([[[[0.9, 0.0, 0.0, 1.0], [0.1, 0.0, 0.0, 1.0]]]])
     >>> found = jets.clone()
-    >>> found[0, 0, 1, 1] = 3.0
+    >>> found[0, 0, 1, 1] = 0.6  # three units, at a tenth of the pT
     >>> weighted_error(found, jets)
     tensor([0.3000])
     """
     weight = inputs[..., 0] * inputs[..., N_KINEMATICS]
-    error = (found - inputs)[..., :N_KINEMATICS].square().mean(-1)
+    units = torch.tensor(UNITS, device=inputs.device)
+    error = ((found - inputs)[..., :N_KINEMATICS] / units).square().mean(-1)
     total = weight.sum((1, 2)).clamp(min=torch.finfo(weight.dtype).tiny)
     return (weight * error).sum((1, 2)) / total

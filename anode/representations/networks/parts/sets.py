@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from anode.representations.networks.parts.dense import mlp
 
 N_KINEMATICS = 3  # columns of a constituent before its mask: pT fraction, d_eta, d_phi
+UNITS = (0.1, 0.2, 0.2)  # sizes of those columns in a typical jet; networks like numbers near 1
 
 
 def mean_and_max(values: Tensor, mask: Tensor) -> Tensor:
@@ -32,7 +33,7 @@ class DeepSet(nn.Module):
 
         F(mean_k f(x_k), max_k f(x_k))
 
-    over the constituents of a jet, f and F being fully connected.
+    over the constituents of a jet, x_k being its kinematics in ``UNITS``, f and F fully connected.
 
     Args:
         hidden: widths of the hidden layers of f and of F; at least one.
@@ -40,13 +41,16 @@ class DeepSet(nn.Module):
         activation: a key of ``ACTIVATIONS``.
     """
 
+    units: Tensor
+
     def __init__(self, hidden: Sequence[int], n_out: int, activation: str) -> None:
         super().__init__()
+        self.register_buffer("units", torch.tensor(UNITS), persistent=False)
         self.each = mlp([N_KINEMATICS, *hidden], activation)
         self.all = mlp([2 * hidden[-1], *hidden[::-1], n_out], activation)
 
     def forward(self, jets: Tensor) -> Tensor:
         """(..., K, 4) constituents -> (..., n_out)."""
-        values = self.each(jets[..., :N_KINEMATICS])
+        values = self.each(jets[..., :N_KINEMATICS] / self.units)
         found: Tensor = self.all(mean_and_max(values, jets[..., N_KINEMATICS]))
         return found
