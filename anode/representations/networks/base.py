@@ -2,14 +2,39 @@
 
 import abc
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from anode.errors import DataError
+from anode.errors import ConfigError, DataError
 
 CHUNK = 512
 """Events evaluated at once where no gradient is needed: images are large."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Settings every network has; each adds its own.
+
+    Attributes:
+        name: name of the network, a key of ``anode.representations.networks.build.NETWORKS``.
+    """
+
+    name: str
+
+    def _check_sizes(self, *keys: str) -> None:
+        """Refuse a size, or one of a list of sizes, below 1."""
+        for key in keys:
+            value = getattr(self, key)
+            if any(size < 1 for size in (value if isinstance(value, list) else [value])):
+                raise ConfigError(f"network.{key} must be at least 1, got {value}")
+
+    def _check_between(self, key: str, low: float, high: float) -> None:
+        """Refuse a number outside the open interval (low, high)."""
+        value = getattr(self, key)
+        if not low < value < high:
+            raise ConfigError(f"network.{key} must lie in ({low}, {high}), got {value}")
 
 
 class Network(nn.Module, abc.ABC):
@@ -98,5 +123,13 @@ class Network(nn.Module, abc.ABC):
 
     def _terms(self, inputs: Tensor) -> dict[str, Tensor]:
         """Mean squared error of each event; networks with another loss say more."""
-        error = (self._reconstruct(inputs) - inputs).square()
-        return {"reconstruction": error.flatten(1).mean(1)}
+        return {"reconstruction": squared_error(self._reconstruct(inputs), inputs)}
+
+
+def squared_error(found: Tensor, inputs: Tensor) -> Tensor:
+    """(B,) mean over an event's numbers of (found - inputs)^2, both (B, ...).
+
+    >>> squared_error(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 0.0]]))
+    tensor([2.])
+    """
+    return (found - inputs).square().flatten(1).mean(1)
