@@ -97,11 +97,11 @@ def refuse_empty_jets(particles: EventParticles) -> None:
     counts = np.bincount(jet, minlength=N_JETS * len(particles.event_id))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
-        event, jet = divmod(int(empty[0]), N_JETS)
+        event, number = divmod(int(empty[0]), N_JETS)
         raise DataError(
             f"event {particles.event_id[event]}: both jets must have constituents, but its "
-            f"{('harder', 'other')[jet]} one has none ({len(empty)} such jets); leave such events "
-            "out, or make their particles again: anode features particles=true"
+            f"{('harder', 'other')[number]} one has none ({len(empty)} such jets); leave such "
+            "events out, or make their particles again: anode features particles=true"
         )
 
 

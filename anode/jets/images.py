@@ -118,8 +118,8 @@ def _events(particles: EventParticles, start: int, stop: int) -> EventParticles:
     """The particles of events [start, stop)."""
     offsets = particles.offsets[start : stop + 1]
     own = slice(int(offsets[0]), int(offsets[-1]))
-    columns = (column[own] for column in particles[2:])
-    return EventParticles(particles.event_id[start:stop], offsets - offsets[0], *columns)
+    ids, (pt, eta, phi, jet) = particles.event_id[start:stop], particles[2:]
+    return EventParticles(ids, offsets - offsets[0], pt[own], eta[own], phi[own], jet[own])
 
 
 def _jet_images(particles: EventParticles, config: ImageConfig) -> NDArray[np.float64]:
