@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import ConfigError, DataError, RunDirectoryError, needs_extra
+from anode.events.particles import EventParticles
 from anode.events.readers.raw_particles import read_raw
 from anode.io import open_hdf5, write_hdf5
 from anode.jets.clustering import EVERY_EVENT, leading_jets
 from anode.jets.features import COLUMNS, features_of
+from anode.jets.membership import particles_of
 from anode.jets.settings import JetConfig
 
 PACKAGES = ("fastjet", "awkward", "numpy")
@@ -28,6 +30,8 @@ NO_TWO_JETS = "no_two_jets"
 """Reason for which an event of a valid row has no features."""
 
 STAGES = ("read", "cluster", "substructure", "write")
+
+_PARTICLES = "particles"
 
 
 class BlockJob(NamedTuple):
@@ -39,6 +43,7 @@ class BlockJob(NamedTuple):
         settings: settings of the jets.
         path: file for the features.
         versions: versions of ``PACKAGES`` that every worker must have.
+        particles: True to keep the particles of the events too.
     """
 
     source: Path
@@ -47,6 +52,7 @@ class BlockJob(NamedTuple):
     settings: JetConfig
     path: Path
     versions: dict[str, str]
+    particles: bool = False
 
 
 class BlockReport(NamedTuple):
@@ -118,6 +124,9 @@ def process_block(block: BlockJob) -> BlockReport:
     }
     if raw.label is not None:
         datasets["label"] = raw.label[features.event]
+    if block.particles:
+        kept = particles_of(raw.objects, jets, raw.row[features.event])
+        datasets |= {f"{_PARTICLES}/{name}": values for name, values in kept._asdict().items()}
     datasets |= {f"skipped_{reason}": rows for reason, rows in skipped.items()}
     clock.append(time.perf_counter())
     seconds = dict(zip(STAGES, np.diff(clock).tolist(), strict=False))
@@ -138,6 +147,18 @@ def read_block(path: Path) -> BlockFeatures:
         return BlockFeatures(file["event_id"][:], file["values"][:], label)
 
 
+def read_block_particles(path: Path) -> EventParticles:
+    """The particles of the events of a finished block that keeps them.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    with open_hdf5(path) as file:
+        return EventParticles(
+            *(file[f"{_PARTICLES}/{name}"][:] for name in EventParticles._fields)
+        )
+
+
 def _finished(block: BlockJob) -> BlockReport | None:
     """The report of a finished block; None if its file is missing or damaged."""
     if not block.path.is_file():
@@ -145,6 +166,8 @@ def _finished(block: BlockJob) -> BlockReport | None:
     try:
         with open_hdf5(block.path) as file:
             shape = file["values"].shape
+            if (_PARTICLES in file) != block.particles:
+                return None
             skipped = {
                 name.removeprefix("skipped_"): rows[:].tolist()
                 for name, rows in file.items()

@@ -39,11 +39,14 @@ class LeadingJets(NamedTuple):
         event: (S,) int64, index of each selected event in the batch.
         momentum: (S, 2, 4) float64, (px, py, pz, E) [GeV].
         constituents: awkward array of S x 2 lists of momenta (px, py, pz, E) [GeV].
+        index: awkward array of S x 2 lists of int64: which of its event's objects each
+            constituent is.
     """
 
     event: NDArray[np.int64]
     momentum: NDArray[np.float64]
     constituents: "ak.Array"
+    index: "ak.Array"
 
 
 def leading_jets(
@@ -62,7 +65,8 @@ def leading_jets(
     within = np.flatnonzero((objects.counts > 1) & (_pt_bound(objects) > trigger.pt_min))
     momenta = momenta[within]
     if len(momenta) == 0:
-        return LeadingJets(within, np.empty((0, 2, 4)), momenta[:, np.newaxis])
+        nothing = momenta[:, np.newaxis]
+        return LeadingJets(within, np.empty((0, 2, 4)), nothing, nothing.px)
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, settings.radius)
     sequence = fastjet.ClusterSequence(momenta, definition)
     jets = sequence.inclusive_jets(settings.pt_min)
@@ -75,8 +79,10 @@ def leading_jets(
     pt = np.hypot(momentum[:, 0, 0], momentum[:, 0, 1])
     eta = np.arcsinh(momentum[:, 0, 2] / pt)
     accepted = (pt > trigger.pt_min) & (np.abs(eta) < trigger.eta_max)
-    constituents = sequence.constituents(settings.pt_min)[hardest][passing][accepted]
-    return LeadingJets(within[passing][accepted], momentum[accepted], constituents)
+    index = sequence.constituent_index(settings.pt_min)[hardest][passing][accepted]
+    of_both = momenta[passing][accepted][ak.flatten(index, axis=2)]
+    constituents = ak.unflatten(of_both, ak.flatten(ak.num(index, axis=2)), axis=1)
+    return LeadingJets(within[passing][accepted], momentum[accepted], constituents, index)
 
 
 def object_momenta(objects: DetectorObjects) -> "ak.Array":

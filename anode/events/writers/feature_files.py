@@ -2,7 +2,8 @@
 
 ``anode``
     one HDF5 dataset for each column at the root, ``event_id`` and ``label`` among them, and
-    further columns beside the 14 of the LHC Olympics; read by ``read_bundled``.
+    further columns beside the 14 of the LHC Olympics; read by ``read_bundled``. The one layout
+    that may hold the particles too, as ``particle_group.py`` has it.
 ``lhco``
     the 14 published columns and the label as a pandas data frame in fixed format; its index is
     the event's row in the raw file. Read by ``read_lhco_features``, pandas and PyTables.
@@ -15,13 +16,16 @@ Rows come in parts of any size and are joined anew, so that equal events give eq
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from anode.events.feature_definitions import RAW_COLUMNS
+from anode.events.particles import EventParticles
 from anode.events.writers.bundled import FRAME_ATTRIBUTES, set_attributes
+from anode.events.writers.particle_group import write_particles
 from anode.io import atomic_path, new_hdf5
 
 EVENT_ID, LABEL = "event_id", "label"
@@ -34,9 +38,27 @@ truth is known, ``label``."""
 
 Attributes = Mapping[str, str | int | float]
 
+WITH_PARTICLES = "anode"
+"""The layout that may hold particles."""
+
+
+class _Content(NamedTuple):
+    """What becomes of a file: columns of ``n_rows`` events in parts, attributes, particles."""
+
+    parts: Iterator[dict[str, NDArray]]
+    n_rows: int
+    attributes: Attributes
+    particles: Iterable[EventParticles] | None
+
 
 def write_features(
-    path: Path, parts: Iterable[Columns], *, n_rows: int, layout: str, attributes: Attributes
+    path: Path,
+    parts: Iterable[Columns],
+    *,
+    n_rows: int,
+    layout: str,
+    attributes: Attributes,
+    particles: Iterable[EventParticles] | None = None,
 ) -> None:
     """Write features atomically, a part at a time.
 
@@ -46,9 +68,11 @@ def write_features(
         n_rows: number of events.
         layout: one of ``LAYOUTS``.
         attributes: attributes of the file, if its layout has any.
+        particles: particles of the same events, in parts of any size, for the layout
+            ``WITH_PARTICLES``; None for a file without.
     """
     with atomic_path(path) as temporary:
-        LAYOUTS[layout](temporary, _rebatched(parts), n_rows, attributes)
+        LAYOUTS[layout](temporary, _Content(_rebatched(parts), n_rows, attributes, particles))
 
 
 def _rebatched(parts: Iterable[Columns]) -> Iterator[dict[str, NDArray]]:
@@ -70,25 +94,24 @@ def _joined(parts: list[Columns]) -> dict[str, NDArray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _write_anode(
-    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
-) -> None:
+def _write_anode(path: Path, content: _Content) -> None:
     with new_hdf5(path) as (file, check):
         start = 0
-        for part in parts:
+        for part in content.parts:
             for name, rows in part.items():
                 if name not in file:
-                    _create(file, name, (n_rows,), rows.dtype)
+                    _create(file, name, (content.n_rows,), rows.dtype)
                 file[name][start : start + len(rows)] = rows
             start += len(part[EVENT_ID])
             check()
+        if content.particles is not None:
+            write_particles(file, content.particles, check)
         file.attrs["format_version"] = _FORMAT_VERSION
-        file.attrs.update(attributes)
+        file.attrs.update(content.attributes)
 
 
-def _write_lhco(
-    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
-) -> None:
+def _write_lhco(path: Path, content: _Content) -> None:
+    n_rows = content.n_rows
     with new_hdf5(path) as (file, check):
         group = {"CLASS": b"GROUP", "VERSION": b"1.0", "TITLE": b""}
         set_attributes(file, {**group, "PYTABLES_FORMAT_VERSION": b"2.1"})
@@ -97,7 +120,7 @@ def _write_lhco(
         frame.attrs["ndim"], frame.attrs["nblocks"] = 2, 1
         start = 0
         names: list[str] = []
-        for part in parts:
+        for part in content.parts:
             if not names:
                 names = [*RAW_COLUMNS, *([LABEL] if LABEL in part else [])]
                 _create(frame, "axis1", (n_rows,), np.dtype(np.int64))
@@ -114,7 +137,7 @@ def _write_lhco(
         for name in ("axis0", "axis1", "block0_items", "block0_values"):
             set_attributes(frame[name], {"CLASS": b"CARRAY", "VERSION": b"1.1", "TITLE": b""})
             frame[name].attrs["transposed"] = np.uint8(1)
-        file.attrs.update(attributes)
+        file.attrs.update(content.attributes)
 
 
 def _create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -124,11 +147,9 @@ def _create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: np.dtyp
     )
 
 
-def _write_jsonl(
-    path: Path, parts: Iterator[dict[str, NDArray]], n_rows: int, attributes: Attributes
-) -> None:
+def _write_jsonl(path: Path, content: _Content) -> None:
     with open(path, "w", encoding="utf-8") as file:
-        for part in parts:
+        for part in content.parts:
             rows = {name: column.tolist() for name, column in part.items()}
             for i in range(len(part[EVENT_ID])):
                 event = {name: column[i] for name, column in rows.items()}
@@ -163,7 +184,7 @@ def _json_jet(event: Mapping[str, float], jet: int) -> dict[str, float]:
     return {key: event[f"{name}j{jet}"] for key, name in names.items()}
 
 
-LAYOUTS: dict[str, Callable[[Path, Iterator[dict[str, NDArray]], int, Attributes], None]] = {
+LAYOUTS: dict[str, Callable[[Path, _Content], None]] = {
     "anode": _write_anode,
     "lhco": _write_lhco,
     "jsonl": _write_jsonl,

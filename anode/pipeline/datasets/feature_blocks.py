@@ -10,6 +10,7 @@ from typing import NamedTuple
 from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.raw_particles import raw_layout
+from anode.events.writers.particle_group import PT_BITS, STEP
 from anode.jets.blocks import STAGES, BlockJob, BlockReport, package_versions, process_block
 from anode.jets.features import COLUMNS
 from anode.jets.settings import JetConfig
@@ -32,6 +33,7 @@ class RawInput(NamedTuple):
             check for a file of any size without reading it all.
         settings: settings of the jets.
         versions: versions of the packages.
+        particles: True if the particles are kept beside the features.
     """
 
     path: Path
@@ -39,11 +41,16 @@ class RawInput(NamedTuple):
     identity: str
     settings: JetConfig
     versions: dict[str, str]
+    particles: bool = False
 
     def fingerprint(self) -> str:
         """Short hash of all of it but the path."""
         versions = sorted(self.versions.items())
-        content = (self.identity, self.n_events, asdict(self.settings), versions, COLUMNS)
+        content: tuple[object, ...] = (
+            self.identity, self.n_events, asdict(self.settings), versions, COLUMNS,
+        )  # fmt: skip
+        if self.particles:  # without, it is that of former versions
+            content += (("particles", PT_BITS, STEP),)
         return io.sha256_text(repr(content))[:12]
 
 
@@ -81,8 +88,8 @@ class Tally:
             )
 
 
-def raw_source(path: Path, settings: JetConfig) -> RawInput:
-    """A raw file as it is now.
+def raw_source(path: Path, settings: JetConfig, *, particles: bool = False) -> RawInput:
+    """A raw file as it is now, for features with or without its particles.
 
     Raises:
         ConfigError: a package is missing.
@@ -90,7 +97,8 @@ def raw_source(path: Path, settings: JetConfig) -> RawInput:
     """
     n_events = raw_layout(path).n_events
     path = path.resolve()
-    return RawInput(path, n_events, identity_of(path), settings, package_versions())
+    identity = identity_of(path)
+    return RawInput(path, n_events, identity, settings, package_versions(), particles)
 
 
 def identity_of(path: Path) -> str:
@@ -108,7 +116,9 @@ def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[Block
     for start in range(0, source.n_events, block_rows):
         stop = min(start + block_rows, source.n_events)
         path = folder / f"{start:012d}_{stop:012d}.h5"
-        yield BlockJob(source.path, start, stop, source.settings, path, source.versions)
+        yield BlockJob(
+            source.path, start, stop, source.settings, path, source.versions, source.particles
+        )
 
 
 def run_blocks(

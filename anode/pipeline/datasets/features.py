@@ -23,8 +23,16 @@ from anode import io
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError, DataError
 from anode.events.feature_definitions import RAW_COLUMNS
-from anode.events.writers.feature_files import EVENT_ID, LABEL, LAYOUTS, Columns, write_features
-from anode.jets.blocks import STAGES, read_block
+from anode.events.readers.particle_group import ParticleGroup
+from anode.events.writers.feature_files import (
+    EVENT_ID,
+    LABEL,
+    LAYOUTS,
+    WITH_PARTICLES,
+    Columns,
+    write_features,
+)
+from anode.jets.blocks import STAGES, read_block, read_block_particles
 from anode.jets.features import COLUMNS
 from anode.pipeline.datasets.config import CHOICES, RUN_KEYS, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import (
@@ -59,6 +67,7 @@ class FeaturesConfig:
     n_jobs: int
     keep_blocks: bool
     cluster: ClusterConfig
+    particles: bool
 
     def __post_init__(self) -> None:
         if type(self.data) is not RawDataConfig:
@@ -71,6 +80,11 @@ class FeaturesConfig:
                 raise ConfigError(f"data.{key} has no meaning here: every event gets its features")
         if self.layout not in LAYOUTS:
             raise ConfigError(f"layout must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        if self.particles and self.layout != WITH_PARTICLES:
+            raise ConfigError(
+                f"particles=true needs layout={WITH_PARTICLES}, the only one with room for them, "
+                f"got layout={self.layout}; choose layout={WITH_PARTICLES}, or particles=false"
+            )
         if self.n_jobs < 1:
             raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
 
@@ -97,6 +111,7 @@ def features(config: FeaturesConfig) -> None:
         cluster=config.cluster,
         n_jobs=config.n_jobs,
         keep_blocks=config.keep_blocks,
+        particles=config.particles,
     )
     print(
         f"{output}: {manifest.n_written} of {manifest.n_read} events, "
@@ -112,15 +127,17 @@ def make_features(
     cluster: ClusterConfig,
     n_jobs: int,
     keep_blocks: bool = False,
+    particles: bool = False,
 ) -> FeaturesManifest:
-    """Write the features of ``data.path`` to ``output``, or find them there; give the manifest.
+    """Write the features of ``data.path``, and its particles if asked for, to ``output``, or find
+    them there; give the manifest.
 
     Raises:
         ConfigError: a package is missing.
         DataError: the file is no raw file or is damaged, more than ``data.max_skipped`` of its
             events have no features, the disk is full, or ``output`` is something else.
     """
-    source = raw_source(Path(str(data.path)), data.jets)
+    source = raw_source(Path(str(data.path)), data.jets, particles=particles)
     work = output.with_name(f"{output.name}.partial")
     finished = _finished(output, source, layout)  # refuses before anything is made
     if finished is not None and not work.exists():  # nothing to write, where nobody may
@@ -162,13 +179,20 @@ def _make(
         "n_written": tally.n_written,
         "n_skipped": sum(tally.skipped.values()),
     }
-    paths = (block.path for block in blocks_of(source, folder, data.block_rows))
+    paths = [block.path for block in blocks_of(source, folder, data.block_rows)]
     settings = {f"jets_{key}": value for key, value in asdict(source.settings).items()}
     versions = {f"version_{name}": text for name, text in source.versions.items()}
     attributes = {**facts, **settings, **versions, "source_sha256": digest}
     parts = (part for path in paths if len((part := _columns(path))[EVENT_ID]))
     assembled = folder / "assembled"
-    write_features(assembled, parts, n_rows=tally.n_written, layout=layout, attributes=attributes)
+    write_features(
+        assembled,
+        parts,
+        n_rows=tally.n_written,
+        layout=layout,
+        attributes=attributes,
+        particles=map(read_block_particles, paths) if source.particles else None,
+    )
     clock.append(time.perf_counter())
     walls = [round(b - a, 2) for a, b in itertools.pairwise(clock)]
     manifest = FeaturesManifest(
@@ -193,6 +217,7 @@ def _make(
         peak_memory_mb=peak_memory_mb(),
         versions=source.versions,
         made_by=provenance(),
+        particles=ParticleGroup(assembled).n_particles if source.particles else None,
     )
     # In this order: an output without its manifest would not be known again.
     io.write_json(manifest_path(output), manifest.to_json(), sealed=True)
@@ -227,7 +252,8 @@ def _finished(output: Path, source: RawInput, layout: str) -> FeaturesManifest |
         return manifest
     raise DataError(
         f"{output} exists and is not what this command makes (another input, settings, layout or "
-        "package version, or no manifest); choose another output, or delete it"
+        "package version, with or without particles, or no manifest); choose another output, or "
+        "delete it"
     )
 
 

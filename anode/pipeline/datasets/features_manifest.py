@@ -1,6 +1,6 @@
 """``FILE.manifest.json``: what became of every event of a raw file, and how features were made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -9,7 +9,7 @@ from anode.errors import AnodeError
 from anode.jets.settings import JetConfig
 from anode.pipeline.datasets.workers import ClusterConfig
 from anode.provenance import Provenance
-from anode.records import Json, Place, Record
+from anode.records import LEFT_OUT_IF_NONE, Json, Place, Record
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class FeaturesManifest(Record):
         peak_memory_mb: largest resident memory of a process [MB].
         versions: package -> version, of those that determine the output.
         made_by: command, code and versions; its keys stand beside the others.
+        particles: number of particles kept beside the features; None without.
     """
 
     layout: str
@@ -74,6 +75,7 @@ class FeaturesManifest(Record):
     peak_memory_mb: float
     versions: dict[str, str]
     made_by: Provenance
+    particles: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
 
     @classmethod
     def read(cls, content: object, place: Place) -> Self:
