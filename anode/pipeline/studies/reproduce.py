@@ -3,12 +3,14 @@
 import dataclasses
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 from omegaconf import DictConfig
 
 from anode.configuration.builder import CONFIG_DIR, build, resolve
 from anode.configuration.composition import compose
 from anode.errors import ConfigError
+from anode.pipeline.calibration.acceptance import acceptance, parse_acceptance
 from anode.pipeline.calibration.calibrate import calibrate
 from anode.pipeline.calibration.config import CalibrateConfig, parse_calibrate
 from anode.pipeline.search import report, search
@@ -18,7 +20,10 @@ from anode.pipeline.studies.study import Study
 
 log = logging.getLogger(__name__)
 
-SEARCH = "search"
+SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
+"""Experiment -> name of the results, if another."""
+ACCEPTANCE = "acceptance"
+CALIBRATION = "results/reference/search/calibration/anode_no_signal/calibration.json"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def parse_reproduce(raw: DictConfig) -> ReproduceConfig:
         ConfigError: a key is unknown or missing, or has a value of the wrong kind.
     """
     config = build(ReproduceConfig, resolve(raw))
-    known = [*study_names(), SEARCH, *calibration_names()]
+    known = _everything()
     if unknown := set(config.only or ()) - set(known):
         raise ConfigError(f"only must name some of {', '.join(known)}, got {sorted(unknown)}")
     return config
@@ -49,8 +54,7 @@ def reproduce(config: ReproduceConfig) -> None:
         ConfigError: a study is wrong; nothing is made then.
         RunDirectoryError: runs failed; raised when all else is done.
     """
-    everything = [*study_names(), SEARCH, *calibration_names()]
-    names = everything if config.only is None else config.only
+    names = _everything() if config.only is None else config.only
     studies = {name: read_study(name) for name in names if name in study_names()}
     calibrations = [read_calibration(name) for name in names if name in calibration_names()]
     for asked in studies.values():
@@ -61,18 +65,28 @@ def reproduce(config: ReproduceConfig) -> None:
         failures += compare.compare_study(asked, n_jobs=config.n_jobs)
     for calibration in calibrations:
         calibrate(dataclasses.replace(calibration, n_jobs=config.n_jobs))
-    if SEARCH in names:
-        _search(config.n_jobs)
+    for experiment in SEARCHES:
+        if experiment in names:
+            _search(experiment, config.n_jobs)
+    if ACCEPTANCE in names:
+        table = parse_acceptance(compose("acceptance", []))
+        acceptance(dataclasses.replace(table, n_jobs=config.n_jobs))
     study.raise_failures(failures)
 
 
-def _search(n_jobs: int) -> None:
-    """The bundled events searched, and the report of it."""
-    run_dir, output = "results/search/bundled", "results/reference/search"
-    raw = compose("search", ["experiment=search", f"n_jobs={n_jobs}", f"run_dir={run_dir}"])
+def _everything() -> list[str]:
+    """All that can be made, in the order in which it is."""
+    return [*study_names(), *calibration_names(), *SEARCHES, ACCEPTANCE]
+
+
+def _search(experiment: str, n_jobs: int) -> None:
+    """A search and its report."""
+    name = SEARCHES[experiment] or experiment
+    run_dir, output = f"results/search/{name}", f"results/reference/search/{name}"
+    raw = compose("search", [f"experiment={experiment}", f"n_jobs={n_jobs}", f"run_dir={run_dir}"])
     search.find(search_from_mapping(resolve(raw)))
-    calibration = f"{output}/calibration/anode_no_signal/calibration.json"
-    report.report(report.ReportConfig(run_dir, f"{output}/bundled", calibration))
+    known = CALIBRATION if Path(CALIBRATION).is_file() else None
+    report.report(report.ReportConfig(run_dir, output, known))
 
 
 def calibration_names() -> list[str]:
