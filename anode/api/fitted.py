@@ -14,7 +14,8 @@ from anode.errors import DataError
 from anode.events import rules
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, Scores, check_fraction_outside, judged
+from anode.methods.base import AnomalyMethod, Scores
+from anode.methods.range_check import check_fraction_outside, judged
 from anode.parallel import lent_process
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig

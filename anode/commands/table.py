@@ -108,8 +108,8 @@ COMMANDS: dict[str, Command] = {
     "tune": Command(
         "Choose settings by objectives that read no label; trials are runs, and resume.",
         "tune",
-        "anode.pipeline.tuning.config:parse_tune",
-        "anode.pipeline.tuning.tune:tune",
+        "anode.pipeline.studies.tuning.config:parse_tune",
+        "anode.pipeline.studies.tuning.tune:tune",
         ("anode tune space=vae output=results/tune/vae n_trials=30",),
     ),
     "generate": Command(

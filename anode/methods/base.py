@@ -14,12 +14,11 @@ from anode.density.ensemble import EnsembleConfig
 from anode.density.physical import PhysicalDensity
 from anode.errors import DataError
 from anode.events.table import EventTable
+from anode.methods.range_check import check_fraction_outside
 from anode.regions.crossfit import CrossFit, SplitConfig
 from anode.regions.preprocessing import Preprocessing, PreprocessingConfig
 from anode.representations.config import RepresentationConfig
 from anode.training.recipe import TrainerConfig
-
-MAX_OUTSIDE = 0.1
 
 
 class RegionEvents(NamedTuple):
@@ -54,36 +53,6 @@ class Scores(NamedTuple):
     score: np.ndarray
     parts: dict[str, np.ndarray]
     was_clipped: np.ndarray
-
-
-def check_fraction_outside(n_outside: int, n_events: int, source: str) -> None:
-    """Refuse events of which many lie outside the fitted range.
-
-    Args:
-        n_outside: number of them.
-        n_events: number of events that are ``judged``.
-        source: name of the file.
-
-    Raises:
-        DataError: more than 10% lie outside, as after a wrong unit or feature.
-    """
-    if n_outside > MAX_OUTSIDE * n_events:
-        raise DataError(
-            f"{source}: {n_outside} of {n_events} events lie outside the range of features that "
-            f"the densities were fitted in, more than {MAX_OUTSIDE:.0%}; are units and features "
-            "right?"
-        )
-
-
-def judged(label: np.ndarray | None, n_events: int) -> np.ndarray:
-    """(N,) which events say whether a file is right: all but known signal, whose place is where
-    background is rare, perhaps beyond all of it.
-
-    Args:
-        label: (N,) truth, or None where it is unknown.
-        n_events: N.
-    """
-    return np.ones(n_events, dtype=bool) if label is None else label != 1
 
 
 def check_interpolation(events: RegionEvents, config: PreprocessingConfig) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from anode.methods.anode import Anode, AnodeConfig
-from anode.methods.autoencoder import Autoencoder, AutoencoderConfig
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig
 from anode.methods.cathode import Cathode, CathodeConfig, LaCathode, LaCathodeConfig
 from anode.methods.classifier_method import TwoSampleMethod
 from anode.methods.combination import Combination, CombinationConfig
 from anode.methods.cwola import Cwola, CwolaConfig
-from anode.methods.isolation_forest import Isolation, IsolationConfig
+from anode.methods.outliers.autoencoder import Autoencoder, AutoencoderConfig
+from anode.methods.outliers.isolation_forest import Isolation, IsolationConfig
+from anode.methods.outliers.single_feature import SingleFeature, SingleFeatureConfig
 from anode.methods.r_anode import RAnode, RAnodeConfig
 from anode.methods.sideband_folds import SidebandFolds
-from anode.methods.single_feature import SingleFeature, SingleFeatureConfig
 from anode.methods.truth_level import Idealised, Supervised
 from anode.methods.wrappers.compressed import Compressed
 from anode.methods.wrappers.dequantised import Dequantised

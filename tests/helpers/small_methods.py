@@ -11,15 +11,15 @@ from anode.density.mixture import MixtureConfig
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
 from anode.methods.anode import AnodeConfig
-from anode.methods.autoencoder import AutoencoderConfig
 from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents
 from anode.methods.build import build_method
 from anode.methods.cathode import CathodeConfig, LaCathodeConfig
 from anode.methods.combination import CombinationConfig
 from anode.methods.cwola import CwolaConfig
-from anode.methods.isolation_forest import IsolationConfig
+from anode.methods.outliers.autoencoder import AutoencoderConfig
+from anode.methods.outliers.isolation_forest import IsolationConfig
+from anode.methods.outliers.single_feature import SingleFeatureConfig
 from anode.methods.r_anode import RAnodeConfig
-from anode.methods.single_feature import SingleFeatureConfig
 from anode.regions.crossfit import SplitConfig
 from anode.regions.preprocessing import PreprocessingConfig
 from anode.regions.windows import Regions

@@ -13,11 +13,13 @@ from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.methods.build import build_method
-from anode.methods.isolation_forest import Isolation
+from anode.methods.outliers.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
 from anode.regions.crossfit import CrossFit, SplitConfig
 from anode.regions.splits import uniform_of
 from helpers.small_methods import CWOLA, ISOLATION, REGIONS, settings
+from helpers.small_methods import events as small_events
+from helpers.small_methods import method as small_method
 
 N_FOLDS = 3
 
@@ -236,3 +238,15 @@ def test_one_fold_is_the_method_itself(tmp_path):
     assert isinstance(build_method(tmp_path, folded(1), ISOLATION), Isolation)
     with pytest.raises(ConfigError, match="sideband_folds must be at least 1"):
         dataclasses.replace(folded(1).split, sideband_folds=0)
+
+
+def test_draws_in_learned_columns_are_not_passed_from_fit_to_fit(tmp_path):
+    """The latent numbers of one fold's representation mean nothing to the other's."""
+    split = dataclasses.replace(settings().split, sideband_folds=2)
+    one = small_method(tmp_path, "anode_on_latents", split=split)
+    given = small_events("anode_on_latents")
+    one.fit(given)
+    beside = given.sidebands[:50]
+    assert one.draw_background(beside.identity, beside.mass, 1) is None
+    assert one.background_density() is None
+    assert np.isfinite(one.score(beside, np.ones(50, dtype=bool)).score).all()

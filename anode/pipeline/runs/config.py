@@ -23,10 +23,10 @@ from anode.density.build import build_density, density_configs
 from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
-from anode.methods.autoencoder import AutoencoderConfig
 from anode.methods.base import MethodConfig
 from anode.methods.build import method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
+from anode.methods.outliers.autoencoder import AutoencoderConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
 from anode.pipeline.datasets.config import DataConfig

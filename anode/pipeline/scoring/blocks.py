@@ -20,7 +20,7 @@ from anode.events import rules
 from anode.events.known_events import KnownEvents, Recognised
 from anode.events.source import BLOCK_ROWS, Part
 from anode.events.table import EventTable
-from anode.methods.base import check_fraction_outside, judged
+from anode.methods.range_check import check_fraction_outside, judged
 from anode.parallel import stream_jobs
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs import stages

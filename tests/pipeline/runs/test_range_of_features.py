@@ -10,7 +10,8 @@ import pytest
 from anode.errors import DataError
 from anode.events.table import EventTable
 from anode.methods import base
-from anode.methods.base import RegionEvents, check_interpolation, judged
+from anode.methods.base import RegionEvents, check_interpolation
+from anode.methods.range_check import judged
 from anode.pipeline.runs import config as configuration
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.run_directory import RunDirectory

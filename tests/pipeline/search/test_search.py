@@ -17,7 +17,7 @@ from anode.configuration.builder import CONFIG_DIR
 from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
-from anode.methods.isolation_forest import Isolation
+from anode.methods.outliers.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import load_run

@@ -11,7 +11,7 @@ from anode.errors import ConfigError, DataError
 from anode.events.simulation.toy import Toy
 from anode.methods.base import RegionEvents, Scores
 from anode.methods.build import METHODS
-from anode.methods.isolation_forest import Isolation
+from anode.methods.outliers.isolation_forest import Isolation
 from anode.pipeline.search import overdispersion as pipeline
 from anode.pipeline.search.config import SearchConfig, parse_search
 from anode.pipeline.search.overdispersion import overdispersion_of, read_overdispersion

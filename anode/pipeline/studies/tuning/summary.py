@@ -13,7 +13,7 @@ from anode.configuration.builder import CONFIG_DIR
 from anode.errors import RunDirectoryError
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.pipeline.tuning.config import OBJECTIVES, TuneConfig
+from anode.pipeline.studies.tuning.config import OBJECTIVES, TuneConfig
 from anode.reporting.common.style import save_figure
 from anode.reporting.common.tables import table
 from anode.reporting.study.tuning_figure import tuning_figure

@@ -16,9 +16,9 @@ from anode.errors import RunDirectoryError, TrainingError, needs_extra
 from anode.parallel import stream_jobs
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.prepare import prepare
-from anode.pipeline.tuning.config import OBJECTIVES, Range, TuneConfig
-from anode.pipeline.tuning.objectives import FIT_NAMES, objective_of
-from anode.pipeline.tuning.summary import Trial, write_summary
+from anode.pipeline.studies.tuning.config import OBJECTIVES, Range, TuneConfig
+from anode.pipeline.studies.tuning.objectives import FIT_NAMES, objective_of
+from anode.pipeline.studies.tuning.summary import Trial, write_summary
 from anode.seeding import stream_seed
 from anode.training.watch import watching
 

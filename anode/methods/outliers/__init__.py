@@ -1,0 +1,1 @@
+"""Scores of events that are unlike the others, wherever their mass: baselines."""
