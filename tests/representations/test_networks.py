@@ -9,6 +9,7 @@ from anode.errors import ConfigError, DataError
 from anode.representations.networks import base
 from anode.representations.networks.base import NetworkConfig
 from anode.representations.networks.build import NETWORKS, build_network
+from anode.representations.networks.parts.noise import batch_stream
 from anode.training import loop
 from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
@@ -130,6 +131,14 @@ def test_another_order_of_the_same_events_draws_other_noise(name):
     one, x = network(name), inputs(name, 12)
     loss, other = one.loss(x, no_context(x)), one.loss(x.flip(0), no_context(x)).flip(0)
     assert (loss - other).abs().max() > 0.01 * loss.std()
+
+
+def test_the_noise_depends_on_the_order_of_the_events():
+    # Where all events are one batch, every epoch has the same ones.
+    x = inputs("vae", 12)
+    first, again, other = (torch.rand(4, generator=batch_stream(v)) for v in (x, x, x.flip(0)))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
 
 
 @pytest.mark.parametrize("name", NAMES)
