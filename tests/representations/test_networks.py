@@ -75,6 +75,16 @@ def test_the_reconstruction_of_an_event_depends_on_no_other_event(name):
     assert torch.allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in RECONSTRUCTING if name != "set_ae"])
+def test_reconstructions_are_linear_in_the_last_bias(name):
+    # A sigmoid at the end would confine them to (0, 1).
+    one, x = network(name), inputs(name, 3)
+    before, bias = one.reconstruct(x), list(one.parameters())[-1]
+    with torch.no_grad():
+        bias -= 7.0
+    assert torch.allclose(one.reconstruct(x), before - 7.0, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", RECONSTRUCTING)
 def test_scores_are_finite_and_the_error_grows_with_the_distance_from_the_reconstruction(name):
     one, x = network(name), inputs(name, 12)
