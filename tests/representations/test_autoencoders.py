@@ -135,9 +135,39 @@ def test_every_patch_is_reconstructed_without_being_seen(fraction, masks):
     assert (jacobian != 0).any()
 
 
+def test_the_transformer_is_trained_on_as_many_patches_as_are_hidden_and_on_no_other():
+    one, x = network("vit"), inputs("vit", 5)
+    x = (x + 0.1).requires_grad_()
+    with torch.no_grad():
+        one.last.weight.zero_()  # all patches are predicted as the bias: only targets are left
+    one.loss(x, torch.zeros(5, 1)).sum().backward()
+    moved = x.grad.unflatten(3, (4, 4)).unflatten(2, (4, 4)).abs().sum((1, 3, 5)) > 0
+    assert one.n_hidden == 10
+    assert moved.sum((1, 2)).tolist() == [10] * 5
+    assert len(moved.unique(dim=0)) > 1  # each event hides its own
+
+
 def test_the_latent_vector_of_the_transformer_sees_every_patch():
     one = network("vit")
     x = inputs("vit", 1).requires_grad_()
     one._encode(x).square().sum().backward()
     patches = x.grad.unflatten(3, (4, 4)).unflatten(2, (4, 4)).abs().sum((0, 1, 3, 5))
     assert (patches > 0).all()
+
+
+def test_the_connections_of_the_u_net_carry_the_image_past_its_bottleneck():
+    one, x = network("unet"), inputs("unet", 6)
+    with torch.no_grad():
+        for enlarge in one.enlarge:
+            enlarge.weight.zero_()  # nothing comes up from below
+    found = one.reconstruct(x)
+    assert (found - found[:1]).abs().max() > 1e-3
+
+
+def test_the_latent_vector_of_the_u_net_is_the_mean_of_its_deepest_level():
+    one, x = network("unet"), inputs("unet", 6)
+    deepest = []
+    one.down[-1].register_forward_hook(lambda module, given, found: deepest.append(found))
+    latent = one.encode(x)
+    assert deepest[0].shape == (6, one.n_latent, 4, 4)
+    assert torch.allclose(latent, deepest[0].flatten(2).mean(2), atol=1e-6)

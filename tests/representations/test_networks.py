@@ -9,6 +9,7 @@ from anode.errors import ConfigError, DataError
 from anode.representations.networks import base
 from anode.representations.networks.base import NetworkConfig
 from anode.representations.networks.build import NETWORKS, build_network
+from anode.representations.networks.parts.noise import batch_stream
 from anode.training import loop
 from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
@@ -74,6 +75,16 @@ def test_the_reconstruction_of_an_event_depends_on_no_other_event(name):
     assert torch.allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in RECONSTRUCTING if name != "set_ae"])
+def test_reconstructions_are_linear_in_the_last_bias(name):
+    # A sigmoid at the end would confine them to (0, 1).
+    one, x = network(name), inputs(name, 3)
+    before, bias = one.reconstruct(x), list(one.parameters())[-1]
+    with torch.no_grad():
+        bias -= 7.0
+    assert torch.allclose(one.reconstruct(x), before - 7.0, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", RECONSTRUCTING)
 def test_scores_are_finite_and_the_error_grows_with_the_distance_from_the_reconstruction(name):
     one, x = network(name), inputs(name, 12)
@@ -130,6 +141,14 @@ def test_another_order_of_the_same_events_draws_other_noise(name):
     one, x = network(name), inputs(name, 12)
     loss, other = one.loss(x, no_context(x)), one.loss(x.flip(0), no_context(x)).flip(0)
     assert (loss - other).abs().max() > 0.01 * loss.std()
+
+
+def test_the_noise_depends_on_the_order_of_the_events():
+    # Where all events are one batch, every epoch has the same ones.
+    x = inputs("vae", 12)
+    first, again, other = (torch.rand(4, generator=batch_stream(v)) for v in (x, x, x.flip(0)))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
 
 
 @pytest.mark.parametrize("name", NAMES)

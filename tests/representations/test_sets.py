@@ -167,6 +167,18 @@ def test_the_pooled_kinematics_are_mean_and_maximum_over_both_jets():
         assert torch.allclose(row[11:14], rows.amax(0), atol=1e-6)
 
 
+def test_a_constituent_is_represented_by_the_features_of_its_own_pixel():
+    one, x = network("pooled"), inputs("pooled", 12)
+    latent = one.encode(x)[:, 3:11]
+    for row, event in zip(latent, x, strict=True):
+        pixels, site = one._pixels(event)
+        features = one._features(pixels, torch.zeros(len(pixels.features), dtype=torch.bool))
+        member = event[..., 3] > 0
+        place = ((event[member][:, 1:3] / 0.8 + 1) / 2 * 12).floor().long().clamp(0, 11)
+        assert torch.equal(pixels.coordinates[site[member], 1:], place)
+        assert torch.allclose(row, features[site[member]].mean(0), atol=1e-6)
+
+
 def test_constituents_of_a_pixel_add_their_pt_and_read_the_same_features():
     config = replace(POOLED, pixels=4, radius=1.0)
     one = build_network(config, (1, 4, 4), seed=1)
@@ -200,6 +212,7 @@ def test_the_untrained_control_keeps_its_weights_and_represents_events():
         loss.mean().backward()
         optimiser.step(Pace(0.1, 0.9))
     assert torch.equal(loss, torch.zeros(6))
+    assert [key for key, p in one.named_parameters() if p.requires_grad] == ["nothing"]
     for key, value in one.state_dict().items():
         assert torch.equal(value, before[key]), key
     # Of the same seed it is the other one before its first step.

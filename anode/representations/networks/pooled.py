@@ -104,7 +104,7 @@ class Pooled(Network):
         self.head = nn.Linear(config.width, 1)
         if not config.trained:
             self.requires_grad_(False)
-            # The optimiser needs something to move, and weight decay must not move the others.
+            # An optimiser needs something to move; weight decay leaves a 0 as it is.
             self.nothing = nn.Parameter(torch.zeros(()))
 
     def _features(self, x: SparseTensor, hidden: Tensor) -> Tensor:
