@@ -24,7 +24,7 @@ from anode.events.readers.fault_scan import Block
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CHOICES, DataConfig
-from anode.pipeline.datasets.explore_particles import EventSample, particle_figures
+from anode.pipeline.datasets.explore_particles import EventSample, particle_summaries
 from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
@@ -35,6 +35,7 @@ from anode.reporting.dataset.exploration_figures import (
     regions_figure,
     spectrum_figure,
 )
+from anode.reporting.dataset.particle_figures import constituents_figure, images_figure
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,9 @@ def explore(config: ExploreConfig) -> None:
         "correlations": correlations_figure(features),
     }
     if source.particles_file is not None:
-        figures |= particle_figures(source.particles_file, sample)
+        particles = particle_summaries(source.particles_file, sample)
+        figures["images"] = images_figure(particles)
+        figures["constituents"] = constituents_figure(particles)
     output = Path(config.output)
     for name, figure in figures.items():
         save_figure(figure, output / name)

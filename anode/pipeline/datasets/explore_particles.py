@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anode import progress
-from anode.evaluation.description.particle_summary import summarise
+from anode.evaluation.description.particle_summary import ParticleSummary, summarise
 from anode.events.particles import EventParticles
 from anode.events.readers.fault_scan import Block
 from anode.events.readers.particle_group import ParticleGroup
-from anode.reporting.dataset.particle_figures import constituents_figure, images_figure
 from anode.seeding import stream
 
 MAX_EVENTS = 20_000
@@ -65,8 +63,8 @@ class EventSample:
         return ids[np.sort(rng.choice(len(ids), MAX_EVENTS, replace=False))]
 
 
-def particle_figures(path: Path, sample: EventSample) -> dict[str, Figure]:
-    """Figures of the particles of some events, name -> figure.
+def particle_summaries(path: Path, sample: EventSample) -> dict[str, ParticleSummary]:
+    """Averages over the particles of some events, by the classes of the sample.
 
     Args:
         path: file with the particles.
@@ -86,5 +84,4 @@ def particle_figures(path: Path, sample: EventSample) -> dict[str, Figure]:
                 yield group.read(part)
                 events_read.update(len(part))
 
-        found = {name: summarise(read(ids)) for name, ids in chosen.items()}
-    return {"images": images_figure(found), "constituents": constituents_figure(found)}
+        return {name: summarise(read(ids)) for name, ids in chosen.items()}

@@ -10,6 +10,7 @@ from anode.configuration.composition import compose
 from anode.errors import DataError
 from anode.events.readers.lhco_features import BUNDLED_PATH
 from anode.events.writers.feature_files import write_features
+from anode.pipeline.datasets import explore as exploration
 from anode.pipeline.datasets import explore_particles
 from anode.pipeline.datasets.explore import explore, parse_explore
 from anode.pipeline.datasets.explore_particles import EventSample
@@ -40,9 +41,9 @@ def explored(path: Path, output: Path) -> set[str]:
 @pytest.mark.parametrize("label", [True, False])
 def test_images_and_constituents_are_drawn_and_shown_on_the_card(tmp_path, label, monkeypatch):
     asked = []
-    real = explore_particles.images_figure
+    real = exploration.images_figure
     monkeypatch.setattr(
-        explore_particles, "images_figure", lambda found: (asked.append(found), real(found))[1]
+        exploration, "images_figure", lambda found: (asked.append(found), real(found))[1]
     )
     left = explored(write(tmp_path / "events.h5", label=label), tmp_path / "out")
     for name in ("images", "constituents"):
