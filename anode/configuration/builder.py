@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from anode import integrity
 from anode.errors import ConfigError, nearest
-from anode.resources import CONFIGS
+from anode.resources import CONFIGS, DATA
 
 T = typing.TypeVar("T")
 
@@ -30,6 +30,9 @@ OmegaConf.register_new_resolver(
 
 OmegaConf.register_new_resolver("keys", lambda group: list(group or ()), replace=True)
 """``${keys:${data.columns.features}}``: the names of a group's keys; none of null."""
+
+OmegaConf.register_new_resolver("packaged", lambda name: str(DATA / name), replace=True)
+"""``${packaged:anode_particles.h5}``: a file that comes with the package, wherever that lies."""
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:

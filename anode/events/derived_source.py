@@ -28,6 +28,10 @@ class DerivedSource(Source):
         return self.inner.features_file
 
     @property
+    def particles_file(self) -> Path | None:
+        return self.inner.particles_file
+
+    @property
     def blind(self) -> bool:
         return self.inner.blind
 

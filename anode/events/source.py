@@ -88,6 +88,11 @@ class Source(ABC):
         return None
 
     @property
+    def particles_file(self) -> Path | None:
+        """File with the particles of the events, by their ids; None without."""
+        return None
+
+    @property
     def blind(self) -> bool:
         """Whether labels, if there are any, must not be read."""
         return False

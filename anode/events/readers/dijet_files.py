@@ -13,6 +13,7 @@ from anode.events import dijet, feature_definitions
 from anode.events.config import DataConfig
 from anode.events.readers import lhco_features as lhco
 from anode.events.readers.fault_scan import Block, broken_rules, unbroken
+from anode.events.readers.particle_group import has_particles
 from anode.events.source import BLOCK_ROWS, FileSource, Rows, Source
 from anode.events.table import EventTable, Violation
 from anode.io import open_hdf5
@@ -87,6 +88,10 @@ class BundledFile(DijetFile):
     @classmethod
     def open(cls, data: DataConfig, seed: int) -> Self:
         return cls(lhco.BUNDLED_PATH if data.path is None else Path(data.path))
+
+    @property
+    def particles_file(self) -> Path | None:
+        return self.path if has_particles(self.path) else None
 
     def read(
         self, features: Sequence[str], *, rows: Rows = None, id_offset: int = 0

@@ -36,6 +36,9 @@ REGION_FEATURES = ("mjj", "mj1", "delta_mj", "tau21_1", "tau21_2")
 FULL_FEATURES = ("mjj", "mj1", "delta_mj", "pt_1", "pt_2")
 """Without tau_21: the published file's follow another definition of the axes."""
 
+BY_HAND = "<!-- What follows is written by hand; anode generate leaves it as it is. -->"
+"""Line of ``README.md`` that says so."""
+
 _IDS_PER_FILE = 10_000_000
 _SAMPLES = {0: "background", 1: "signal"}
 _EDGES = {
@@ -81,6 +84,8 @@ class Comparison(NamedTuple):
 def write_card(path: Path, samples: list[ProcessSample], *, reference: str | None) -> None:
     """Write ``README.md``, ``card.json`` and ``figures/`` beside a generated file.
 
+    What an older page has below ``BY_HAND`` stays.
+
     A card that already describes these very bytes, and may hold a comparison, is left alone when
     there is no reference.
 
@@ -102,9 +107,16 @@ def write_card(path: Path, samples: list[ProcessSample], *, reference: str | Non
             _overlays(comparison), title=comparison.title, reference_name="LHC Olympics R&D"
         )
         save_figure(figure, figures / comparison.name)
-    write_text(path.with_name("README.md"), card_text(card))
+    page = path.with_name("README.md")
+    write_text(page, card_text(card) + _by_hand(page))
     write_json(card_path, card.to_json())  # last, as the sign that all is there
     log.info("%s, README.md and figures written", card_path)
+
+
+def _by_hand(page: Path) -> str:
+    """What stands in a page from ``BY_HAND`` on; nothing where there is no such line."""
+    _, mark, after = page.read_text().partition(BY_HAND) if page.is_file() else ("", "", "")
+    return f"\n{mark}{after}" if mark else ""
 
 
 def _is_of(card_path: Path, digest: str) -> bool:

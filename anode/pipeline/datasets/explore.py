@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from anode.evaluation.description.describe import (
     Fault,
 )
 from anode.events import rules
+from anode.events.readers.fault_scan import Block
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.pipeline.datasets.explore_particles import EventSample, particle_summaries
 from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
 from anode.reporting.common.style import save_figure
@@ -32,6 +35,7 @@ from anode.reporting.dataset.exploration_figures import (
     regions_figure,
     spectrum_figure,
 )
+from anode.reporting.dataset.particle_figures import constituents_figure, images_figure
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +90,9 @@ def explore(config: ExploreConfig) -> None:
     # Faults are what one is here to see.
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs, any_fault=True)
     rules.say_unread(source.name, source.unread)
-    description = _with_skipped(describe(config, source, regions), source)
+    sample = EventSample(config.seed)
+    found = describe(config, source, regions, also=sample.add)
+    description = _with_skipped(found, source)
     inside, outside, features = description.inside, description.outside, description.features
     figures = {
         "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
@@ -94,6 +100,10 @@ def explore(config: ExploreConfig) -> None:
         "profiles": profiles_figure(inside, outside, features, regions),
         "correlations": correlations_figure(features),
     }
+    if source.particles_file is not None:
+        particles = particle_summaries(source.particles_file, sample)
+        figures["images"] = images_figure(particles)
+        figures["constituents"] = constituents_figure(particles)
     output = Path(config.output)
     for name, figure in figures.items():
         save_figure(figure, output / name)
@@ -105,12 +115,19 @@ def explore(config: ExploreConfig) -> None:
     print(f"card and figures: {output}")
 
 
-def describe(config: ExploreConfig, source: Source, regions: Regions) -> Description:
-    """Read the source block by block and describe it."""
+def describe(
+    config: ExploreConfig,
+    source: Source,
+    regions: Regions,
+    *,
+    also: Callable[[Block], None] = lambda block: None,
+) -> Description:
+    """Read the source block by block and describe it; ``also`` gets every block too."""
     describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
     with progress.task("read", unit="events") as events_read:
         for block in source.fault_scan(config.features):
             describer.add(block._replace(source=_shown(block.source)))
+            also(block)
             events_read.update(block.n_rows)
     return describer.description()
 
