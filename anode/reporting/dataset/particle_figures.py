@@ -46,7 +46,7 @@ def images_figure(samples: Mapping[str, ParticleSummary]) -> Figure:
     highest = max(sample.image.max() for sample in samples.values())
     norm = LogNorm(highest * 10.0**-_DECADES, highest)
     with style():
-        figure = new_figure(3.0 * n_columns + 1.4, 5.4)
+        figure = new_figure(3.1 * n_columns + 2.4, 5.6)
         axes = figure.subplots(2, n_columns, sharex=True, sharey=True, squeeze=False)
         for place, (name, sample) in enumerate(samples.items()):
             for row, image in zip(axes[:, place], sample.image, strict=True):
@@ -120,6 +120,8 @@ def _draw_image(axes: Axes, image: np.ndarray, colors: str, norm: Normalize) -> 
     extent = (-reach, reach, -reach, reach)
     shown = axes.imshow(image, origin="lower", extent=extent, cmap=colors, norm=norm)
     axes.minorticks_off()
+    axes.set_xticks((-reach / 2, 0, reach / 2))
+    axes.set_yticks((-reach / 2, 0, reach / 2))
     return shown
 
 
