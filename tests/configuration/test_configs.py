@@ -17,7 +17,7 @@ from helpers.settings import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs"
 GROUPS = sorted(
-    p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration")
+    p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration", "space")
 )
 CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
 
@@ -40,6 +40,10 @@ def test_every_choice_of_every_group_composes(group, choice):
     extra = ["data.path=somewhere"] if needs_path else []
     if choice == "table":
         extra.append(NAMED)
+    if group == "representation":
+        extra.append("data=bundled_particles")
+    if (group, choice) == ("trainer", "representation"):
+        extra.append("ensemble.size=1")
     assert parsed(f"{group}={choice}", *extra).run_dir == "somewhere"
 
 

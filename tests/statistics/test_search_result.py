@@ -131,5 +131,6 @@ def test_a_largest_excess_is_the_test_of_its_window(bundled):
     (row,) = [row for row in bundled.at(best.efficiency) if row.same_window(best)]
     assert type(row) is WindowTest
     assert best.to_json() == {**row.to_json(), **{
-        name: value for name, value in best.to_json().items() if "global" in name or "test" in name
+        name: value for name, value in best.to_json().items()
+        if "global" in name or "test" in name or name == "spurious"
     }}  # fmt: skip

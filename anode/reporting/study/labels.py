@@ -13,6 +13,8 @@ METHOD_LABELS = {
     "supervised": "supervised",
     "iad": "idealised AD",
     "combination": "combination",
+    "autoencoder": "autoencoder",
+    "single_feature": "single feature",
 }
 """The title of every method."""
 

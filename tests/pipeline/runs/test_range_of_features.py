@@ -9,7 +9,7 @@ import pytest
 
 from anode.errors import DataError
 from anode.events.table import EventTable
-from anode.methods import base
+from anode.methods import range_check
 from anode.methods.base import RegionEvents, check_interpolation
 from anode.methods.range_check import judged
 from anode.pipeline.runs import config as configuration
@@ -50,7 +50,7 @@ def test_a_run_without_injected_signal_goes_through(seed, toy_with_far_signal, t
     stages.run(config)
     scored = read_scores(RunDirectory(tmp_path / "run").scores)
     assert np.all(scored.outside[scored.label == 1])
-    assert np.mean(scored.outside) > base.MAX_OUTSIDE  # which refused the run
+    assert np.mean(scored.outside) > range_check.MAX_OUTSIDE  # which refused the run
     assert np.mean(scored.outside[scored.label == 0]) < 0.01
 
 
