@@ -88,7 +88,7 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
         DataError: the file is one the scan was fitted on, no event of it lies in a window, or too
             many lie outside the fitted range of features; nothing is written then.
     """
-    summary = _finished(path)
+    summary = finished(path)
     windows = load_windows(path, summary, threads=threads)
     # Read as a run whose signal region are all windows together.
     low = min(each.window.low for each in windows)
@@ -197,7 +197,12 @@ def _score_in(each: ScanWindow, events: EventTable, known: np.ndarray) -> dict[s
     }
 
 
-def _finished(path: Path) -> SearchResult:
+def finished(path: Path) -> SearchResult:
+    """The result of a scan.
+
+    Raises:
+        RunDirectoryError: it has not finished.
+    """
     if not (path / SUMMARY).is_file():
         raise RunDirectoryError(
             f"{path} is a scan that has not finished: there is no {SUMMARY}; the command that "
