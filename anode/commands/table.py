@@ -57,6 +57,16 @@ COMMANDS: dict[str, Command] = {
             "anode score run_dir=DIR data=lhco_features data.path=FILE output=FILE",
         ),
     ),
+    "serve": Command(
+        "Serve the scores of a finished run or scan over HTTP.",
+        "serve",
+        "anode.service.settings:parse_serve",
+        "anode.service.serve:serve",
+        (
+            "anode serve run_dir=results/anode/mine",
+            "anode serve run_dir=DIR host=0.0.0.0 port=8080 token_file=FILE workers=2",
+        ),
+    ),
     "evaluate": Command(
         "Judge a scored run again: metrics, curves and figures.",
         "run",
