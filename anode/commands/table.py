@@ -55,6 +55,7 @@ COMMANDS: dict[str, Command] = {
             "anode score run_dir=results/anode/mine",
             "anode score run_dir=DIR ensemble.mode=best output=OTHER_DIR",
             "anode score run_dir=DIR data=lhco_features data.path=FILE output=FILE",
+            "anode score run_dir=DIR data=lhco_features data.path=FILE output=scores.csv",
         ),
     ),
     "serve": Command(
