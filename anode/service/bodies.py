@@ -2,6 +2,8 @@
 
 import csv
 import io
+import tokenize
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
@@ -15,6 +17,12 @@ from anode.service.errors import Refused
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 NPY, HDF5, PARQUET = "application/x-npy", "application/x-hdf5", "application/vnd.apache.parquet"
+
+_NO_HEADER = (
+    ValueError, KeyError, EOFError, SyntaxError, TypeError, RecursionError, MemoryError,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What numpy raises at headers that are none: it parses them as Python."""
 
 Columns = Mapping[str, np.ndarray]
 """Name -> (N,) values."""
@@ -110,8 +118,9 @@ class Reader:
                 (1, 0): np.lib.format.read_array_header_1_0,
                 (2, 0): np.lib.format.read_array_header_2_0,
             }[version]
-            shape, fortran, dtype = read(stream)
-        except (ValueError, KeyError, EOFError, SyntaxError, TypeError, RecursionError):
+            with warnings.catch_warnings(action="ignore"):  # of headers of Python 2
+                shape, fortran, dtype = read(stream)
+        except _NO_HEADER:
             raise Refused(422, "expected a NumPy array, as numpy.save writes it") from None
         if dtype.kind not in "iuf" or len(shape) != 2:
             raise Refused(422, "the array must be two-dimensional, of integers or floats")

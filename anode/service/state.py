@@ -66,7 +66,8 @@ class State:
         """
         scorer = self.scorer
         try:
-            found = scorer.score_columns(checked(columns, scorer.input))
+            with np.errstate(all="ignore"):  # what overflows is refused as not finite
+                found = scorer.score_columns(checked(columns, scorer.input))
         except AnodeError as error:  # of the columns, which name no file
             raise Refused(422, str(error)) from None
         self.metrics.scored(int(found.scored.sum()), len(found))

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import random
 import time
 from pathlib import Path
 
@@ -302,6 +303,55 @@ def test_hdf5_that_reaches_for_other_files_is_refused(client, tmp_path, scorer, 
     )
     assert answer.status_code == 422
     assert "secret" not in answer.text
+
+
+WORDS = [
+    b"NaN",
+    b"null",
+    b"true",
+    b'"1"',
+    b"1e999",
+    b"1e308",
+    b"[]",
+    b"{}",
+    b"\x00",
+    b"\xff",
+    b"[" * 99,
+]
+
+
+def damaged(body: bytes, draw: random.Random) -> bytes:
+    """The same with a few places changed, lengthened or cut."""
+    content = bytearray(body)
+    for _ in range(draw.choice((1, 1, 2, 5, 20))):
+        place = draw.randrange(len(content) + 1)
+        how = draw.randrange(3)
+        if how == 0:
+            content[place : place + draw.randrange(6)] = draw.choice(WORDS)
+        elif how == 1:
+            del content[place : place + draw.randrange(200)]
+        else:
+            content[place:place] = content[place : place + 50]
+    return bytes(content)
+
+
+def test_damaged_bodies_are_refused_and_no_fault(client, rows, scorer):
+    few, names = rows[:5], scorer.input.names
+    whole = [
+        ("application/json", json.dumps({"events": few.tolist()}).encode()),
+        ("application/x-ndjson", b"\n".join(json.dumps(row).encode() for row in few.tolist())),
+        ("application/x-npy", npy(few)),
+        ("application/x-hdf5", hdf5(few, names)),
+        ("application/vnd.apache.parquet", parquet(few, names)),
+        ("text/csv", csv(few, names)),
+    ]
+    draw = random.Random(1)
+    for number in range(400):
+        kind, body = whole[number % len(whole)]
+        answer = client.post(
+            "/v1/score", content=damaged(body, draw), headers={"Content-Type": kind}
+        )
+        assert answer.status_code in (200, 400, 413, 422), (number, kind, answer.text)
 
 
 # --- Open Inference Protocol ------------------------------------------------------------------
