@@ -53,7 +53,14 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 # library -> where it may be imported, relative to the package
 CONFINED = {
     "hydra": {"configuration", "pipeline", "commands"},
-    "omegaconf": {"configuration", "pipeline", "commands", "benchmark/benchmark.py", "api"},
+    "omegaconf": {
+        "configuration",
+        "pipeline",
+        "commands",
+        "benchmark/benchmark.py",
+        "api",
+        "service",
+    },
     "wandb": {"training/trackers.py"},
     "nflows": {"density"},
     "matplotlib": {"reporting", "benchmark/report.py"},
@@ -68,6 +75,11 @@ CONFINED = {
     "optuna": {"pipeline/studies/tuning/tune.py"},
     "dask": {"pipeline/datasets/workers.py"},
     "distributed": {"pipeline/datasets/workers.py"},
+    "fastapi": {"service"},
+    "starlette": {"service"},
+    "uvicorn": {"service"},
+    "orjson": {"service"},
+    "prometheus_client": {"service"},
     "dask_jobqueue": {"pipeline/datasets/workers.py"},
 }
 WITHOUT_TORCH = ("evaluation", "statistics", "events", "reporting")

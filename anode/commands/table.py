@@ -55,6 +55,17 @@ COMMANDS: dict[str, Command] = {
             "anode score run_dir=results/anode/mine",
             "anode score run_dir=DIR ensemble.mode=best output=OTHER_DIR",
             "anode score run_dir=DIR data=lhco_features data.path=FILE output=FILE",
+            "anode score run_dir=DIR data=lhco_features data.path=FILE output=scores.csv",
+        ),
+    ),
+    "serve": Command(
+        "Serve the scores of a finished run or scan over HTTP.",
+        "serve",
+        "anode.service.settings:parse_serve",
+        "anode.service.serve:serve",
+        (
+            "anode serve run_dir=results/anode/mine",
+            "anode serve run_dir=DIR host=0.0.0.0 port=8080 token_file=FILE workers=2",
         ),
     ),
     "evaluate": Command(

@@ -59,6 +59,11 @@ class Ensemble(ConditionalDensity):
         self.members = nn.ModuleList(members)
         self._densities = tuple(members)  # the same objects, with their type
 
+    @property
+    def densities(self) -> tuple[ConditionalDensity, ...]:
+        """The K members."""
+        return self._densities
+
     def _log_prob(self, features: Tensor, context: Tensor) -> Tensor:
         each = torch.stack([member.log_prob(features, context) for member in self._densities])
         return log_mean_exp(each)

@@ -22,8 +22,8 @@ _HAS_ONEDNN = (
 )
 
 
-def whole_blocks(rows: Tensor) -> Tensor:
-    """(N, ...) filled up to a multiple of ``ROWS`` with copies of the last row.
+def whole_blocks(rows: Tensor, block: int = ROWS) -> Tensor:
+    """(N, ...) filled up to a multiple of ``block`` with copies of the last row.
 
     Code for vectors treats the last few rows in another way than the others, and so rounds them
     otherwise; in whole blocks the result for a row does not depend on its place.
@@ -32,7 +32,7 @@ def whole_blocks(rows: Tensor) -> Tensor:
         >>> whole_blocks(torch.zeros(3, 4)).shape, whole_blocks(torch.zeros(0, 4)).shape
         (torch.Size([2048, 4]), torch.Size([0, 4]))
     """
-    n_more = -len(rows) % ROWS
+    n_more = -len(rows) % block
     return torch.cat([rows, rows[-1:].expand(n_more, *rows.shape[1:])])
 
 

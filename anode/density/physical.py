@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anode.density.base import ConditionalDensity
-from anode.density.matmul import whole_blocks
+from anode.density.matmul import ROWS, whole_blocks
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 
@@ -43,13 +43,20 @@ class PhysicalDensity(nn.Module):
         z, log_abs_det = self.preprocessing(features)
         return self.density.log_prob(z, self.context_scaling(mass)) + log_abs_det
 
-    def evaluate(self, features: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    def evaluate(self, features: np.ndarray, mass: np.ndarray, *, block: int = ROWS) -> np.ndarray:
         """``log_prob`` of NumPy arrays without gradients, in chunks: (N, D), (N,) [GeV] -> (N,).
 
         Memory does not grow with N; batch norm uses its running averages. The result for an event
         is the same, bit for bit, whatever other events stand before and behind it.
+
+        Args:
+            features: (N, D) physical features.
+            mass: (N,) masses [GeV].
+            block: number of events that are computed at once at least; another than that of all
+                other scores may round otherwise (``physical_stack.small_blocks_agree``).
         """
-        return self._in_chunks(self.log_prob, features, mass, np.empty(len(features)))
+        out = np.empty(len(features))
+        return self._in_chunks(self.log_prob, features, mass, out, block)
 
     def to_latent(self, features: np.ndarray, mass: np.ndarray) -> np.ndarray:
         """T(x; m) of physical events in the latent space, in chunks: (N, D), (N,) [GeV] -> (N, D).
@@ -69,6 +76,7 @@ class PhysicalDensity(nn.Module):
         features: np.ndarray,
         mass: np.ndarray,
         out: np.ndarray,
+        block: int = ROWS,
     ) -> np.ndarray:
         """``out``, filled with ``function`` of features (B, D) and masses (B,)."""
         self.eval()
@@ -77,7 +85,8 @@ class PhysicalDensity(nn.Module):
                 rows = slice(start, start + CHUNK)
                 x = torch.as_tensor(features[rows], dtype=torch.float64)
                 m = torch.as_tensor(mass[rows], dtype=torch.float64)
-                out[rows] = function(whole_blocks(x), whole_blocks(m)).numpy()[: len(m)]
+                filled = whole_blocks(x, block), whole_blocks(m, block)
+                out[rows] = function(*filled).numpy()[: len(m)]
         return out
 
     def generate(self, mass: np.ndarray, seed: int) -> np.ndarray:

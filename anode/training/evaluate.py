@@ -13,26 +13,11 @@ from anode.density.ensemble import EnsembleConfig
 from anode.density.physical import CHUNK, PhysicalDensity
 from anode.parallel import stream_jobs
 from anode.training.densities import load_density
+from anode.training.kept import EvaluateJob, kept_densities
 
 Result = TypeVar("Result")
 
 BLOCK = 4 * CHUNK  # events evaluated by one process before it takes the next ones
-
-
-class EvaluateJob(NamedTuple):
-    """Events to evaluate under a fitted density.
-
-    Attributes:
-        directories: folders of the fits that are averaged.
-        ensemble: choice of their epochs.
-        features: (N, D) physical features.
-        mass: (N,) resonant mass [GeV].
-    """
-
-    directories: list[Path]
-    ensemble: EnsembleConfig
-    features: np.ndarray
-    mass: np.ndarray
 
 
 class Evaluation(NamedTuple):
@@ -48,7 +33,13 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_all(jobs: list[EvaluateJob], *, n_jobs: int, threads: int) -> list[Evaluation]:
-    """log p of every job's events under its density, in blocks spread over processes."""
+    """log p of every job's events under its density, in blocks spread over processes.
+
+    Where densities are kept in memory, in this process and all together.
+    """
+    if kept := kept_densities():
+        pairs = zip(jobs, kept.evaluate(jobs), strict=True)
+        return [Evaluation(log_p, _was_clipped(kept.density(job), job)) for job, log_p in pairs]
     results = [
         Evaluation(np.empty(len(job.mass)), np.empty(len(job.mass), dtype=bool)) for job in jobs
     ]
@@ -96,8 +87,13 @@ def _in_blocks(
 def evaluate_density(job: EvaluateJob) -> Evaluation:
     """log p of one job's events."""
     physical = _density_of(job)
-    was_clipped = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
-    return Evaluation(physical.evaluate(job.features, job.mass), was_clipped)
+    return Evaluation(physical.evaluate(job.features, job.mass), _was_clipped(physical, job))
+
+
+def _was_clipped(physical: PhysicalDensity, job: EvaluateJob) -> np.ndarray:
+    """(N,) True for events that were moved to the edge of the fitted range."""
+    clipped: np.ndarray = physical.preprocessing.outside(torch.as_tensor(job.features)).numpy()
+    return clipped
 
 
 def latent_of_density(job: EvaluateJob) -> np.ndarray:
@@ -106,6 +102,8 @@ def latent_of_density(job: EvaluateJob) -> np.ndarray:
 
 
 def _density_of(job: EvaluateJob) -> PhysicalDensity:
+    if kept := kept_densities():
+        return kept.density(job)
     paths = [folder / "fit.json" for folder in job.directories]
     written = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
     return _recent_density(tuple(job.directories), job.ensemble, written)

@@ -107,7 +107,7 @@ class RunConfig:
                 )
 
     def _check_representation(self) -> None:
-        if self.representation is None or self.representation.inputs.kind == "features":
+        if self.representation is None or not self.needs_particles:
             return
         if self.particles_file is None:
             raise ConfigError(
@@ -126,6 +126,11 @@ class RunConfig:
         """Names of the features that are read: those asked for, and those of a representation."""
         extra = () if self.representation is None else self.representation.extra_features
         return (*self.features, *(name for name in extra if name not in self.features))
+
+    @property
+    def needs_particles(self) -> bool:
+        """Whether a representation is made of the particles of events."""
+        return self.representation is not None and self.representation.inputs.kind != "features"
 
     @property
     def plain_features(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from anode import io, progress
-from anode.errors import DataError
+from anode.errors import ConfigError, DataError
 from anode.events import rules
 from anode.events.known_events import KnownEvents, Recognised
 from anode.events.source import BLOCK_ROWS, Part
@@ -76,6 +76,12 @@ def score_file(config: RunConfig, directory: RunDirectory, output: Path) -> None
             features; nothing is written then.
         RunDirectoryError: the run does not say which events its fits have seen.
     """
+    if config.representation is not None and config.representation.particles is not None:
+        raise ConfigError(
+            "representation.particles names the particles of the run's own events, not of "
+            f"{config.data.path}; make particles beside the features, anode features with "
+            "particles=true, and leave the key null"
+        )
     n_jobs, config = config.n_jobs, for_new_events(config)
     fitted = Fitted(hashes(directory), str(directory.scores))
     blocks, n_events = in_blocks(config, directory, fitted, n_jobs)

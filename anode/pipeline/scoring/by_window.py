@@ -88,7 +88,7 @@ def score_scan(path: Path, data: DataConfig, output: Path, *, n_jobs: int, threa
         DataError: the file is one the scan was fitted on, no event of it lies in a window, or too
             many lie outside the fitted range of features; nothing is written then.
     """
-    summary = _finished(path)
+    summary = finished(path)
     windows = load_windows(path, summary, threads=threads)
     # Read as a run whose signal region are all windows together.
     low = min(each.window.low for each in windows)
@@ -139,6 +139,11 @@ def load_windows(path: Path, summary: SearchResult, *, threads: int) -> list[Sca
         raise RunDirectoryError(
             f"{path / WINDOWS} must hold every window of {SUMMARY}, but lacks {lacking}; copy or "
             "run the scan again"
+        )
+    if windows[0].config.needs_particles:
+        raise ConfigError(
+            f"{path}: other files cannot be scored by a scan whose representation is made of "
+            "particles: its windows know those of the searched events alone; score by a run"
         )
     for each in windows[1:]:
         if _reading(each.config) != _reading(windows[0].config):
@@ -197,7 +202,12 @@ def _score_in(each: ScanWindow, events: EventTable, known: np.ndarray) -> dict[s
     }
 
 
-def _finished(path: Path) -> SearchResult:
+def finished(path: Path) -> SearchResult:
+    """The result of a scan.
+
+    Raises:
+        RunDirectoryError: it has not finished.
+    """
     if not (path / SUMMARY).is_file():
         raise RunDirectoryError(
             f"{path} is a scan that has not finished: there is no {SUMMARY}; the command that "
@@ -245,4 +255,4 @@ def _check_fits(directory: RunDirectory) -> None:
 
 def _reading(config: RunConfig) -> tuple[Any, ...]:
     """What the events of a block hang on, and the datasets of their scores."""
-    return config.features, config.distortion, config.seed, config.method.name
+    return config.read_features, config.distortion, config.seed, config.method.name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from anode import progress
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
 from anode.pipeline.datasets.config import RUN_KEYS, DataConfig
@@ -15,6 +16,7 @@ from anode.pipeline.runs.other_ensemble import OtherEnsemble, score_ensemble
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.scoring import blocks
 from anode.pipeline.scoring.by_window import is_scan, score_scan
+from anode.pipeline.scoring.csv_output import is_csv, write_csv
 from anode.regions.injection import InjectionConfig
 
 
@@ -42,12 +44,16 @@ def parse_score(raw: DictConfig) -> ScoreConfig:
 
 
 def score(asked: ScoreConfig) -> None:
-    """Score the run's own events (again), or those of another file; or a file by a scan.
+    """Score the run's own events (again), or those of another file; or a file by a scan; an output
+    that ends in ``.csv`` has the events' columns beside their scores.
 
     Raises:
         ConfigError: something else than the run's own scores is asked for without ``output``, or
             of a scan something else than scores of a file.
     """
+    if is_csv(asked.output):
+        _score_to_csv(asked)
+        return
     if is_scan(asked.run_dir):
         _score_by_scan(asked)
         return
@@ -74,6 +80,21 @@ def score(asked: ScoreConfig) -> None:
         blocks.score_file(config, directory, Path(asked.output))
     else:
         score_ensemble(config, directory, Path(asked.output))
+
+
+def _score_to_csv(asked: ScoreConfig) -> None:
+    directory = Path(asked.run_dir)
+    if asked.ensemble != OtherEnsemble(None, None):
+        raise ConfigError("output=FILE.csv is by the run's own ensemble; leave out ensemble")
+    if asked.data is None and is_scan(directory):
+        raise ConfigError(f"{directory} is a scan: give data=..., data.path=FILE with the CSV")
+    data = asked.data or load_run(RunDirectory(directory).config).data
+    if asked.data is not None:
+        data = _to_score(data)
+    summary = write_csv(directory, data, Path(str(asked.output)), threads=asked.threads)
+    with progress.above_the_bar():
+        print(summary.text())
+        print(f"results: {asked.output}")
 
 
 def _score_by_scan(asked: ScoreConfig) -> None:

@@ -18,6 +18,7 @@ from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.scoring import by_window as score_scan
 from anode.pipeline.scoring import score as rescore
 from anode.pipeline.scoring.by_window import assign
+from anode.pipeline.scoring.scorer import Scorer
 from anode.pipeline.search.window import search_scores
 from anode.pipeline.search.window_file import WindowFile, WindowTemplate
 from anode.regions.windows import Window
@@ -112,6 +113,20 @@ def masses(path: Path) -> dict[int, float]:
 @pytest.fixture(scope="module")
 def scored(scan, files, tmp_path_factory) -> dict[str, np.ndarray]:
     return scored_by(scan, data_of(files[1]), tmp_path_factory.mktemp("scored") / "scores.h5")
+
+
+def test_a_scorer_in_memory_has_the_bits_of_the_command(scan, files, scored):
+    events = read_bundled(files[1], ["mj1", "delta_mj", "tau21_1", "tau21_2"])
+    found = Scorer.load(scan).score(events)
+    assert np.array_equal(events.event_id[found.scored], scored["event_id"])
+    for name in ("score", "mass", "passed", "outside"):
+        assert np.array_equal(getattr(found, name)[found.scored], scored[name])
+    assert np.array_equal(found.parts["log_p_data"][found.scored], scored["log_p_data"])
+    low = np.array([window.low for window in WINDOWS])
+    assert np.array_equal(low[found.window[found.scored]], scored["window_low"])
+    assert set(map(found.why_not, np.flatnonzero(~found.scored))) == {
+        "mass outside [3000, 3400), [3200, 3600), [4000, 4400) GeV"
+    }
 
 
 def test_every_event_of_a_window_is_scored_once_by_the_nearest(scored, files):

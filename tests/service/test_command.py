@@ -1,0 +1,111 @@
+"""``anode serve`` as a process: its port, its end, and its errors in one line."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anode.errors import ConfigError, MissingPackageError
+from anode.service import serve as command
+from anode.service.settings import ServeConfig
+from helpers.served_runs import quick_run, raw_rows
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    return quick_run(tmp_path_factory.mktemp("command"))
+
+
+def lines_of(answer: socket.socket) -> "list[bytes]":
+    """The chunks that have come so far, at least one."""
+    return [line for line in answer.recv(1 << 16).split(b"\r\n") if line.startswith(b"{")]
+
+
+@pytest.mark.slow
+def test_a_request_at_work_is_finished_at_sigterm(run):
+    command_line = [sys.executable, "-m", "anode", "serve", f"run_dir={run}", "port=0"]
+    process = subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        port = 0
+        for line in process.stderr:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
+                port = int(found[1])
+            if "is in memory" in line:
+                break
+        line = json.dumps(raw_rows(run.parent / "other.h5")[0].tolist()).encode() + b"\n"
+        chunk = b"%x\r\n%s\r\n" % (len(line), line)
+        head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+            client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+            first: list[bytes] = []
+            while not first:
+                first = lines_of(client)
+            process.send_signal(signal.SIGTERM)
+            client.sendall(chunk + b"0\r\n\r\n")
+            assert lines_of(client) == first
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.stderr.close()
+        process.wait()
+
+
+def config(run: Path, **changes: object) -> ServeConfig:
+    given = {
+        "host": "127.0.0.1", "port": 0, "token_file": None, "max_events": 10, "max_body_mb": 1,
+        "workers": 1, **changes,
+    }  # fmt: skip
+    return ServeConfig(str(run), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"port": 70000}, "port must lie in 0 to 65535, got 70000"),
+        ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"max_body_mb": 0}, "max_body_mb must be at least 1"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        config(tmp_path, **changes)
+
+
+def test_what_cannot_be_served_is_refused_before_anything_listens(run, tmp_path):
+    with pytest.raises(ConfigError, match="is this a run directory"):
+        command.serve(config(tmp_path))
+    with pytest.raises(ConfigError, match=r"there is no .*write the token into it"):
+        command.serve(config(run, token_file=str(tmp_path / "none")))
+    (tmp_path / "token").write_text("two words")
+    with pytest.raises(ConfigError, match="must hold one token, in ASCII, got 2 words"):
+        command.serve(config(run, token_file=str(tmp_path / "token")))
+
+
+def test_a_port_in_use_is_named(run):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match="in use") as error:
+            command.serve(config(run, port=port))
+    assert error.value.filename == f"127.0.0.1:{port}"
+
+
+def test_without_its_packages_the_extra_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "orjson", None)
+    with pytest.raises(MissingPackageError, match=r"anode serve needs .*anode\[serve\]"):
+        command.serve(config(run))
+
+
+def test_workers_read_the_settings_of_the_command(run, monkeypatch):
+    with command._in_environment(config(run, max_events=7)):
+        app = command.worker()
+        assert app.state.anode.config.max_events == 7
+    assert command.VARIABLE not in os.environ
