@@ -17,6 +17,7 @@ from anode.errors import ConfigError, DataError
 from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.readers.dijet_files import DijetFile, dijet_file
 from anode.events.readers.lhco_features import LABEL, stored_rows
+from anode.events.readers.tables.config import TableConfig
 from anode.methods.range_check import check_fraction_outside, judged
 from anode.parallel import prepare_process
 from anode.pipeline.datasets.cached_features import open_data
@@ -132,7 +133,8 @@ def _file(data: DataConfig) -> tuple[DijetFile, bool]:
     source = open_data(data, seed=0, n_jobs=1)
     path = source.features_file or source.path
     limited = data.n_background is not None or data.n_signal is not None
-    if path is None or path.suffix not in (".h5", ".hdf5") or data.reader == "table" or limited:
+    no_columns = limited or isinstance(data, TableConfig)
+    if path is None or path.suffix not in (".h5", ".hdf5") or no_columns:
         raise ConfigError(
             "output=FILE.csv holds the 14 published columns, which whole files of "
             "data=bundled|lhco_features|lhco_raw|blackbox have; give output=FILE.h5"
