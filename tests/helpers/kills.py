@@ -226,7 +226,7 @@ def _content(path: Path, root: Path) -> Any:
         return _plain(checkpoints.load_tensors(path))
     if path.suffix == ".npz":
         with np.load(path) as file:
-            return dict(file)
+            return _plain(dict(file))
     if path.suffix in (".html", ".md", ".yaml"):  # they tell times, and where they are
         return None
     return path.read_bytes()
