@@ -194,7 +194,7 @@ class Model:
             DataError: a feature is missing, or every fit has seen an event.
         """
         run = self._fitted
-        return run.score(events.with_features(run.config.features), any_mass=any_mass)
+        return run.score(events.with_features(run.config.read_features), any_mass=any_mass)
 
     def save(self, path: Path | str, *, figures: bool = False) -> None:
         """Write an ordinary run directory: configuration, fits, scores, metrics, and the events.

@@ -34,6 +34,7 @@ LEAST_GAIN = 0.1
 VALIDATION = 0.15
 DESCRIPTION = "representation.json"
 SCALING = "scaling.pt"
+GAIN = "gain.json"
 
 
 def latent_names(config: RepresentationConfig, inputs: Inputs) -> tuple[str, ...]:
@@ -82,14 +83,13 @@ class Representation:
         return self._fresh().n_latent
 
     def fit(self, events: EventTable) -> None:
-        """Fit the network to events, resuming; ``validation_gain.json`` says how much better than
+        """Fit the network to events, resuming; ``gain.json`` says how much better than
         a blank prediction it is.
 
         Args:
             events: N events of the sidebands, without labels.
         """
-        path = self.directory / "fit.json"
-        if path.is_file() and checkpoints.read_result(self.directory).finished:
+        if (self.directory / GAIN).is_file():  # the last file that a fit writes
             return
         values = self.inputs.of(events)
         validation = (
@@ -143,14 +143,15 @@ class Representation:
     def gain(self) -> float | None:
         """Share of a blank prediction's loss that the reconstruction saves on validation events;
         None where it reconstructs nothing."""
-        content = io.read_json(self.directory / "gain.json")
+        remedy = checkpoints.fit_again(self.directory)
+        content = io.read_json(self.directory / GAIN, remedy=remedy)
         return None if content["gain"] is None else float(content["gain"])
 
     def _judge(self, inputs: Tensor) -> None:
         terms = self._fitted().terms(inputs)
         gain = None
         if "reconstruction" in terms:
-            blank = inputs.square().flatten(1).mean()
+            blank = self._fitted().blank_error(inputs).mean()
             gain = float(1 - terms["reconstruction"].mean() / blank)
             if gain < LEAST_GAIN:
                 log.warning(
@@ -161,7 +162,7 @@ class Representation:
                     100 * gain,
                     100 * LEAST_GAIN,
                 )
-        io.write_json(self.directory / "gain.json", {"gain": gain}, sealed=True)
+        io.write_json(self.directory / GAIN, {"gain": gain}, sealed=True)
 
     def _inputs(self, events: EventTable) -> Tensor:
         values = self.inputs.of(events)

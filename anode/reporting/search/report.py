@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -29,8 +30,7 @@ CAPTIONS = {
     "spectra": "The same window at every efficiency.",
     "limits": "95% CLs upper limits on signal events that pass the cut, in each window. Small "
     "panels: the error of the expected background over its Poisson error, which the expected "
-    "limit follows. It jumps where another function is chosen, or where functions that fit as "
-    "well disagree.",
+    "limit follows.",
     "sculpting": "Mass spectrum before and after each cut of the best window's model, and the "
     "pass rate over the nominal one. A cut that carves no bump leaves it flat.",
 }
@@ -257,7 +257,7 @@ def _provenance(search: SearchResult, manifest: Manifest) -> Section:
         ("time", _duration(search.seconds, search.cpu_seconds)),
     ]
     if manifest.command is not None:
-        lines.append(("command", manifest.command))
+        lines.append(("command", _without_folders(manifest.command)))
     if manifest.git_commit:
         changed = ", with uncommitted changes" if manifest.git_dirty else ""
         lines.append(("code", f"{manifest.git_commit[:12]}{changed}"))
@@ -267,6 +267,16 @@ def _provenance(search: SearchResult, manifest: Manifest) -> Section:
         "How it was made",
         tables=[tables.lines_table([*lines, ("versions", known)] if known else lines)],
     )
+
+
+def _without_folders(command: str) -> str:
+    """A command with absolute paths by their last name: others have other folders.
+
+    Example:
+        >>> _without_folders("anode search data.path=/home/me/events.h5 run_dir=results/mine")
+        'anode search data.path=events.h5 run_dir=results/mine'
+    """
+    return re.sub(r"(?<![^\s=])/\S*/(?=[^\s/])", "", command)
 
 
 def _appendix(search: SearchResult) -> Section:

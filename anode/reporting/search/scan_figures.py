@@ -166,8 +166,7 @@ def _legends_of_limits(figure: Figure, functions: set[int]) -> None:
     ]
     title = (
         r"small panels: error $\sigma_b$ of the expected background $b$, and where $b$ comes from."
-        "\nThe expected limit jumps with it: where another function is chosen, or where functions"
-        "\nthat fit as well disagree about $b$, which is part of its error."
+        "\nThe expected limit follows it."
     )
     figure.legend(
         handles=marks, loc="outside lower center", ncols=len(marks), title=title, title_fontsize=9

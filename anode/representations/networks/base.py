@@ -96,6 +96,10 @@ class Network(nn.Module, abc.ABC):
         values = self._evaluated(stacked, inputs)
         return dict(zip(names, values.unbind(1), strict=True))
 
+    def blank_error(self, inputs: Tensor) -> Tensor:
+        """(B,) error of a reconstruction of nothing but zeros, as "reconstruction" counts it."""
+        return self._evaluated(lambda part: self._error(torch.zeros_like(part), part), inputs)
+
     def _evaluated(self, function: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
         was_training = self.training
         self.eval()
@@ -123,7 +127,11 @@ class Network(nn.Module, abc.ABC):
 
     def _terms(self, inputs: Tensor) -> dict[str, Tensor]:
         """Mean squared error of each event; networks with another loss say more."""
-        return {"reconstruction": squared_error(self._reconstruct(inputs), inputs)}
+        return {"reconstruction": self._error(self._reconstruct(inputs), inputs)}
+
+    def _error(self, found: Tensor, inputs: Tensor) -> Tensor:
+        """(B,) distance of a reconstruction from its inputs, both (B, ...)."""
+        return squared_error(found, inputs)
 
 
 def squared_error(found: Tensor, inputs: Tensor) -> Tensor:

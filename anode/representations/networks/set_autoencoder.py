@@ -67,7 +67,7 @@ class SetAutoencoder(Network):
         self.decoder = mlp([config.n_latent, *config.hidden[::-1], outputs], config.activation)
 
     def _loss(self, inputs: Tensor) -> Tensor:
-        return weighted_error(self._reconstruct(inputs), inputs)
+        return self._error(self._reconstruct(inputs), inputs)
 
     def _encode(self, inputs: Tensor) -> Tensor:
         latent: Tensor = self.to_latent(self.jet(inputs).flatten(1))
@@ -78,8 +78,8 @@ class SetAutoencoder(Network):
         mask = inputs[..., N_KINEMATICS:]
         return torch.cat([found * self.jet.units * mask, mask], dim=-1)
 
-    def _terms(self, inputs: Tensor) -> dict[str, Tensor]:
-        return {"reconstruction": weighted_error(self._reconstruct(inputs), inputs)}
+    def _error(self, found: Tensor, inputs: Tensor) -> Tensor:
+        return weighted_error(found, inputs)
 
 
 def weighted_error(found: Tensor, inputs: Tensor) -> Tensor:

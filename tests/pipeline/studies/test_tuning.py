@@ -12,9 +12,8 @@ from anode.commands.aliases import translate
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, RunDirectoryError
 from anode.pipeline.runs import stages
-from anode.pipeline.runs.prepare import prepare
 from anode.pipeline.studies.tuning.config import Range, TuneConfig, parse_tune
-from anode.pipeline.studies.tuning.objectives import argos, objective_of
+from anode.pipeline.studies.tuning.objectives import argos, events_of, objective_of
 from anode.pipeline.studies.tuning.summary import Trial, best_of
 from anode.pipeline.studies.tuning.tune import trials_of, tune
 
@@ -78,12 +77,14 @@ def test_a_folder_of_another_tuning_is_refused(tuned):
 @pytest.mark.parametrize("objective", ["validation_loss", "argos"])
 def test_poisoned_labels_change_no_objective(tmp_path, objective):
     run = config(tmp_path).run([], str(tmp_path / "run"))
-    prepared = prepare(run)
+    prepared, held_out = events_of(run)
     stages.train(run, prepared)
     data = prepared.data
     poisoned = prepared._replace(data=dataclasses.replace(data, label=1 - data.label))
-    honest = objective_of(objective, run, prepared)
-    assert objective_of(objective, run, poisoned) == honest
+    honest = objective_of(objective, run, prepared, held_out)
+    assert objective_of(objective, run, poisoned, held_out) == honest
+    assert not np.isin(held_out.identity, data.identity).any()  # no fit has seen them
+    assert held_out.label is None
 
 
 def test_argos_of_a_perfect_cut():

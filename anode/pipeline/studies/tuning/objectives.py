@@ -9,26 +9,38 @@ from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import RunConfig
-from anode.pipeline.runs.prepare import Prepared
+from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.regions.mass import sample_masses
+from anode.regions.splits import uniform_of
 from anode.seeding import stream, stream_seed
 from anode.training.checkpoints import read_result
 
 LEAST_TEMPLATE = 25  # events of the template beyond a cut
 N_TEMPLATE = 20_000
+HELD_OUT = 0.2  # of the sidebands, for a template where no background can be drawn
 BANDWIDTH = 10.0  # GeV, of the masses of a drawn template
 FIT_NAMES = ("representation", "background")
 """Folders whose validation loss is that of a run, the first one that there is."""
 
 
-def objective_of(name: str, config: RunConfig, prepared: Prepared) -> float:
+def events_of(config: RunConfig) -> tuple[Prepared, EventTable]:
+    """The events of a trial, and a share of the sidebands, without labels, that it never sees."""
+    prepared = prepare(config)
+    data = prepared.data
+    number = uniform_of(data.identity, config.seed, "tuning", "held out")
+    held = prepared.regions.in_sidebands(data.mass) & (number < HELD_OUT)
+    return prepared._replace(data=data[~held]), data[held].without_label()
+
+
+def objective_of(name: str, config: RunConfig, prepared: Prepared, held_out: EventTable) -> float:
     """The objective of a trained run.
 
     Args:
         name: one of ``tuning.config.OBJECTIVES``.
         config: configuration of the run.
         prepared: its events; labels are taken off before anything is computed.
+        held_out: sideband events that it has not seen.
     """
     directory = RunDirectory(config.run_dir)
     if name == "validation_loss":
@@ -46,7 +58,7 @@ def objective_of(name: str, config: RunConfig, prepared: Prepared) -> float:
                 f"{method.title}; choose validation_loss or argos"
             )
         return gain
-    template = _template(config, method, data, prepared)
+    template = _template(config, method, data, prepared, held_out)
     return argos(scores.score, method.score(template, np.zeros(len(template), dtype=bool)).score)
 
 
@@ -65,7 +77,7 @@ def argos(data: np.ndarray, template: np.ndarray) -> float:
 
     Example:
         >>> background = np.linspace(0, 1, 1000)
-        >>> argos(background, background)
+        >>> round(argos(background, background), 9)
         0.0
         >>> argos(np.append(background, np.full(50, 2.0)), background) > 0.1
         True
@@ -77,7 +89,7 @@ def argos(data: np.ndarray, template: np.ndarray) -> float:
     of_data = np.searchsorted(np.sort(data), cuts, side="left")
     efficiency = 1 - of_template / len(template)
     value = (1 - of_data / len(data)) / np.sqrt(efficiency) - np.sqrt(efficiency)
-    return float(np.maximum(value.max(), 0.0)) if abs(value.max()) > 1e-12 else 0.0
+    return max(float(value.max()), 0.0)
 
 
 def _validation_loss(checkpoints: Path) -> float:
@@ -91,9 +103,13 @@ def _validation_loss(checkpoints: Path) -> float:
 
 
 def _template(
-    config: RunConfig, method: AnomalyMethod, data: EventTable, prepared: Prepared
+    config: RunConfig,
+    method: AnomalyMethod,
+    data: EventTable,
+    prepared: Prepared,
+    held_out: EventTable,
 ) -> EventTable:
-    """Background of the signal region, drawn from p_bg; without one, sideband events beside it."""
+    """Background of the signal region, drawn from p_bg; without one, held-out events beside it."""
     signal = prepared.regions.signal
     inside = data.mass[signal.contains(data.mass)]
     mass = sample_masses(
@@ -106,8 +122,8 @@ def _template(
     )
     if drawn is None:
         width = signal.high - signal.low
-        near = (data.mass >= signal.low - width) & (data.mass < signal.high + width)
-        return data[near & prepared.regions.in_sidebands(data.mass)]
+        low, high = signal.low - width, signal.high + width
+        return held_out[(held_out.mass >= low) & (held_out.mass < high)]
     seen = method.seen(data[:1])
     return EventTable(
         number, mass, drawn, seen.names, seen.units, None, "template",

@@ -14,6 +14,7 @@ from anode.errors import RunDirectoryError
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.studies.tuning.config import OBJECTIVES, TuneConfig
+from anode.pipeline.studies.tuning.objectives import events_of
 from anode.reporting.common.style import save_figure
 from anode.reporting.common.tables import table
 from anode.reporting.study.tuning_figure import tuning_figure
@@ -90,7 +91,9 @@ def _judged(config: TuneConfig, trial: Trial) -> dict[str, float | None]:
     run = config.run(list(trial.values), trial.run_dir)
     directory = RunDirectory(trial.run_dir)
     if not directory.metrics.is_file():
-        stages.run(run)
+        prepared, _ = events_of(run)
+        for stage in (stages.score, stages.evaluate):
+            stage(run, prepared)
     metrics = directory.read_metrics()
     return {name: metrics.quantity(name) for name in JUDGED}
 

@@ -15,9 +15,8 @@ from anode import io, progress
 from anode.errors import RunDirectoryError, TrainingError, needs_extra
 from anode.parallel import stream_jobs
 from anode.pipeline.runs import stages
-from anode.pipeline.runs.prepare import prepare
 from anode.pipeline.studies.tuning.config import OBJECTIVES, Range, TuneConfig
-from anode.pipeline.studies.tuning.objectives import FIT_NAMES, objective_of
+from anode.pipeline.studies.tuning.objectives import FIT_NAMES, events_of, objective_of
 from anode.pipeline.studies.tuning.summary import Trial, write_summary
 from anode.seeding import stream_seed
 from anode.training.watch import watching
@@ -173,9 +172,9 @@ def _value(config: TuneConfig, trial: "optuna.Trial") -> float:
                 raise optuna.TrialPruned
 
     with watching(report):
-        prepared = prepare(run)
+        prepared, held_out = events_of(run)
         stages.train(run, prepared)
-    return objective_of(config.objective, run, prepared)
+    return objective_of(config.objective, run, prepared, held_out)
 
 
 def _suggest(trial: "optuna.Trial", key: str, one: Range) -> Any:
