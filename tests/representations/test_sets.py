@@ -19,7 +19,7 @@ from anode.representations.networks.parts.augmentations import (
 )
 from anode.representations.networks.parts.sets import UNITS
 from anode.representations.networks.pooled import PooledConfig
-from anode.representations.networks.set_autoencoder import weighted_error
+from anode.representations.networks.set_autoencoder import SetAutoencoderConfig, weighted_error
 from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
 from helpers.toy_networks import POOLED, constituents, inputs, network
@@ -231,3 +231,16 @@ def test_a_kernel_of_three_cannot_see_across_a_gap_of_two_pixels():
 
     assert torch.equal(features(3, 0.2), features(3, 0.4))
     assert not torch.allclose(features(5, 0.2), features(5, 0.4))
+
+
+def test_a_blank_prediction_is_judged_in_the_units_of_the_reconstruction():
+    """Zeros for all constituents: the weighted mean of the squares in fixed units, by hand."""
+    network = build_network(
+        SetAutoencoderConfig("set_ae", hidden=[8], n_latent=2, activation="silu"),
+        (1, 2, 4),
+        seed=1,
+    )
+    jets = torch.tensor([[[[0.8, 0.2, 0.0, 1.0], [0.2, 0.0, -0.4, 1.0]]]])
+    hard, soft = (64 + 1 + 0) / 3, (4 + 0 + 4) / 3  # units of 0.1, 0.2 and 0.2
+    expected = 0.8 * hard + 0.2 * soft
+    assert network.blank_error(jets).item() == pytest.approx(expected, rel=1e-6)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,13 @@ log = logging.getLogger(__name__)
 
 SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 """Experiment -> name of the results, if another."""
+NEEDS = {
+    "blind_background": "generated/blind_2002.h5",
+    "blind_signal": "generated/blind_2002.h5",
+    "representations": "generated/with_particles_7.h5",
+}
+"""Study or search -> file of events that does not come along; its configuration says how it is
+made, in hours."""
 ACCEPTANCE = "acceptance"
 CALIBRATION = "results/reference/search/calibration/anode_no_signal/calibration.json"
 
@@ -54,7 +62,7 @@ def reproduce(config: ReproduceConfig) -> None:
         ConfigError: a study is wrong; nothing is made then.
         RunDirectoryError: runs failed; raised when all else is done.
     """
-    names = _everything() if config.only is None else config.only
+    names = _with_events(_everything() if config.only is None else config.only)
     studies = {name: read_study(name) for name in names if name in study_names()}
     calibrations = [read_calibration(name) for name in names if name in calibration_names()]
     for asked in studies.values():
@@ -72,6 +80,21 @@ def reproduce(config: ReproduceConfig) -> None:
         table = parse_acceptance(compose("acceptance", []))
         acceptance(dataclasses.replace(table, n_jobs=config.n_jobs))
     study.raise_failures(failures)
+
+
+def _with_events(names: Sequence[str]) -> list[str]:
+    """The names whose events are there; says which are left out, and what would make them."""
+    found = []
+    for name in names:
+        if name in NEEDS and not Path(NEEDS[name]).is_file():
+            folder = "study" if name in study_names() else "experiment"
+            log.warning(
+                "%s is left out: there is no %s; configs/%s/%s.yaml has the command that makes it",
+                name, NEEDS[name], folder, name,
+            )  # fmt: skip
+        else:
+            found.append(name)
+    return found
 
 
 def _everything() -> list[str]:

@@ -379,3 +379,14 @@ def test_a_study_runs_on_the_downloaded_sample_too(name):
     assert "data=lhco_rd" in theirs.common
     assert "results/lhco_rd" in theirs.runs
     study.check(theirs)
+
+
+def test_what_needs_events_that_are_not_there_is_left_out_with_a_word(
+    tmp_path, monkeypatch, caplog
+):
+    monkeypatch.chdir(tmp_path)
+    assert set(reproduce.NEEDS) <= {*reproduce.study_names(), *reproduce.SEARCHES}
+    reproduce.reproduce(reproduce.ReproduceConfig(n_jobs=1, only=["representations"]))
+    assert "configs/study/representations.yaml has the command" in caplog.text
+    wanted = reproduce.read_study("representations").common
+    assert f"data.path={reproduce.NEEDS['representations']}" in wanted
