@@ -100,12 +100,16 @@ class CrossFit:
 
     def fitted(self, events: EventTable) -> list[EventTable]:
         """For every fit, the events it may see."""
-        if self.split.mode == "holdout":
-            return [events[self._uniform(events, "test") >= self.split.test]]
-        fold = self._fold(events)
         if isinstance(self.split, OneFold):
-            return [events[fold != self.split.number]]
-        return [events[fold != k] for k in range(self.split.folds)]
+            return [events[self.may_see(self.split.number, events)]]
+        n_fits = 1 if self.split.mode == "holdout" else self.split.folds
+        return [events[self.may_see(k, events)] for k in range(n_fits)]
+
+    def may_see(self, k: int, events: EventTable) -> np.ndarray:
+        """(N,) True for events that fit number k may see: all but fold k, or but the test."""
+        if self.split.mode == "holdout":
+            return self._uniform(events, "test") >= self.split.test
+        return np.asarray(self._fold(events) != k)
 
     def is_validation(self, events: EventTable) -> np.ndarray:
         """(N,) True for validation events, among those that a fit sees."""

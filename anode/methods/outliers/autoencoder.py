@@ -13,7 +13,6 @@ from anode import io
 from anode.errors import ConfigError, DataError
 from anode.events.table import EventTable
 from anode.methods.base import (
-    AnomalyMethod,
     ExtraMetrics,
     FitSettings,
     MethodConfig,
@@ -21,6 +20,7 @@ from anode.methods.base import (
     Scores,
 )
 from anode.methods.density_fits import BACKGROUND, DensityFits
+from anode.methods.outliers.one_fit import OneFit
 from anode.methods.wrappers.represented import representation_of
 from anode.representations.representation import latent_names
 from anode.training.evaluate import evaluate_all
@@ -48,12 +48,11 @@ class AutoencoderConfig(MethodConfig):
             )
 
 
-class Autoencoder(AnomalyMethod):
+class Autoencoder(OneFit):
     """Anomaly scores of a representation; ``AnomalyMethod`` documents its methods."""
 
     title = "autoencoder"
     meaning = "how unlike the background a representation finds an event"
-    score_at_window_centre = False
 
     def __init__(self, directory: Path, settings: FitSettings, config: AutoencoderConfig) -> None:
         super().__init__(directory, settings)
@@ -68,19 +67,6 @@ class Autoencoder(AnomalyMethod):
         self.fits = DensityFits(directory, settings)
         name = "features" if of is None else of.network.name
         self.title = f"{name}, {config.score.replace('_', ' ')}"  # type: ignore[misc]
-
-    @property
-    def n_folds(self) -> int:
-        """One: no event of the signal region has been seen."""
-        return 1
-
-    def fold(self, events: EventTable) -> np.ndarray:
-        """(N,) zeros."""
-        return np.zeros(len(events), dtype=np.int64)
-
-    def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
-        """(N,) True: fits have seen the sidebands alone."""
-        return np.ones(len(events), dtype=bool)
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """The configured score; parts are all that cost nothing more."""

@@ -7,7 +7,8 @@ import numpy as np
 
 from anode.errors import ConfigError
 from anode.events.table import EventTable
-from anode.methods.base import AnomalyMethod, FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.base import FitSettings, MethodConfig, RegionEvents, Scores
+from anode.methods.outliers.one_fit import OneFit
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,12 @@ class SingleFeatureConfig(MethodConfig):
             raise ConfigError(f"method.sign must be 1 or -1, got {self.sign}")
 
 
-class SingleFeature(AnomalyMethod):
+class SingleFeature(OneFit):
     """A feature, as it is; ``AnomalyMethod`` documents its methods."""
 
     title = "single feature"
     meaning = "the value of a feature"
     needs_sidebands = False
-    score_at_window_centre = False
 
     def __init__(
         self, directory: Path, settings: FitSettings, config: SingleFeatureConfig
@@ -41,19 +41,6 @@ class SingleFeature(AnomalyMethod):
         super().__init__(directory, settings)
         self.config = config
         self.title = f"{'' if config.sign > 0 else '-'}{config.feature}"  # type: ignore[misc]
-
-    @property
-    def n_folds(self) -> int:
-        """One: nothing is fitted."""
-        return 1
-
-    def fold(self, events: EventTable) -> np.ndarray:
-        """(N,) zeros."""
-        return np.zeros(len(events), dtype=np.int64)
-
-    def unseen(self, events: EventTable, fitted: np.ndarray) -> np.ndarray:
-        """(N,) True."""
-        return np.ones(len(events), dtype=bool)
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         """(N,) values of the feature, with its sign."""

@@ -95,7 +95,7 @@ class Compressed(AnomalyMethod):
         for k, (member, compression) in enumerate(
             zip(self.members, self.compressions, strict=True)
         ):
-            known, also = self._known(k, region), self._known(k, sidebands)
+            known, also = self.cross_fit.may_see(k, region), self.cross_fit.may_see(k, sidebands)
             compression.fit(inside[known], region[known], beside[also], sidebands[also])
             with progress.task(f"fold {k}", share=1 / len(self.members)):
                 member.fit(
@@ -108,14 +108,8 @@ class Compressed(AnomalyMethod):
                     )
                 )
 
-    def _known(self, k: int, events: EventTable) -> np.ndarray:
-        """(N,) True for events of the data that compression k may see."""
-        if self.settings.split.mode == "kfold":
-            return np.asarray(self.cross_fit._fold(events) != k)
-        return ~self.cross_fit.unseen(events)
-
     def _seen(self, k: int, events: EventTable, latent: np.ndarray) -> EventTable:
         """The events as member k sees them."""
-        columns = self.compressions[k].columns(latent, events, self._known(k, events))
+        columns = self.compressions[k].columns(latent, events, self.cross_fit.may_see(k, events))
         kept = self.settings.features if self.config.append else ()
         return with_columns(events, kept, self.names, columns)
