@@ -186,7 +186,7 @@ def messages() -> list[tuple[str, ...]]:
 def test_the_table_of_the_readme_is_that_of_the_reference() -> None:
     text = (REPOSITORY / "README.md").read_text()
     table = text.split("<!-- main-job-table -->")[1].strip().split("\n\n")[0].splitlines()
-    reference = (REPOSITORY / "results/reference/anode/full/comparison.md").read_text()
+    reference = (REPOSITORY / "results/reference/anode/main_job/comparison.md").read_text()
     known = _table(reference)
     shown = _table("\n".join(table))
     assert len(shown) >= 2
