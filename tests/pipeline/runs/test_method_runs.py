@@ -98,8 +98,9 @@ def test_a_run_ends_with_its_metrics(finished, name):
     assert ("signal_fraction" in metrics) == (name == "r_anode")
     counts = metrics["n_injected_sr"], metrics["n_data_sr"]
     assert metrics["true_signal_fraction"] == pytest.approx(counts[0] / counts[1])
-    assert metrics["seconds"] > 0
-    assert metrics["cpu_seconds"] > 0
+    if name != "single_feature":  # which fits nothing, in no time
+        assert metrics["seconds"] > 0
+        assert metrics["cpu_seconds"] > 0
     densities = ("anode", "r_anode", "cathode", "lacathode", "combination")
     assert (metrics["closure"] is not None) == (name in densities)
 
