@@ -50,7 +50,8 @@ def search(
         events: N events; labels are not looked at.
         method: model, whose settings are taken, fitted or not, but for its regions; one of its
             classes; or a name, as ``method=`` of the commands.
-        start: lower edge of the first window [GeV].
+        start: lower edge of the first window [GeV]; by default the first that the fit of the
+            spectrum has enough bins below.
         stop: largest upper edge of a window [GeV].
         width: width of a window [GeV]; a multiple of ``spectrum["bin_width"]``, as are start and
             step.

@@ -231,6 +231,11 @@ def _hash(content: object) -> str:
 
 def _check(config: CalibrateConfig, base: SearchConfig) -> None:
     """Refuse what would be searched, or looked at, in vain."""
+    if base.scan.start is None:
+        raise ConfigError(
+            "the searches of a calibration have windows in common: overrides need scan.start, in "
+            "GeV, got null"
+        )
     window = Window(*config.window)
     if any(config.injections) and window not in base.scan.windows:
         raise ConfigError(

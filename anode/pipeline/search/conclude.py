@@ -102,7 +102,7 @@ def conclude(
         n_events=len(data),
         n_dropped=prepared.n_dropped,
         n_copies=prepared.n_copies,
-        scan=ScanRange(config.scan.start, config.scan.stop, config.scan.width, config.scan.step),
+        scan=_scan_range(config),
         fit_range=(float(edges[0]), float(edges[-1])),
         bin_width=config.spectrum.bin_width,
         efficiencies=tuple(config.efficiencies),
@@ -131,6 +131,12 @@ def conclude(
         seconds=0.0,
         cpu_seconds=0.0,
     )
+
+
+def _scan_range(config: SearchConfig) -> ScanRange:
+    """The range of a scan whose first window is known."""
+    scan = config.scan
+    return ScanRange(scan.windows[0].low, scan.stop, scan.width, scan.step)
 
 
 def _described(directory: RunDirectory) -> DataDescription:

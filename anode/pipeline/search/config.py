@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -32,13 +33,15 @@ class ScanConfig:
     """Which windows [start + i step, start + i step + width) up to ``stop`` are searched [GeV].
 
     Attributes:
-        start, stop, width, step: range, width and distance of the windows [GeV].
+        start: low edge of the first window [GeV]; None until a search has its events, and takes
+            the first that the fit of their spectrum serves (``begun``).
+        stop, width, step: upper end, width and distance of the windows [GeV].
         sideband: width of the sidebands on either side [GeV]; None is no limit.
         min_events: number of events that a window needs for a density to be fitted there.
         window: number of one window to be made alone; None makes all, and the result.
     """
 
-    start: float
+    start: float | None
     stop: float
     width: float
     step: float
@@ -51,6 +54,9 @@ class ScanConfig:
             raise ConfigError(f"scan.sideband must be above 0 GeV or null, got {self.sideband}")
         if self.min_events < 10:
             raise ConfigError(f"scan.min_events must be at least 10, got {self.min_events}")
+        if self.start is None:
+            scan_windows(0.0, self.width, width=self.width, step=self.step)
+            return
         n_windows = len(self.windows)
         if self.window is not None and not 0 <= self.window < n_windows:
             raise ConfigError(
@@ -59,8 +65,21 @@ class ScanConfig:
 
     @property
     def windows(self) -> list[Window]:
-        """All windows, in order of mass."""
+        """All windows, in order of mass.
+
+        Raises:
+            ConfigError: where the first one begins is not known yet.
+        """
+        if self.start is None:
+            raise ConfigError("scan.start must be given here, in GeV, got null")
         return scan_windows(self.start, self.stop, width=self.width, step=self.step)
+
+    def begun(self, least: float) -> "ScanConfig":
+        """With a first window, the lowest multiple of ``step`` from ``least`` [GeV] on, if none
+        was given."""
+        if self.start is not None:
+            return self
+        return dataclasses.replace(self, start=self.step * float(np.ceil(least / self.step)))
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,7 @@ class SearchConfig:
             )
         for key, value in (("start", self.scan.start), ("width", self.scan.width),
                            ("step", self.scan.step)):  # fmt: skip
-            if value % self.spectrum.bin_width:
+            if value is not None and value % self.spectrum.bin_width:
                 raise ConfigError(
                     f"scan.{key}={value:g} must be a multiple of spectrum.bin_width="
                     f"{self.spectrum.bin_width:g} GeV, so that window edges are bin edges"

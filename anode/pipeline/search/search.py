@@ -70,9 +70,11 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
     if config.propose:
         _propose(config, prepared.data.mass, directory)
         return False
-    wanted, skipped = which_windows(config, prepared.data)
     mass = prepared.data.mass
-    make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
+    edges = fit_edges(config, mass)
+    make_spectrum(mass, edges)  # or it says why not, before anything is fitted
+    config = _begun(config, edges)
+    wanted, skipped = which_windows(config, prepared.data)
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
     keep_fitted(directory.path, KnownEvents(prepared.data), fits=directory.path / "windows")
@@ -83,6 +85,22 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
         with directory.locked(), progress.task("search"):
             _finish(config, directory, prepared, wanted, skipped, method_for)
     return True
+
+
+def _begun(config: SearchConfig, edges: np.ndarray) -> SearchConfig:
+    """With the first window that the fit, in bins of these edges [GeV], has enough bins below."""
+    if config.scan.start is not None:
+        return config
+    spectrum = config.spectrum
+    scan = config.scan.begun(float(edges[0]) + spectrum.min_bins * spectrum.bin_width)
+    log.info(
+        "the scan begins at %g GeV: the fit of the spectrum begins at %g GeV, and a window needs "
+        "%d of its bins below; scan.start says otherwise",
+        scan.start,
+        edges[0],
+        spectrum.min_bins,
+    )
+    return dataclasses.replace(config, scan=scan)
 
 
 def _finish(

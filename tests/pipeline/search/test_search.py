@@ -431,6 +431,15 @@ def test_a_search_without_extras_has_a_report(forest, tmp_path):
 PROPOSE = ["propose=true", "spectrum.low=null", "spectrum.min_bins=1"]
 
 
+def test_a_scan_begins_where_the_fit_has_enough_bins_below(tmp_path):
+    start = ["scan.start=null", "spectrum.low=2850", "spectrum.min_bins=5"]
+    assert find(configuration(tmp_path, *FOREST, *start))
+    result = result_of(tmp_path)
+    assert result["scan"]["start"] == 3200  # 2850 and 5 bins of 50 GeV, on a grid of 200
+    assert sorted(p.name for p in (tmp_path / "windows").iterdir()) == WINDOWS
+    assert find(configuration(tmp_path, *FOREST, *start, "n_toys=200"))  # nothing is fitted again
+
+
 def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stages, "train_window", None)
     assert not find(configuration(tmp_path, *FOREST, *PROPOSE))
@@ -567,4 +576,7 @@ def test_the_toy_experiment_is_a_search_too(tmp_path):
     assert config.run.data.reader == "toy"
     assert config.run.features == ["x1", "x2", "x3", "x4"]
     assert config.run.split.sideband_folds == 2
-    assert config.scan.windows == scan_windows(2500, 6000, width=400, step=100)
+    assert config.scan.start is None
+    assert config.scan.begun(2850.0).windows == scan_windows(2900, 6000, width=400, step=100)
+    with pytest.raises(ConfigError, match=r"scan\.start must be given here, in GeV, got null"):
+        _ = config.scan.windows
