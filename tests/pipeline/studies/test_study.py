@@ -309,11 +309,8 @@ def test_a_study_on_the_command_line_can_be_changed():
 @pytest.mark.parametrize("name", reproduce.study_names())
 def test_every_study_composes(name):
     asked = reproduce.read_study(name)
-    home = (
-        "anode"
-        if name in ("ablation", "full", "main_job", "regularisation", "tuning")
-        else "family"
-    )
+    anode = ("ablation", "full", "main_job", "regularisation", "tuning")
+    home = "anode" if name in anode else "family" if name != "outliers" else "representations"
     assert asked.output in (f"results/reference/{home}/{name}", f"results/reference/{name}")
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
     assert first == f"# anode compare study={name}"
