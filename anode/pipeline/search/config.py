@@ -75,10 +75,7 @@ class ScanConfig:
         return scan_windows(self.start, self.stop, width=self.width, step=self.step)
 
     def begun(self, least: float) -> "ScanConfig":
-        """With a first window, the lowest multiple of ``step`` from ``least`` [GeV] on, if none
-        was given."""
-        if self.start is not None:
-            return self
+        """With the lowest multiple of ``step`` from ``least`` [GeV] on as ``start``."""
         return dataclasses.replace(self, start=self.step * float(np.ceil(least / self.step)))
 
 

@@ -70,11 +70,10 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
     if config.propose:
         _propose(config, prepared.data.mass, directory)
         return False
-    mass = prepared.data.mass
-    edges = fit_edges(config, mass)
-    make_spectrum(mass, edges)  # or it says why not, before anything is fitted
-    config = _begun(config, edges)
+    config = _begun(config, prepared.data)
     wanted, skipped = which_windows(config, prepared.data)
+    mass = prepared.data.mass
+    make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
     directory.claim(config)
     directory.check_data(describe_data(prepared.data, None, prepared.files))
     keep_fitted(directory.path, KnownEvents(prepared.data), fits=directory.path / "windows")
@@ -87,19 +86,25 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
     return True
 
 
-def _begun(config: SearchConfig, edges: np.ndarray) -> SearchConfig:
-    """With the first window that the fit, in bins of these edges [GeV], has enough bins below."""
-    if config.scan.start is not None:
+def _begun(config: SearchConfig, data: EventTable) -> SearchConfig:
+    """With the first window that the fit of the spectrum has enough bins below, if none is given.
+
+    Raises:
+        DataError: too few events where a scan may be, or no smooth part of the spectrum is found.
+    """
+    scan, spectrum = config.scan, config.spectrum
+    if scan.start is not None:
         return config
-    spectrum = config.spectrum
-    scan = config.scan.begun(float(edges[0]) + spectrum.min_bins * spectrum.bin_width)
-    log.info(
-        "the scan begins at %g GeV: the fit of the spectrum begins at %g GeV, and a window needs "
-        "%d of its bins below; scan.start says otherwise",
-        scan.start,
-        edges[0],
-        spectrum.min_bins,
-    )
+    n_events = int(Window(scan.width, scan.stop).contains(data.mass).sum())
+    if n_events < scan.min_events:
+        raise DataError(
+            f"{data.source}: a scan needs at least scan.min_events={scan.min_events} events below "
+            f"scan.stop={scan.stop:g} GeV, got {n_events}. {_found(data.mass)}; check the unit of "
+            "the masses"
+        )
+    fit_low = float(fit_edges(config, data.mass)[0])
+    scan = scan.begun(fit_low + spectrum.min_bins * spectrum.bin_width)
+    log.info("the spectrum is fitted from %g GeV, the scan begins at %g", fit_low, scan.start)
     return dataclasses.replace(config, scan=scan)
 
 

@@ -59,8 +59,9 @@ def verdict(search: SearchResult, raised: Sequence[SearchWarning]) -> str:
     )
     because = f" ({'; '.join(reasons)})" if reasons else ""
     sentence = (
-        f"The largest of {search.toys.n_tests:,} tested {_tests_of(best)}, {window_of(best)}, has "
-        f"a global significance of {global_text(best)}: {meaning}{because}"
+        f"The largest of {search.toys.n_tests:,} tested {_tests_of(best)} within "
+        f"{mass_range(search.scan.start, search.scan.stop)}, {window_of(best)}, has a global "
+        f"significance of {global_text(best)}: {meaning}{because}"
     )
     limiting = [warning.kind for warning in raised if warning.kind != "look-elsewhere"]
     if not limiting:

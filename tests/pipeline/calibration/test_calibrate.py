@@ -206,6 +206,7 @@ def test_an_impossible_calibration_is_refused(settings, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"overrides": ["scan.start=null"]}, "overrides need scan.start, in GeV, got null"),
         ({"window": [3400.0, 3800.0]}, r"got window=\[3400, 3800\) GeV"),
         ({"overrides": [*SCAN, "injection.n_background=100"]}, "set n_events instead"),
     ],

@@ -440,6 +440,15 @@ def test_a_scan_begins_where_the_fit_has_enough_bins_below(tmp_path):
     assert find(configuration(tmp_path, *FOREST, *start, "n_toys=200"))  # nothing is fitted again
 
 
+def test_masses_in_tev_are_refused_where_no_start_is_given(tmp_path, monkeypatch):
+    config = configuration(tmp_path, *FOREST, "scan.start=null", "spectrum.low=null")
+    prepared = pipeline.sample_of(config)
+    in_tev = dataclasses.replace(prepared.data, mass=prepared.data.mass / 1000)
+    monkeypatch.setattr(pipeline, "sample_of", lambda _: prepared._replace(data=in_tev))
+    with pytest.raises(DataError, match=r"got 0\. It holds .*check the unit of the masses"):
+        find(config)
+
+
 def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stages, "train_window", None)
     assert not find(configuration(tmp_path, *FOREST, *PROPOSE))
