@@ -1,13 +1,22 @@
-"""Injection: a chosen number of labelled events in the data sample, the others for the test."""
+"""Injection: a chosen number of labelled events in the data sample, the others for the test.
 
+Which events are drawn hangs on their mass and on features that do not change with those that a
+method sees, so that methods of other features can be compared on the same injections.
+"""
+
+import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from anode.errors import ConfigError, DataError
+from anode.events.identity import identity_of
 from anode.events.table import EventTable
 from anode.regions.splits import uniform_of
+
+DRAWN_BY = ("mj1", "delta_mj", "tau21_1", "tau21_2")
+"""Features that, with the mass, decide which events are drawn, where the events have them."""
 
 
 class Injection(NamedTuple):
@@ -78,6 +87,17 @@ def _draw(
     in_data = events.label != label
     in_data[rows[np.argsort(drawn, kind="stable")[:n]]] = True
     return Injection(events[in_data], events[~in_data])
+
+
+def drawn_by(events: EventTable, basis: EventTable) -> EventTable:
+    """The events with the identities that ``basis``, the same events with the features
+    ``DRAWN_BY``, gives them for a draw; ``drawn`` gives them their own back."""
+    return dataclasses.replace(events, identity=basis.identity)
+
+
+def drawn(events: EventTable) -> EventTable:
+    """Events as they are when a draw is done: their identity is their content again."""
+    return dataclasses.replace(events, identity=identity_of(events.mass, events.features))
 
 
 @dataclass(frozen=True)

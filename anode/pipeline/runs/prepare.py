@@ -17,7 +17,7 @@ from anode.methods.base import RegionEvents
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs.config import RunConfig
 from anode.regions.distortion import distort
-from anode.regions.injection import draw_background, inject
+from anode.regions.injection import DRAWN_BY, draw_background, drawn, drawn_by, inject
 from anode.regions.windows import Regions
 from anode.seeding import stream
 
@@ -95,11 +95,8 @@ def prepare(config: RunConfig, *, check_sidebands: bool = True) -> Prepared:
     background = config.data.extra_background
     own_background = None if background is None else source.further(Path(background))
     others = [source.further(Path(path)) for path in config.data.extra]
-    events, given_extra = source.read(config.read_features), source.extra(config.read_features)
-    seed, wanted = config.seed, config.injection
-    events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
-    data, not_injected = inject(events, wanted.n_signal, stream(seed, "injection"))
-    left = (not_injected, spare, given_extra)
+    injection = _draw(source, config)
+    data, left = injection.data, (*injection.left, source.extra(config.read_features))
     extras = [table for table in left if table is not None and len(table)]
     files = source.files
     if own_background is not None:
@@ -137,6 +134,26 @@ def prepare_tables(
         _refuse_known(extra, [data], f"{extra.source}: an event")
     prepared = Prepared(data, extra, regions, [], MemorySource(data))
     return _checked(config, prepared, check_sidebands=check_sidebands)
+
+
+class Drawn(NamedTuple):
+    """The data sample, and the signal and background that are left out of it, if any."""
+
+    data: EventTable
+    left: tuple[EventTable | None, ...]
+
+
+def _draw(source: Source, config: RunConfig) -> Drawn:
+    events = source.read(config.read_features)
+    wanted, seed = config.injection, config.seed
+    if wanted.n_signal is None and wanted.n_background is None:
+        return Drawn(events, ())
+    if events.names != DRAWN_BY and set(DRAWN_BY) <= set(source.feature_names):
+        events = drawn_by(events, source.read(DRAWN_BY))
+    events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
+    data, not_injected = inject(events, wanted.n_signal, stream(seed, "injection"))
+    left = [None if table is None else drawn(table) for table in (not_injected, spare)]
+    return Drawn(drawn(data), tuple(left))
 
 
 def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) -> Prepared:
