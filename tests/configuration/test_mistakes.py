@@ -17,7 +17,11 @@ from anode.errors import ConfigError
         ("run", "method=r_anode density@method.density=maff", "got maff; did you mean maf?"),
         ("run", "density@method.density=maf", "unknown group density@method.density; --help"),
         ("run", "method=cathode method.warm_start=true", "method has name, oversampling, "),
-        ("run", "trainer=null", "trainer must be one of default, paper, representation, got null"),
+        (
+            "run",
+            "trainer=null",
+            "trainer must be one of default, paper, representation, search, got null",
+        ),
         ("run", "xyz=3", "unknown key xyz; --help lists those of the command"),
         ("run", "~trainer.x", "unknown key trainer.x; trainer has epochs, "),
         ("run", "seed=1,2", "write a list, 'seed=[1,2]'"),

@@ -17,11 +17,15 @@ from anode.reporting.common.number_format import (
 from anode.reporting.common.tables import MISSING, table
 from anode.reporting.search.report_text import global_text
 from anode.reporting.search.scan_warnings import (
-    SIGNIFICANT,
-    against_template,
     deepest_deficit,
-    excess_not_tested,
     windows_not_tested,
+)
+from anode.reporting.search.untested import (
+    SIGNIFICANT,
+    above_expected,
+    against_template,
+    excess_denied,
+    excess_not_tested,
 )
 from anode.reporting.search.warnings import SearchWarning
 from anode.statistics.scan.search_result import SearchResult
@@ -134,6 +138,13 @@ def _unexplained(search: SearchResult) -> list[str]:
     found = []
     if row := excess_not_tested(search):
         found.append(f"{window_of(row)}, not tested, has {against_template(row)}")
+    if row := excess_denied(search):
+        expected = with_error(row.n_expected, row.n_expected_error)
+        found.append(
+            f"{window_of(row)} has {row.n_observed:,} events where {expected} are expected beside "
+            f"it, {above_expected(row):.1f} standard deviations, but a local Z = "
+            f"{z_text(row.z_local)}"
+        )
     fitted = search.resonance
     if fitted is not None and fitted.z > SIGNIFICANT:
         n_signal = with_errors(fitted.n_signal, fitted.error_low, fitted.error_high)

@@ -1,13 +1,11 @@
 """Warnings about a search as a whole."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import scipy
 
 from anode.reporting.common.number_format import (
-    MISSING,
     efficiency_text,
     mass_range,
     p_is,
@@ -15,6 +13,7 @@ from anode.reporting.common.number_format import (
     with_error,
     z_text,
 )
+from anode.reporting.search.untested import denied_warning, joined, not_tested_warning
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.calibration.uniformity import Uniformity
 from anode.statistics.scan.search_result import SearchResult
@@ -23,8 +22,6 @@ from anode.statistics.scan.working_points import MIN_PASSING
 
 POOR = 0.01
 """A p-value below it is a failed test; many are judged by how many of them fail."""
-SIGNIFICANT = 3.0
-"""Standard deviations beyond which a test says that background alone does not explain the data."""
 _DEFICIT = -5.0
 """Local Z of a tested count below which the expectation is wrong, over a whole scan."""
 
@@ -125,7 +122,7 @@ def _untested(search: SearchResult) -> str:
     windows = {(test.low, test.high) for test in tests}
     count = "1 window" if len(windows) == 1 else f"{len(windows)} windows"
     where = mass_range(min(windows)[0], max(windows)[1])
-    reasons = _joined(test.reason for test in tests)
+    reasons = joined(test.reason for test in tests)
     return f"No part in the largest excess: {count} between {where} ({reasons})."
 
 
@@ -136,43 +133,11 @@ def windows_not_tested(search: SearchResult) -> list[WindowTest]:
     return [row for window, row in rows.items() if window not in tested]
 
 
-def excess_not_tested(search: SearchResult) -> WindowTest | None:
-    """The count that no fit predicts and that lies the farthest from its template."""
-    rows = [row for row in search.windows if not row.tested and row.template is not None]
-    worst = max(rows, key=_distance, default=None)
-    return worst if worst is not None and _distance(worst) > SIGNIFICANT else None
-
-
-def _distance(row: WindowTest) -> float:
-    return 0.0 if row.template is None else abs(row.template.z_local)
-
-
-def against_template(row: WindowTest) -> str:
-    if row.template is None:
-        return MISSING
-    expected = with_error(row.template.n_expected, row.template.n_expected_error)
-    return (
-        f"{row.n_observed:,} events where its template expects {expected}, "
-        f"Z = {z_text(row.template.z_local)}"
-    )
-
-
 def deepest_deficit(search: SearchResult) -> WindowTest | None:
     """The tested count that lies the farthest below its expectation."""
     rows = [row for row in search.windows if row.tested]
     lowest = min(rows, key=lambda row: row.z_local, default=None)
     return lowest if lowest is not None and lowest.z_local < _DEFICIT else None
-
-
-def _excess_untested_warning(search: SearchResult) -> str:
-    row = excess_not_tested(search)
-    if row is None:
-        return ""
-    return (
-        f"Excess not tested: {window_of(row)} has {against_template(row)}, and nothing tests the "
-        f"template there ({_joined([row.reason])}); start the fit lower (spectrum.low), or scan "
-        "where it has room on both sides."
-    )
 
 
 def _too_few_events(search: SearchResult) -> str:
@@ -194,7 +159,7 @@ def _skipped(search: SearchResult) -> str:
     low, high = min(w.low for w in skipped), max(w.high for w in skipped)
     return (
         f"{len(skipped)} windows between {mass_range(low, high)} were skipped and say nothing: "
-        f"{_joined(window.reason for window in skipped)}."
+        f"{joined(window.reason for window in skipped)}."
     )
 
 
@@ -264,33 +229,14 @@ def _not_uniform(p_values: Uniformity) -> str:
     return ", ".join(parts)
 
 
-def _joined(reasons: Iterable[str | None]) -> str:
-    """Different reasons, in the order they came, without final stops; of those that differ in
-    their first number alone, one with the smallest and the largest.
-
-    Example:
-        >>> _joined(["8 events pass.", None, "5 events pass", "the fit did not converge"])
-        '5 to 8 events pass; the fit did not converge'
-    """
-    numbers: dict[str, list[int]] = {}
-    for reason in filter(None, reasons):
-        pattern = re.sub(r"\d+", "#", reason.rstrip("."), count=1)
-        first = re.search(r"\d+", reason)
-        numbers.setdefault(pattern, []).append(int(first[0]) if first else 0)
-    found = []
-    for pattern, values in numbers.items():
-        bounds = dict.fromkeys([min(values), max(values)])
-        found.append(pattern.replace("#", " to ".join(map(str, bounds)), 1))
-    return "; ".join(found) or "no reason given"
-
-
 OF_ALL: dict[str, Callable[[SearchResult], str]] = {
     "sculpting overall": _sculpted_overall,
     "non-closure": _not_closed,
     "sideband scores": _fits_above_templates,
     "poor fits": _poor_fits,
     "deficit": _too_few_events,
-    "excess not tested": _excess_untested_warning,
+    "excess not tested": not_tested_warning,
+    "excess denied": denied_warning,
     "not tested": _untested,
     "skipped": _skipped,
     "cuts": _not_fixed,
