@@ -47,7 +47,7 @@ def test_a_clean_search_has_no_warning():
     [
         (
             "low counts",
-            {"n_expected": 4.2, "n_expected_error": 0.51, "template": None},
+            {"n_observed": 5, "n_expected": 4.2, "n_expected_error": 0.51, "template": None},
             "4.20 ± 0.51",
         ),
         ("low counts", {"significance_from": "exact"}, "exact"),

@@ -94,6 +94,20 @@ def test_counts_far_from_the_template_where_nothing_was_tested_forbid_compatible
     assert "excess not tested" in sentence  # a warning too
 
 
+@pytest.mark.parametrize(
+    ("z", "more", "level"), [(-3.0, 4.0, "unexplained"), (-3.0, 2.0, "none"), (2.5, 4.0, "none")]
+)
+def test_an_excess_that_its_test_denies_forbids_compatible(z, more, level):
+    content = changed(z_global=-2.0)
+    row = first_window(content)[2]
+    spread = (row["n_expected"] + row["n_expected_error"] ** 2) ** 0.5
+    row |= {"n_observed": round(row["n_expected"] + more * spread), "z_local": z}
+    found, sentence = said(content)
+    assert found == level
+    assert (COMPATIBLE in sentence) == (level == "none")
+    assert ("excess denied" in sentence) == (level == "unexplained")  # a warning too
+
+
 @pytest.mark.parametrize(("z", "level"), [(2.9, "none"), (20.9, "unexplained")])
 def test_a_fitted_resonance_beyond_three_sigma_forbids_compatible(z, level):
     content = changed(z_global=-7.0, p_global=1 - 1e-12, p_global_error=0.0)
