@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -19,64 +18,16 @@ from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
 from anode.methods.combination import CombinationConfig
 from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
+from anode.pipeline.search.scan_config import ScanConfig
 from anode.records import Json
-from anode.regions.windows import RegionsConfig, Window, scan_windows
+from anode.regions.windows import RegionsConfig, Window
 from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
 from anode.statistics.scan.spectrum_config import Conclusion, SpectrumConfig
 from anode.statistics.scan.working_points import MIN_PASSING, n_passing
 
+SHARED = "shared_fits"
+"""Folder of p_bg of several windows while these are made, in a search without a store."""
 TEMPLATES = ("auto", "sampled", "sidebands")
-
-
-@dataclass(frozen=True)
-class ScanConfig:
-    """Which windows [start + i step, start + i step + width) up to ``stop`` are searched [GeV].
-
-    Attributes:
-        start: low edge of the first window [GeV]; None until a search has its events, and takes
-            the first that the fit of their spectrum serves (``begun``).
-        stop, width, step: upper end, width and distance of the windows [GeV].
-        sideband: width of the sidebands on either side [GeV]; None is no limit.
-        min_events: number of events that a window needs for a density to be fitted there.
-        window: number of one window to be made alone; None makes all, and the result.
-    """
-
-    start: float | None
-    stop: float
-    width: float
-    step: float
-    sideband: float | None
-    min_events: int
-    window: int | None
-
-    def __post_init__(self) -> None:
-        if self.sideband is not None and not self.sideband > 0:
-            raise ConfigError(f"scan.sideband must be above 0 GeV or null, got {self.sideband}")
-        if self.min_events < 10:
-            raise ConfigError(f"scan.min_events must be at least 10, got {self.min_events}")
-        if self.start is None:
-            scan_windows(0.0, self.width, width=self.width, step=self.step)
-            return
-        n_windows = len(self.windows)
-        if self.window is not None and not 0 <= self.window < n_windows:
-            raise ConfigError(
-                f"scan.window must be null or lie in 0 to {n_windows - 1}, got {self.window}"
-            )
-
-    @property
-    def windows(self) -> list[Window]:
-        """All windows, in order of mass.
-
-        Raises:
-            ConfigError: where the first one begins is not known yet.
-        """
-        if self.start is None:
-            raise ConfigError("scan.start must be given here, in GeV, got null")
-        return scan_windows(self.start, self.stop, width=self.width, step=self.step)
-
-    def begun(self, least: float) -> "ScanConfig":
-        """With the lowest multiple of ``step`` from ``least`` [GeV] on as ``start``."""
-        return dataclasses.replace(self, start=self.step * float(np.ceil(least / self.step)))
 
 
 @dataclass(frozen=True)
@@ -168,15 +119,27 @@ class SearchConfig:
             )
 
     def of_window(self, window: Window) -> RunConfig:
-        """The run of one window: it is the signal region, and the sidebands are beside it."""
-        width = self.scan.sideband
-        below = [None if width is None else window.low - width, window.low]
-        above = [window.high, None if width is None else window.high + width]
+        """The run of one window: it is the signal region, and the sidebands are beside it; beside
+        its whole group if these share p_bg."""
+        group = self.group(window)
+        width, low, high = self.scan.sideband, group[0].low, group[-1].high
+        below = [None if width is None else low - width, low]
+        above = [high, None if width is None else high + width]
+        folder, store = Path(self.run.run_dir), self.run.store
+        if store is None and len(group) > 1:
+            store = str(folder / SHARED)
         return dataclasses.replace(
             self.run,
-            run_dir=str(window_dir(Path(self.run.run_dir), window)),
+            run_dir=str(window_dir(folder, window)),
+            store=store,
             regions=RegionsConfig([window.low, window.high], [below, above]),
         )
+
+    def group(self, window: Window) -> list[Window]:
+        """The windows that share p_bg with one, if it is all that the method fits beside them."""
+        names = set(_names(self.run.method)) - {"combination"}
+        interpolates = all(METHODS[name].method.interpolates for name in names)
+        return self.scan.group(window) if interpolates else [window]
 
     @property
     def identity(self) -> dict[str, Json]:

@@ -3,6 +3,7 @@ complete."""
 
 import dataclasses
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,7 @@ import numpy as np
 
 from anode import io, progress
 from anode.configuration.command import quiet
-from anode.errors import DataError
 from anode.events.known_events import KnownEvents
-from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod
 from anode.methods.build import METHODS
 from anode.parallel import stream_jobs
@@ -20,9 +19,10 @@ from anode.pipeline.runs.fitted_events import keep_fitted
 from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.run_directory import RunDirectory, describe_data
 from anode.pipeline.search.conclude import conclude, fit_edges
-from anode.pipeline.search.config import SearchConfig, window_dir
+from anode.pipeline.search.config import SHARED, SearchConfig, window_dir
 from anode.pipeline.search.overdispersion import overdispersion_of
 from anode.pipeline.search.report import write_report
+from anode.pipeline.search.scanned import begun, which_windows
 from anode.pipeline.search.search_directory import SearchDirectory, is_concluded
 from anode.pipeline.search.top_events import WindowScores, top_events
 from anode.pipeline.search.window import FinishedWindow, WindowJob, read_window, search_window
@@ -70,7 +70,7 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
     if config.propose:
         _propose(config, prepared.data.mass, directory)
         return False
-    config = _begun(config, prepared.data)
+    config = begun(config, prepared.data)
     wanted, skipped = which_windows(config, prepared.data)
     mass = prepared.data.mass
     make_spectrum(mass, fit_edges(config, mass))  # or it says why not, before anything is fitted
@@ -84,28 +84,6 @@ def find(config: SearchConfig, *, method_for: MethodFor | None = None) -> bool:
         with directory.locked(), progress.task("search"):
             _finish(config, directory, prepared, wanted, skipped, method_for)
     return True
-
-
-def _begun(config: SearchConfig, data: EventTable) -> SearchConfig:
-    """With the first window that the fit of the spectrum has enough bins below, if none is given.
-
-    Raises:
-        DataError: too few events where a scan may be, or no smooth part of the spectrum is found.
-    """
-    scan, spectrum = config.scan, config.spectrum
-    if scan.start is not None:
-        return config
-    n_events = int(Window(scan.width, scan.stop).contains(data.mass).sum())
-    if n_events < scan.min_events:
-        raise DataError(
-            f"{data.source}: a scan needs at least scan.min_events={scan.min_events} events below "
-            f"scan.stop={scan.stop:g} GeV, got {n_events}. {_found(data.mass)}; check the unit of "
-            "the masses"
-        )
-    fit_low = float(fit_edges(config, data.mass)[0])
-    scan = scan.begun(fit_low + spectrum.min_bins * spectrum.bin_width)
-    log.info("the spectrum is fitted from %g GeV, the scan begins at %g", fit_low, scan.start)
-    return dataclasses.replace(config, scan=scan)
 
 
 def _finish(
@@ -122,6 +100,7 @@ def _finish(
     directory.record_provenance()
     with directory.timed("windows"), progress.task("scan", share=0.8):
         _make_windows(config, wanted, method_for)
+        shutil.rmtree(directory.path / SHARED, ignore_errors=True)
     with directory.timed("overdispersion"), progress.task("over-dispersion", share=0.1):
         overdispersion_of(config, directory, prepared.data, wanted)
     with directory.timed("result"), progress.task("result", share=0.1):
@@ -168,48 +147,6 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
     print(f"{found.advice()}\nfigure: {directory.path / 'proposal.png'}")
 
 
-def which_windows(
-    config: SearchConfig, data: EventTable
-) -> tuple[list[Window], list[SkippedWindow]]:
-    """Windows with enough events for a density, and on both sides; and the others.
-
-    Raises:
-        DataError: there is none.
-    """
-    wanted, skipped = [], []
-    for window in config.scan.windows:
-        reason = _too_few(config, data.mass, window)
-        if reason is None:
-            wanted.append(window)
-        else:
-            skipped.append(SkippedWindow(window.low, window.high, reason))
-    if not wanted:
-        raise DataError(
-            f"{data.source}: a scan needs a window with enough events, but there is none among "
-            f"{len(skipped)}; the first {skipped[0].reason}. {_found(data.mass)}; check the unit "
-            "of the masses, scan and scan.min_events"
-        )
-    return wanted, skipped
-
-
-def _too_few(config: SearchConfig, mass: np.ndarray, window: Window) -> str | None:
-    least = config.scan.min_events
-    below, above = config.of_window(window).regions.regions().sidebands
-    places = [("in it", window), ("below it", below), ("above it", above)]
-    for place, part in places:
-        n_events = int(part.contains(mass).sum())
-        if n_events < least:
-            return f"has {n_events} events {place}, a density needs {least}"
-        least = max(10, config.scan.min_events // 10)
-    return None
-
-
-def _found(mass: np.ndarray) -> str:
-    if not len(mass):
-        return "It holds no event"
-    return f"It holds {len(mass)} events with m_jj from {mass.min():.1f} to {mass.max():.1f} GeV"
-
-
 def sample_of(config: SearchConfig, *, labelled: bool = False) -> Prepared:
     """The data sample at all masses, without labels unless they are asked for.
 
@@ -241,6 +178,8 @@ def _make_windows(
         config.run.run_dir,
     )
     check_store(None if config.run.store is None else Path(config.run.store))
+    # The first of each group before the others, which copy its p_bg then and need not wait.
+    wanted = sorted(wanted, key=lambda window: config.group(window).index(window))
     jobs = [_job(config, window, 1) for window in wanted]
     if method_for is not None:
         jobs = [

@@ -41,6 +41,7 @@ SCAN = [
     "scan.start=3000",
     "scan.stop=4200",
     "scan.step=200",
+    "scan.share=1",
     "scan.min_events=100",
     "spectrum.low=3000",
     "efficiencies=[0.1,0.02]",
@@ -561,6 +562,47 @@ def test_a_window_is_a_run_of_its_own_sidebands(tmp_path):
     assert run.regions.sidebands == [[3200, 3400], [3800, 4000]]
     checkpoints = RunDirectory(tmp_path / "windows" / "3400_3800").checkpoints
     assert sorted(p.name for p in checkpoints.iterdir()) == ["forest_fold0", "forest_fold1"]
+
+
+@pytest.mark.parametrize("store", ["null", "kept"])
+def test_neighbouring_windows_share_p_bg_which_has_seen_neither(tmp_path, store):
+    share = ["scan.start=3200", "scan.stop=4100", "scan.step=100", "scan.share=2"]
+    kept = "null" if store == "null" else str(tmp_path / store)
+    folder = tmp_path / "search"
+    assert find(configuration(folder, *SMALL_ANODE, *share, f"store={kept}", "extras=false"))
+    seen = {}
+    for window, sidebands in {
+        "3200_3600": [3200, 3700], "3300_3700": [3200, 3700],
+        "3400_3800": [3400, 3900], "3500_3900": [3400, 3900],
+    }.items():  # fmt: skip
+        run = RunDirectory(folder / "windows" / window)
+        low, high = sidebands
+        assert load_run(run.config).regions.sidebands == [[None, low], [high, None]]
+        fits = sorted(run.checkpoints.rglob("background/epoch_*.pt"))
+        assert len(fits) == 2  # of two sideband folds
+        seen[window] = [io.sha256_file(path) for path in fits]
+    assert seen["3200_3600"] == seen["3300_3700"] != seen["3400_3800"] == seen["3500_3900"]
+    assert not (folder / "shared_fits").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sizes"),
+    [
+        (["scan.share=3", "scan.step=200"], [2, 2, 1]),  # three would be two widths wide
+        (["scan.share=2", "scan.step=400"], [1, 1, 1]),  # windows that share no event
+        (["scan.share=2", "scan.step=200", "method=cwola"], [1]),  # which fits beside each
+    ],
+)
+def test_windows_share_p_bg_within_one_and_a_half_widths(tmp_path, overrides, sizes):
+    config = configuration(tmp_path, "scan.stop=4200", *overrides)
+    windows = config.scan.windows
+    found = [len(config.group(window)) for window in windows]
+    assert set(found) == set(sizes)
+
+
+def test_no_window_shares_with_less_than_one(tmp_path):
+    with pytest.raises(ConfigError, match=r"scan.share must be at least 1, got 0"):
+        configuration(tmp_path, "scan.share=0")
 
 
 def test_scores_are_taken_at_the_centre_where_they_hang_on_the_mass(finished):
