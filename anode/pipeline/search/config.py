@@ -210,7 +210,7 @@ def load_search(path: Path) -> SearchConfig:
 
 NO_SETTINGS = {
     "run": ("seed", "device", "data", "injection", "evaluation"),
-    "scan": ("start", "stop", "step", "min_events"),
+    "scan": ("start", "stop", "step", "share", "min_events"),
     "spectrum": ("low", "high"),
 }
 """Keys that say what is searched and where, not how."""
