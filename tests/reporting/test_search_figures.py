@@ -171,10 +171,10 @@ def test_p_values_and_injections():
     figure = injection_figure(
         injected, injected / 10, 0.8 * injected, np.full(10, 7.0), cut="no cut"
     )
-    for text in ("central 68% of searches", "68% error of its fit", "fitted = injected"):
+    for text in ("central 68% of searches", "68% error of its fit", "fitted = true"):
         assert text in texts(figure)
     assert figure.get_suptitle() == "no cut"
-    assert "fitted / injected = 0.80" in figure.axes[1].texts[0].get_text()
+    assert "fitted / true = 0.80" in figure.axes[1].texts[0].get_text()
 
 
 def test_nothing_to_show_is_said():

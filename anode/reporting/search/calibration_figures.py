@@ -90,13 +90,13 @@ def injection_figure(
     *,
     cut: str = "",
 ) -> Figure:
-    """Significance and fitted signal events against those injected.
+    """Significance and fitted signal events against the true ones that pass.
 
     Each point is a search; the line and band are median and central 68% over searches of the same
     injection. In the second panel the diagonal is what a fit without bias finds.
 
     Args:
-        injected: (N,) signal events in the window that pass the cut.
+        injected: (N,) true signal events that pass the cut, at any mass.
         z: (N,) significances.
         n_signal: (N,) fitted signal events.
         n_signal_error: (N,) errors of ``n_signal`` [events].
@@ -115,7 +115,7 @@ def injection_figure(
             alpha=0.6, label="one search, 68% error of its fit",
         )  # fmt: skip
         reach = float(np.max(injected)) * 1.06 or 1.0
-        right.plot([0, reach], [0, reach], label="fitted = injected", **REFERENCE_LINE)
+        right.plot([0, reach], [0, reach], label="fitted = true", **REFERENCE_LINE)
         right.axhline(0, color="0.8", lw=0.8, zorder=0)
         for level in (3, 5):
             left.axhline(level, **{**REFERENCE_LINE, "linestyle": ":"})
@@ -123,7 +123,7 @@ def injection_figure(
         left.set(ylabel=r"local significance $Z$ [$\sigma$]")
         right.set(ylabel="fitted signal events")
         for axes in (left, right):
-            axes.set_xlabel("injected signal events in the window that pass")
+            axes.set_xlabel("true signal events that pass, at any mass")
             axes.set_xlim(-0.06 * reach, reach)
         figure.suptitle(cut, fontsize=10)
         handles, names = right.get_legend_handles_labels()
@@ -131,7 +131,7 @@ def injection_figure(
         found = injected > 0
         if found.any():
             ratio = float(np.sum(n_signal[found]) / np.sum(injected[found]))
-            annotate(right, [f"fitted / injected = {rounded(ratio, 2)}"], 0.03, 0.97)
+            annotate(right, [f"fitted / true = {rounded(ratio, 2)}"], 0.03, 0.97)
     return figure
 
 
