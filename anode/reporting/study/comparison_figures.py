@@ -56,10 +56,13 @@ def comparison_figure(
                 grid = np.linspace(starts, 1, 400) if x == "tpr" else np.geomspace(starts, 1, 400)
                 sic = [np.interp(grid, getattr(curve, x), curve.sic) for curve in curves]
                 _draw(axes, look, grid, np.array(sic), banded=len(drawn) <= MANY)
-        finish_sic(left, right, _lines(drawn, groups, shown, s_over_b, s_over_sqrt_b))
-        if len(drawn) > FEW:
-            left.legend_ = None  # it would lie on the curves
+        lines = _lines(drawn, groups, shown, s_over_b, s_over_sqrt_b)
+        few = len(drawn) <= FEW
+        finish_sic(left, right, lines if few else [])
+        if not few:  # legend and lines would lie on the curves
+            left.legend_ = None
             left.set_ylim(0, 1.05 * left.dataLim.y1)
+            _describe_above(left, lines)
             _legend_below(figure, left)
     return figure
 
@@ -95,8 +98,7 @@ def roc_comparison_figure(
         axes.set(xlabel=TPR_LABEL, ylabel=r"background rejection $1 / \epsilon_B$ (1/FPR)")
         axes.set(yscale="log", xlim=(0, 1), ylim=(1, 1.3 * highest))
         # Every corner of the axes may hold a curve, so the sample is described on top.
-        lines = [line for line in _lines(drawn, groups, shown, s_over_b, s_over_sqrt_b) if line]
-        axes.set_title("\n".join(lines), loc="left", fontsize=8, color="0.25")
+        _describe_above(axes, _lines(drawn, groups, shown, s_over_b, s_over_sqrt_b))
         _legend_below(figure, axes)
     return figure
 
@@ -149,6 +151,10 @@ def _lines(
         f"drawn where at least {MIN_BACKGROUND} background events pass",
         CEILING_NOTE if ceiling else "",
     ]
+
+
+def _describe_above(axes: Axes, lines: list[str]) -> None:
+    axes.set_title("\n".join(filter(None, lines)), loc="left", fontsize=8, color="0.25")
 
 
 def _legend_below(figure: Figure, axes: Axes) -> None:

@@ -571,16 +571,16 @@ def test_neighbouring_windows_share_p_bg_which_has_seen_neither(tmp_path, store)
     folder = tmp_path / "search"
     assert find(configuration(folder, *SMALL_ANODE, *share, f"store={kept}", "extras=false"))
     seen = {}
-    for window, sidebands in {
+    for name, sidebands in {
         "3200_3600": [3200, 3700], "3300_3700": [3200, 3700],
         "3400_3800": [3400, 3900], "3500_3900": [3400, 3900],
     }.items():  # fmt: skip
-        run = RunDirectory(folder / "windows" / window)
+        run = RunDirectory(folder / "windows" / name)
         low, high = sidebands
         assert load_run(run.config).regions.sidebands == [[None, low], [high, None]]
         fits = sorted(run.checkpoints.rglob("background/epoch_*.pt"))
         assert len(fits) == 2  # of two sideband folds
-        seen[window] = [io.sha256_file(path) for path in fits]
+        seen[name] = [io.sha256_file(path) for path in fits]
     assert seen["3200_3600"] == seen["3300_3700"] != seen["3400_3800"] == seen["3500_3900"]
     assert not (folder / "shared_fits").exists()
 
