@@ -61,7 +61,7 @@ def run_all(
         spectra,
         0,
         window,
-        shape=GAUSSIAN,
+        shapes=[GAUSSIAN] * (len(EFFICIENCIES) + 1),
         dispersion=dispersion or Dispersion(ones, ones),
         min_bins=4,
         rng=np.random.default_rng(1),

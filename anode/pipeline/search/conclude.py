@@ -24,7 +24,7 @@ from anode.pipeline.search.largest_excess import (
 )
 from anode.pipeline.search.overdispersion import overdispersion_of
 from anode.pipeline.search.search_directory import SearchDirectory
-from anode.pipeline.search.signal_shape import read_shape
+from anode.pipeline.search.signal_shape import read_shape, read_shapes
 from anode.pipeline.search.window import FinishedWindow
 from anode.provenance import DataDescription
 from anode.regions.windows import Window
@@ -214,8 +214,9 @@ def _closer_look(
     directory.workspace.unlink(missing_ok=True)
     if best is None or best.fit is None:
         return _CloserLook()
-    shape = read_shape(config.spectrum.signal_shape)
-    factor = dispersion.cuts[config.efficiencies.index(best.efficiency)]
+    cut = config.efficiencies.index(best.efficiency)
+    shape = read_shapes(config.spectrum.signal_shape, config.efficiencies)[cut + 1]
+    factor = dispersion.cuts[cut]
     spread = window_error(factor, best.n_expected)
     content = workspace_at(spectra, best, shape=shape, window_error=spread)
     io.write_json(directory.workspace, content)
@@ -233,7 +234,7 @@ class _TestJob(NamedTuple):
     spectra: Spectra
     window: int
     model: WindowCuts
-    shape: SignalShape
+    shapes: list[SignalShape]
     dispersion: Dispersion
     wanted: SpectrumConfig
     seed: int
@@ -247,13 +248,13 @@ def _test_all(
     dispersion: Dispersion,
 ) -> list[WindowTests]:
     """Every window at every cut, and of all its categories."""
-    shape = read_shape(config.spectrum.signal_shape)
+    shapes = read_shapes(config.spectrum.signal_shape, config.efficiencies)
     jobs = [
         _TestJob(
             spectra,
             w,
             window.cuts,
-            shape,
+            shapes,
             dispersion,
             config.spectrum,
             config.run.seed,
@@ -281,7 +282,7 @@ def _test(job: _TestJob) -> WindowTests:
         job.spectra,
         job.window,
         window,
-        shape=job.shape,
+        shapes=job.shapes,
         dispersion=job.dispersion,
         min_bins=job.wanted.min_bins,
         rng=stream(job.seed, "local toys", f"{window.low:g}"),

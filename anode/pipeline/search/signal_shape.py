@@ -1,9 +1,11 @@
 """Shape of the signal that a search fits: the package's own W', or a user's file."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from anode.errors import DataError
 from anode.io import read_json
@@ -14,6 +16,7 @@ from anode.statistics.signal.resonance_shape import (
     CrystalBallShape,
     SignalShape,
 )
+from anode.statistics.signal.selected_shape import Selection, after_cuts
 
 WPRIME = "wprime"
 """Name of the shape that the package has: W' -> X(500 GeV) Y(100 GeV), from generated events."""
@@ -32,11 +35,13 @@ class CrystalBallFile(Record):
         masses: masses of the resonance [GeV], rising; with one alone its shape is used for all.
         crystal_balls: parameters in m/M at each, interpolated between.
         source: where they come from, in words.
+        selection: shares of the events that pass cuts; None if cuts leave the shape as it is.
     """
 
     masses: tuple[float, ...]
     crystal_balls: tuple[CrystalBall, ...]
     source: dict[str, str] | None = None
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,38 @@ class BinnedShapeFile(Record):
     Attributes:
         edges: edges of the bins in m/M, rising.
         fractions: fraction of the events in each bin, or events.
+        selection: shares of the events that pass cuts; None if cuts leave the shape as it is.
     """
 
     edges: tuple[float, ...]
     fractions: tuple[float, ...]
+    selection: Selection | None = None
+
+
+class _Read(NamedTuple):
+    """Shape of all signal events, and what cuts make of it."""
+
+    shape: SignalShape
+    selection: Selection | None = None
+
+
+def read_shapes(name: str | Path, efficiencies: Sequence[float]) -> list[SignalShape]:
+    """The shape "wprime", or that of a file: of all events, then of those that pass each cut.
+
+    Args:
+        name: "wprime", or the path of a ``.json`` or ``.csv`` file.
+        efficiencies: background efficiencies of the cuts.
+
+    Raises:
+        DataError: as ``read_shape``.
+
+    Example:
+        >>> import numpy as np
+        >>> shapes, window = read_shapes("wprime", [0.1, 0.01]), np.array([3300.0, 3700.0])
+        >>> [float(shape.fractions(window, 3500.0)[0].round(2)) for shape in shapes]
+        [0.75, 0.79, 0.82]
+    """
+    return after_cuts(*_read(name), efficiencies)
 
 
 def read_shape(name: str | Path) -> SignalShape:
@@ -68,6 +101,10 @@ def read_shape(name: str | Path) -> SignalShape:
         >>> bool(0.7 < inside[0] < 0.8)
         True
     """
+    return _read(name).shape
+
+
+def _read(name: str | Path) -> _Read:
     if str(name) == WPRIME:
         file = resources.files("anode.statistics.signal") / "wprime_shape.json"
         with resources.as_file(file) as path:
@@ -80,20 +117,20 @@ def read_shape(name: str | Path) -> SignalShape:
             + ("which is of another kind" if path.is_file() else "where there is no file")
         )
     try:
-        return _of_json(read_json(path), path) if suffix == ".json" else _of_csv(path)
+        return _of_json(read_json(path), path) if suffix == ".json" else _Read(_of_csv(path))
     except DataError as error:
         place = "" if str(path) in str(error) else f"{path}: "
         raise DataError(f"{place}{error}") from None
 
 
-def _of_json(content: Json, path: Path) -> SignalShape:
+def _of_json(content: Json, path: Path) -> _Read:
     keys = content.keys() if isinstance(content, dict) else ()
     if "crystal_balls" in keys:
         balls = CrystalBallFile.from_json(content, path)
-        return CrystalBallShape(balls.masses, balls.crystal_balls)
+        return _Read(CrystalBallShape(balls.masses, balls.crystal_balls), balls.selection)
     if "fractions" in keys:
         binned = BinnedShapeFile.from_json(content, path)
-        return BinnedShape(binned.edges, binned.fractions)
+        return _Read(BinnedShape(binned.edges, binned.fractions), binned.selection)
     raise DataError(f"{path}: a signal shape is {_FORMATS}; got keys {sorted(keys)}")
 
 

@@ -84,7 +84,8 @@ class WindowTester:
         spectra: mass spectra of the scan.
         window: number of the window.
         model: cuts of the window.
-        shape: distribution of m / M of a resonance.
+        shapes: (E + 1,) distributions of m / M of a resonance, without a cut and after each; the
+            tests take the first, strengths and limits that of their cut.
         dispersion: spread of counts over that of Poisson counts.
         min_bins: bins of the fit needed on either side of the window.
         rng: random stream of the toys that calibrate roots of few events.
@@ -99,7 +100,7 @@ class WindowTester:
         window: int,
         model: WindowCuts,
         *,
-        shape: SignalShape,
+        shapes: Sequence[SignalShape],
         dispersion: Dispersion,
         min_bins: int,
         rng: np.random.Generator,
@@ -113,8 +114,8 @@ class WindowTester:
         self.dispersion, self.rng = dispersion, rng
         self.low, self.high = float(spectra.low[window]), float(spectra.high[window])
         used, inside = spectra.used[window], spectra.inside[window]
-        self.shape, self.mass = shape, (self.low + self.high) / 2
-        at_centre = shape.fractions(spectra.edges, self.mass)
+        self.shapes, self.mass = shapes, (self.low + self.high) / 2
+        at_centre = shapes[0].fractions(spectra.edges, self.mass)
         self.bins = SpectrumBins(spectra.edges, used, inside, at_centre)
         self.reason = no_fit_reason(spectra, window, min_bins=min_bins)
         self._done: dict[tuple[int, int | None], tuple[BesideFit | str, Cell | None]] = {}
@@ -186,15 +187,15 @@ class WindowTester:
         spread = window_error(self._factor((cut, None)), predicted.n_expected)
         spectrum = Spectrum(self.spectra.counts[self.window, cut], bins.edges)
         where = (spectrum, bins.used | bins.inside, bins.inside)
-        systematics = Systematics(window_error=spread)
-        fit = fit_signal(*where, mass=self.mass, shape=self.shape, systematics=systematics)
+        systematics, shape = Systematics(window_error=spread), self.shapes[cut]
+        fit = fit_signal(*where, mass=self.mass, shape=shape, systematics=systematics)
         if not self.limits:
             return fit, None, None
-        limit = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=systematics)
+        limit = signal_limit(*where, mass=self.mass, shape=shape, systematics=systematics)
         if self.exposures is None or cut == 0:
             return fit, EventLimit(*limit), None
         uncertain = systematics._replace(efficiency_error=self.efficiency_error)
-        wider = signal_limit(*where, mass=self.mass, shape=self.shape, systematics=uncertain)
+        wider = signal_limit(*where, mass=self.mass, shape=shape, systematics=uncertain)
         cross_section = cross_section_limit(wider, self.exposures[cut - 1])
         return fit, EventLimit(*limit), EventLimit(*cross_section)
 
