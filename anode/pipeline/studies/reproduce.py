@@ -21,7 +21,8 @@ from anode.pipeline.studies.study import Study
 
 log = logging.getLogger(__name__)
 
-AS_QUOTED = "scan.start=2500"  # the settings that were frozen before the blind scans
+AS_QUOTED = ("scan.start=2500", "scan.share=1")
+"""Of the blind scans: settings that were frozen before them."""
 SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 """Experiment -> name of the results, if another."""
 NEEDS = {
@@ -109,7 +110,7 @@ def _search(experiment: str, n_jobs: int) -> None:
     name = SEARCHES[experiment] or experiment
     run_dir, output = f"results/search/{name}", f"results/reference/search/{name}"
     own = [f"experiment={experiment}", f"n_jobs={n_jobs}", f"run_dir={run_dir}"]
-    raw = compose("search", [*own, AS_QUOTED])
+    raw = compose("search", [*own, *(AS_QUOTED if name.startswith("blind") else ())])
     search.find(search_from_mapping(resolve(raw)))
     known = CALIBRATION if Path(CALIBRATION).is_file() else None
     report.report(report.ReportConfig(run_dir, output, known))
