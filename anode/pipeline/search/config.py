@@ -18,8 +18,8 @@ from anode.methods.base import MethodConfig
 from anode.methods.build import METHODS
 from anode.methods.combination import CombinationConfig
 from anode.pipeline.runs.config import CHOICES, RunConfig, from_mapping
-from anode.pipeline.search.scan_config import ScanConfig
 from anode.records import Json
+from anode.regions.scan_config import ScanConfig
 from anode.regions.windows import RegionsConfig, Window
 from anode.statistics.counting.overdispersion import NOT_MEASURED, OverdispersionConfig
 from anode.statistics.scan.spectrum_config import Conclusion, SpectrumConfig

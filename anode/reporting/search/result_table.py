@@ -15,17 +15,17 @@ from anode.reporting.common.number_format import (
     z_text,
 )
 from anode.reporting.common.tables import MISSING, table
-from anode.reporting.search.report_text import global_text
-from anode.reporting.search.scan_warnings import (
-    deepest_deficit,
-    windows_not_tested,
-)
-from anode.reporting.search.untested import (
+from anode.reporting.search.report_text import (
     SIGNIFICANT,
     above_expected,
     against_template,
     excess_denied,
     excess_not_tested,
+    global_text,
+)
+from anode.reporting.search.scan_warnings import (
+    deepest_deficit,
+    windows_not_tested,
 )
 from anode.reporting.search.warnings import SearchWarning
 from anode.statistics.scan.search_result import SearchResult

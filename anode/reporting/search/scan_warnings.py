@@ -13,7 +13,7 @@ from anode.reporting.common.number_format import (
     with_error,
     z_text,
 )
-from anode.reporting.search.untested import denied_warning, joined, not_tested_warning
+from anode.reporting.search.report_text import denied_warning, joined, not_tested_warning
 from anode.statistics.calibration.result import Calibration
 from anode.statistics.calibration.uniformity import Uniformity
 from anode.statistics.scan.search_result import SearchResult
