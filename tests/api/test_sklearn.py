@@ -46,9 +46,8 @@ def test_the_estimator_checks_pass():
 
 def test_flows_are_fitted_where_there_are_events_for_them(events, fitted):
     X = as_matrix(events)
-    model = Anode(**{**QUICK, "seed": 1}, split={"sideband_folds": 2}).fit(
-        Events(events.features, events.mass)
-    )
+    as_a_search = {"trainer": "search", "split": {"sideband_folds": 2}}
+    model = Anode(**{**QUICK, "seed": 1, **as_a_search}).fit(Events(events.features, events.mass))
     expected = model.score(Events(events.features, events.mass), any_mass=True).score
     assert np.array_equal(fitted.anomaly_score(X), expected)
     assert fitted.signal_ == (3400, 3600)
