@@ -33,6 +33,8 @@ ENDED_BY_A_KILL = (-signal.SIGKILL, 2)  # 2: a process of it was killed, and it 
 COSTS = ("seconds", "cpu_seconds", "peak_memory_mb", "made_by", "command", "seconds_in_blocks")
 """Keys that say how long it took, not what was found."""
 FREE = ("cost.json", "manifest.json")  # of costs; the store is not asked twice for a fit
+OF_THE_FIRST = ("state.pt", "history.jsonl")
+"""Files of a p_bg that windows share: left by the one that fits it, which a kill may change."""
 
 FLOW = ["density.n_transforms=2", "density.hidden_features=16", "trainer.epochs=8"]
 RUN = [*(text for text in QUICK if not text.startswith(("n_jobs", "store", "trainer"))), *FLOW]
@@ -202,10 +204,16 @@ def content(root: Path) -> dict[str, Any]:
         if path.is_file() and path.name not in FREE and not name.startswith("store/"):
             if path.suffix == ".lock" or path.name == ".lock":
                 continue
+            if name.startswith("run/windows/") and _is_shared(path):
+                continue
             found[name] = _content(path, root)
         elif ".partial" in name:
             found[name] = "a leftover"
     return found
+
+
+def _is_shared(path: Path) -> bool:
+    return path.parent.name == "background" and path.name in OF_THE_FIRST
 
 
 def _content(path: Path, root: Path) -> Any:
