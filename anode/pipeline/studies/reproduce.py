@@ -21,13 +21,11 @@ from anode.pipeline.studies.study import Study
 
 log = logging.getLogger(__name__)
 
-AS_QUOTED = ("scan.start=2500", "scan.share=1")
-"""Of the blind scans: settings that were frozen before them."""
 SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 """Experiment -> name of the results, if another."""
 NEEDS = {
-    "blind_background": "generated/blind_2002.h5",
-    "blind_signal": "generated/blind_2002.h5",
+    "blind_background": "generated/blind_4004.h5",
+    "blind_signal": "generated/blind_4004.h5",
     "outliers": "generated/with_particles_7.h5",
     "representations": "generated/with_particles_7.h5",
 }
@@ -110,7 +108,7 @@ def _search(experiment: str, n_jobs: int) -> None:
     name = SEARCHES[experiment] or experiment
     run_dir, output = f"results/search/{name}", f"results/reference/search/{name}"
     own = [f"experiment={experiment}", f"n_jobs={n_jobs}", f"run_dir={run_dir}"]
-    raw = compose("search", [*own, *(AS_QUOTED if name.startswith("blind") else ())])
+    raw = compose("search", own)
     search.find(search_from_mapping(resolve(raw)))
     known = CALIBRATION if Path(CALIBRATION).is_file() else None
     report.report(report.ReportConfig(run_dir, output, known))
