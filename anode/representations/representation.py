@@ -5,6 +5,8 @@ and width of the events that it is fitted on; images and constituents are taken 
 """
 
 import dataclasses
+import hashlib
+import json
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ from anode.representations.inputs import Inputs
 from anode.representations.networks.base import Network
 from anode.representations.networks.build import build_network
 from anode.seeding import stream_seed
-from anode.training import checkpoints
+from anode.training import checkpoints, store
 from anode.training.loop import fit
 from anode.training.state import Fit, Sample
 
@@ -35,6 +37,8 @@ VALIDATION = 0.15
 DESCRIPTION = "representation.json"
 SCALING = "scaling.pt"
 GAIN = "gain.json"
+CODE = ("representations", "jets", "regions", "training", "seeding.py")
+"""Sources that a fit depends on."""
 
 
 def latent_names(config: RepresentationConfig, inputs: Inputs) -> tuple[str, ...]:
@@ -52,11 +56,13 @@ class Resources(NamedTuple):
         seed: root seed of the run.
         tracker: "none", "jsonl" or "wandb".
         device: "cpu" or "cuda", for the fit.
+        store: folder of finished fits that runs share; None for none.
     """
 
     seed: int
     tracker: str
     device: str
+    store: Path | None = None
 
 
 class Representation:
@@ -92,31 +98,13 @@ class Representation:
         if (self.directory / GAIN).is_file():  # the last file that a fit writes
             return
         values = self.inputs.of(events)
-        validation = (
-            uniform_of(events.identity, self.resources.seed, "representation") < VALIDATION
-        )
-        scaling = self._fit_scaling(values[~validation])
-        sample = _scaled(values, scaling)
-        network = self._fresh()
-        self._describe()
-        held = torch.from_numpy(validation)
-        with progress.task("representation"):
-            fit(
-                [
-                    Fit(
-                        network,
-                        _sample(sample[~held]),
-                        _sample(sample[held]),
-                        seed=stream_seed(self.resources.seed, self.directory.name),
-                        directory=self.directory,
-                    )
-                ],
-                config=self.config.trainer,
-                tracker=self.resources.tracker,
-                device=self.resources.device,
-            )
-        self._network = None
-        self._judge(sample[held])
+        if self.resources.store is None:
+            self._fit(values, events.identity)
+            return
+        entry = self.resources.store / self._content_hash(values, events.identity)
+        with store.sharing({self.directory: entry}, self._contents()):
+            if not (self.directory / GAIN).is_file():
+                self._fit(values, events.identity)
 
     def encode(self, events: EventTable) -> np.ndarray:
         """(N, L) float64 latent numbers of N events."""
@@ -146,6 +134,51 @@ class Representation:
         remedy = checkpoints.fit_again(self.directory)
         content = io.read_json(self.directory / GAIN, remedy=remedy)
         return None if content["gain"] is None else float(content["gain"])
+
+    def _fit(self, values: np.ndarray, identity: np.ndarray) -> None:
+        """Fit the network to inputs (N, ...) of events of these identities (N,)."""
+        validation = uniform_of(identity, self.resources.seed, "representation") < VALIDATION
+        scaling = self._fit_scaling(values[~validation])
+        sample = _scaled(values, scaling)
+        network = self._fresh()
+        self._describe()
+        held = torch.from_numpy(validation)
+        with progress.task("representation"):
+            fit(
+                [
+                    Fit(
+                        network,
+                        _sample(sample[~held]),
+                        _sample(sample[held]),
+                        seed=stream_seed(self.resources.seed, self.directory.name),
+                        directory=self.directory,
+                    )
+                ],
+                config=self.config.trainer,
+                tracker=self.resources.tracker,
+                device=self.resources.device,
+            )
+        self._network = None
+        self._judge(sample[held])
+
+    def _content_hash(self, values: np.ndarray, identity: np.ndarray) -> str:
+        """SHA-256 of all that the fit depends on: inputs, settings, seed and code."""
+        settings = {
+            "representation": self._identity(),
+            "trainer": dataclasses.asdict(self.config.trainer),
+            "stream": [self.resources.seed, self.directory.name],
+            "device": self.resources.device,
+            "code": store.code_hash(CODE),
+            "torch": torch.__version__,
+        }
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for content in (values, identity):
+            digest.update(np.ascontiguousarray(content).data)
+        return digest.hexdigest()
+
+    def _contents(self) -> store.Contents:
+        tensors = (SCALING,) if self.inputs.config.kind == "features" else ()
+        return store.Contents(json=(DESCRIPTION, GAIN), tensors=tensors)
 
     def _judge(self, inputs: Tensor) -> None:
         terms = self._fitted().terms(inputs)

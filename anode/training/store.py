@@ -1,4 +1,4 @@
-"""Store of finished fits, so that runs that need the same sideband density fit it once.
+"""Store of finished fits, so that runs that need the same sideband fit make it once.
 
 A fit is kept under the hash of everything it depends on: events, settings, seed, the code that
 fits and torch. A run copies the fits that the store has, so that its own folder is complete, and
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -34,6 +34,21 @@ log = logging.getLogger(__name__)
 COST = "cost.json"  # time of the fit, in the store and in copies; zeros where it was fitted
 CODE = ("density", "regions/preprocessing.py", "training", "seeding.py")
 """Sources that the result of a fit depends on."""
+
+
+class Contents(NamedTuple):
+    """Files of a finished fit, beside ``fit.json`` and the weights that it names.
+
+    Attributes:
+        json: sealed JSON files.
+        tensors: files of tensors.
+    """
+
+    json: tuple[str, ...]
+    tensors: tuple[str, ...]
+
+
+DENSITY = Contents(json=("density.json",), tensors=("preprocessing.pt",))
 
 
 def fit_stored(
@@ -54,19 +69,35 @@ def fit_stored(
     """
     if any(job.start_from is not None for job in jobs):
         raise ValueError("only fits that start from no other are stored")
-    if store is None or all(_is_finished(job.directory) for job in jobs):
+    folders = [job.directory for job in jobs]
+    if store is None or all(_is_finished(folder, DENSITY) for folder in folders):
         return fit_all(jobs, n_jobs=n_jobs, threads=threads)
     kept = {job.directory: store / content_hash(job) for job in jobs}
+    with sharing(kept, DENSITY):
+        return fit_all(jobs, n_jobs=n_jobs, threads=threads)
+
+
+@contextlib.contextmanager
+def sharing(kept: dict[Path, Path], contents: Contents) -> Iterator[None]:
+    """Before the block, what the store has is copied; after it, what the block fitted is added.
+
+    Args:
+        kept: folder of a fit -> its entry in the store, named by a hash of all it depends on.
+        contents: files of each.
+    """
     with _locked([path for _, path in sorted(kept.items())]):
-        damaged = {path for path in kept.values() if path.is_dir() and not _is_whole(path)}
+        damaged = {
+            path for path in kept.values() if path.is_dir() and not _is_whole(path, contents)
+        }
         for folder, path in kept.items():
-            if path not in damaged and _is_finished(path) and not _is_finished(folder):
+            is_there = path not in damaged and _is_finished(path, contents)
+            if is_there and not _is_finished(folder, contents):
                 log.info("%s: copied from %s, fitted to the same events", folder, path)
-                with _spared(store):
+                with _spared(path.parent):
                     _copy(path, folder)
-        new = [path for path in kept.values() if path in damaged or not _is_finished(path)]
+        new = [p for p in kept.values() if p in damaged or not _is_finished(p, contents)]
         started, cpu_started = time.perf_counter(), cpu_seconds()
-        results = fit_all(jobs, n_jobs=n_jobs, threads=threads)
+        yield
         cost = {
             "seconds": round((time.perf_counter() - started) / max(1, len(new)), 2),
             "cpu_seconds": round((cpu_seconds() - cpu_started) / max(1, len(new)), 2),
@@ -74,10 +105,9 @@ def fit_stored(
         for folder, path in kept.items():
             if path in new:
                 own = {"entry": path.name, **dict.fromkeys(cost, 0.0)}
-                with _spared(store):
+                with _spared(path.parent):
                     _copy(folder, path, {"entry": path.name, **cost})
                     io.write_json(folder / COST, own, sealed=True)
-    return results
 
 
 def check_store(store: Path | None) -> None:
@@ -152,23 +182,23 @@ def code_hash(parts: tuple[str, ...] = CODE) -> str:
     return digest.hexdigest()
 
 
-def _is_finished(folder: Path) -> bool:
+def _is_finished(folder: Path, contents: Contents) -> bool:
     """Whether a fit is there, whole: one of which files are missing or broken is made again."""
     try:
         result = checkpoints.read_result(folder)
     except (AnodeError, KeyError, TypeError):
         return False
-    needed = ("density.json", "preprocessing.pt", *(c.path for c in result.checkpoints))
+    needed = (*contents.json, *contents.tensors, *(c.path for c in result.checkpoints))
     return result.finished and all((folder / name).is_file() for name in needed)
 
 
-def _is_whole(entry: Path) -> bool:
+def _is_whole(entry: Path, contents: Contents) -> bool:
     """Whether all files of an entry are there and as they were written; warns if not."""
     try:
         result = checkpoints.read_result(entry)
-        for name in ("density.json", COST):
+        for name in (*contents.json, COST):
             io.read_json(entry / name)
-        for name in ("preprocessing.pt", *(one.path for one in result.checkpoints)):
+        for name in (*contents.tensors, *(one.path for one in result.checkpoints)):
             checkpoints.load_tensors(entry / name)
     except (AnodeError, OSError) as error:
         log.warning("%s, of the store, is damaged: fitted again, replaced (%s)", entry, error)

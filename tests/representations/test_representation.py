@@ -9,9 +9,11 @@ import torch
 
 from anode import io
 from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.representations import representation as representation_module
 from anode.representations.config import CompressionConfig, InputConfig
 from anode.representations.inputs import Inputs
 from anode.representations.representation import Representation, Resources, latent_names
+from helpers.bit_flips import flipped
 from helpers.interrupted import Killed, killing, save_every
 from helpers.settings import trainer_config
 from helpers.small_methods import representation, sample
@@ -20,10 +22,10 @@ CONFIG = representation(trainer=trainer_config(epochs=4, batch_size=128))
 NAMES = ("x1", "x2", "x3", "x4")
 
 
-def made(directory, config=CONFIG, seed=1) -> Representation:
+def made(directory, config=CONFIG, seed=1, store=None) -> Representation:
     inputs = Inputs(config.inputs, NAMES, None)
     return Representation(
-        directory / "representation", config, inputs, Resources(seed, "none", "cpu")
+        directory / "representation", config, inputs, Resources(seed, "none", "cpu", store)
     )
 
 
@@ -64,6 +66,40 @@ def test_a_killed_fit_ends_with_the_same_latent_numbers(tmp_path, fitted, events
     resumed = made(tmp_path)
     resumed.fit(events)
     assert np.array_equal(resumed.encode(events), fitted.encode(events))
+
+
+def test_equal_fits_are_made_once_and_other_ones_are_not_taken_for_them(
+    tmp_path, fitted, events, monkeypatch
+):
+    fits = []
+    real = representation_module.fit
+    monkeypatch.setattr(
+        representation_module, "fit", lambda *args, **rest: fits.append(1) or real(*args, **rest)
+    )
+    store = tmp_path / "store"
+    first, second = (made(tmp_path / name, store=store) for name in "ab")
+    first.fit(events)
+    second.fit(events)
+    assert len(fits) == 1
+    assert second.gain == fitted.gain
+    for one in (first, second):
+        assert np.array_equal(one.encode(events), fitted.encode(events))
+    longer = dataclasses.replace(CONFIG, trainer=trainer_config(epochs=5, batch_size=128))
+    for name, other in (("c", {"seed": 2}), ("d", {"config": longer}), ("e", {})):
+        of = events[: len(events) - (name == "e")]
+        made(tmp_path / name, store=store, **other).fit(of)
+    assert len(fits) == 4
+
+
+def test_a_damaged_entry_of_the_store_is_fitted_again(tmp_path, fitted, events, caplog):
+    store = tmp_path / "store"
+    made(tmp_path / "a", store=store).fit(events)
+    (weights,) = store.glob("*/epoch_0004.pt")
+    other = made(tmp_path / "b", store=store)
+    for _ in flipped(weights, 1):
+        other.fit(events)
+    assert "of the store, is damaged: fitted again" in caplog.text
+    assert np.array_equal(other.encode(events), fitted.encode(events))
 
 
 def test_the_gain_over_a_blank_prediction_is_kept_and_warned_of(tmp_path, fitted, events, caplog):

@@ -24,7 +24,7 @@ def representation_of(directory: Path, settings: FitSettings) -> Representation:
     if settings.representation is None:
         raise DataError("a representation is needed, got none; choose one, representation=ae")
     inputs = Inputs(settings.representation.inputs, settings.features, settings.particles)
-    resources = Resources(settings.seed, settings.tracker, settings.device)
+    resources = Resources(settings.seed, settings.tracker, settings.device, settings.store)
     return Representation(directory / REPRESENTATION, settings.representation, inputs, resources)
 
 
