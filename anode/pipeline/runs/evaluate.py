@@ -183,7 +183,13 @@ def _draw(
         save_figure(figure, directory.figures / name)
 
 
-_PANELS = {"background": "p_bg", "data": "p_data", "signal": "p_sig", "classifier": "classifier"}
+_PANELS = {
+    "background": "p_bg",
+    "data": "p_data",
+    "signal": "p_sig",
+    "classifier": "classifier",
+    "representation": "representation",
+}
 
 
 def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, list[LossHistory]]:

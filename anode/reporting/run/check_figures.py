@@ -30,7 +30,10 @@ _PANELS = {
     "p_sig": r"$p_\mathrm{sig}$, signal region",
 }
 _LIKELIHOOD = r"$\langle -\log p \rangle$ [nats / event]"
-_CROSS_ENTROPY = "cross-entropy [nats / event]"
+_LOSSES = {
+    "classifier": "cross-entropy [nats / event]",
+    "representation": "loss that is minimised, mean of an event",
+}
 
 
 class LossHistory(NamedTuple):
@@ -112,10 +115,11 @@ def mass_figure(
 
 
 def losses_figure(losses: Mapping[str, Sequence[LossHistory]]) -> Figure:
-    """Training and validation loss per epoch, a panel a density, a colour a fold.
+    """Training and validation loss per epoch, a panel for what was fitted, a colour a fold.
 
     Args:
-        losses: density (``p_bg``, ``p_data``) -> histories, one a fold.
+        losses: ``p_bg``, ``p_data``, ``p_sig``, ``classifier`` or ``representation`` -> histories,
+            one a fold.
     """
     if not losses:
         return notice_figure("no training histories")
@@ -131,9 +135,8 @@ def losses_figure(losses: Mapping[str, Sequence[LossHistory]]) -> Figure:
                 axes.plot(
                     history.epoch[chosen], history.validation[chosen], "o", color=color, ms=3.5
                 )
-            density = name != "classifier"
-            axes.set_xlabel("epoch" if density else "epoch or tree")
-            axes.set_ylabel(_LIKELIHOOD if density else _CROSS_ENTROPY)
+            axes.set_xlabel("epoch or tree" if name == "classifier" else "epoch")
+            axes.set_ylabel(_LOSSES.get(name, _LIKELIHOOD))
             axes.set_title(_PANELS.get(name, name))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylim(*_robust_range(histories))

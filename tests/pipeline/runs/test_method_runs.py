@@ -20,7 +20,7 @@ from anode.regions.injection import InjectionConfig
 from helpers.chain import QUICK, _lhco_file, composed_content
 
 SMALL = [
-    *(o for o in QUICK if not o.startswith(("data", "injection", "density", "trainer"))),
+    *(o for o in QUICK if not o.startswith(("data", "injection", "density", "trainer", "fig"))),
     "density=made_mog",
     "density.hidden_features=16",
     "density.n_components=3",
@@ -65,7 +65,7 @@ def config_of(path: Path, run_dir: Path, name: str, *more: str) -> RunConfig:
 
 
 def run(config: RunConfig, prepared: Prepared | None = None) -> Path:
-    """The stages of a run without drawing figures, which takes longer than all the rest."""
+    """The stages of a run, figures made but not written, which takes longer than all the rest."""
     prepared = prepared or prepare(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge, "save_figure", lambda figure, path: None)
