@@ -14,6 +14,7 @@ from matplotlib.patches import StepPatch
 from anode.errors import DataError
 from anode.evaluation.closure import closure
 from anode.evaluation.curves import MIN_BACKGROUND, Performance, SicCurve, performance
+from anode.methods.build import METHODS
 from anode.reporting.common import style as house_style
 from anode.reporting.common.style import feature_label, notice_figure, save_figure
 from anode.reporting.run.check_figures import LossHistory, losses_figure, mass_figure
@@ -183,6 +184,15 @@ def test_the_densities_of_a_score_are_symbols() -> None:
     score = np.random.default_rng(0).normal(size=500)
     figure = score_figure(score, score_label="log p_data(x|m) - log p_bg(x|m)")
     assert r"log $p_\mathrm{data}(x|m)$" in figure.axes[0].get_xlabel()
+
+
+@pytest.mark.parametrize("meaning", sorted({m.method.meaning for m in METHODS.values()}))
+def test_the_meaning_of_every_score_fits_below_its_axis(meaning: str) -> None:
+    figure = score_figure(np.arange(100.0), score_label=f"anomaly score: {meaning}")
+    figure.draw_without_rendering()
+    label = figure.axes[0].xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= label.x0
+    assert label.x1 <= figure.bbox.x1
 
 
 def test_score_figure_without_labels_shows_the_data_and_says_so() -> None:

@@ -52,7 +52,7 @@ class Autoencoder(OneFit):
     """Anomaly scores of a representation; ``AnomalyMethod`` documents its methods."""
 
     title = "autoencoder"
-    meaning = "how unlike the background a representation finds an event"
+    meaning = "how unlike background an event is"
 
     def __init__(self, directory: Path, settings: FitSettings, config: AutoencoderConfig) -> None:
         super().__init__(directory, settings)

@@ -6,6 +6,7 @@ losses are in ``check_figures``, closure in ``closure_figure``.
 
 import re
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TypeVar
 
 import numpy as np
@@ -34,6 +35,8 @@ from anode.reporting.common.style import (
 )
 
 _T = TypeVar("_T")
+
+WIDEST_LABEL = 58  # characters of an axis label that fit
 
 
 def roc_figure(
@@ -158,7 +161,8 @@ def score_figure(
                 color=DATA,
                 label=_counted("data", samples),
             )
-        axes.set(xlabel=_formula(score_label), ylabel="fraction of events / bin", yscale="log")
+        text = _formula("\n".join(wrap(score_label, WIDEST_LABEL)))
+        axes.set(xlabel=text, ylabel="fraction of events / bin", yscale="log")
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(top=10 ** (0.8 + 0.3 * len(samples)) * axes.dataLim.y1)
         below, above = (
