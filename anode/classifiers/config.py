@@ -72,7 +72,7 @@ class NeuralConfig(ClassifierConfig):
 
     Attributes:
         hidden_features: width of every hidden layer.
-        hidden_layers: number of hidden layers.
+        hidden_layers: number of hidden layers; none makes it logistic regression.
         ensemble_size: number of epochs of lowest validation loss that are averaged.
         trainer: settings of the training.
     """
@@ -84,7 +84,11 @@ class NeuralConfig(ClassifierConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_positive(self, "classifier", "hidden_features", "hidden_layers", "ensemble_size")
+        _check_positive(self, "classifier", "hidden_features", "ensemble_size")
+        if self.hidden_layers < 0:
+            raise ConfigError(
+                f"classifier.hidden_layers must not be negative, got {self.hidden_layers}"
+            )
         for key in ("keep", "epochs"):
             if getattr(self.trainer, key) < self.ensemble_size:
                 raise ConfigError(

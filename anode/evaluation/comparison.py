@@ -32,6 +32,9 @@ CONDITIONS = (
 )
 """What else is kept of each run; left out of groups of which no run has it."""
 
+PER_FEATURE = ("selection.", "follows.")
+"""Begin the names of numbers that hang on the features of a run; kept as well."""
+
 _BY_SEED, _MINUS_FIRST = " by seed", " minus first group"
 """End the keys of the values of a quantity, and of its difference to the first group."""
 
@@ -244,7 +247,7 @@ def _quantities(
     numbers = [(str(run.metrics.seed), run.metrics.quantities) for run in runs]
     first = [(str(run.metrics.seed), run.metrics.quantities) for run in reference]
     kept = [name for name in CONDITIONS if any(name in known for _, known in numbers)]
-    kept += [name for _, known in numbers for name in known if name.startswith("selection.")]
+    kept += [name for _, known in numbers for name in known if name.startswith(PER_FEATURE)]
     quantities = {}
     for name in dict.fromkeys((*QUANTITIES, *kept)):
         values = [(seed, known.get(name)) for seed, known in numbers]

@@ -40,6 +40,9 @@ class RunMetrics(Record):
             at every mass of the signal region.
         selection: spread of each feature of data events: "all", "1e-2" (the 1% that score highest)
             or "signal" -> feature -> quantiles.
+        follows: rank correlation of the score with mass, features and number of particles, as
+            far as the file has them, over data events of the signal region; of background alone
+            where the truth is known.
         uses_truth: True if truth labels entered the scores: a ceiling, not a search.
         signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region, of
             methods that fit one.
@@ -80,6 +83,7 @@ class RunMetrics(Record):
     closure: dict[str, float] | None = None
     sculpting: dict[str, FlatnessTest] = field(default_factory=dict)
     selection: dict[str, dict[str, Spread]] = field(default_factory=dict, repr=False)
+    follows: dict[str, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     uses_truth: bool = False
     signal_fraction: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     signal_fraction_error: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)

@@ -39,6 +39,7 @@ NETWORK = NeuralConfig(
     ensemble_size=2,
     trainer=trainer_config(epochs=4, schedule="constant", final_learning_rate=1.0),
 )
+LINEAR = dataclasses.replace(NETWORK, hidden_layers=0)  # the truth is in its family
 BOTH = pytest.mark.parametrize("config", [TREES, NETWORK], ids=["hgb", "mlp"])
 SHIFT = np.array([0.5, -0.5])
 
@@ -67,7 +68,8 @@ TEST = np.concatenate(gaussians(1000, 1000, seed=2))
 
 @pytest.mark.parametrize("n_positive", [20_000, 4000])
 @pytest.mark.parametrize(
-    ("config", "tolerance"), [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.15)]
+    ("config", "tolerance"),
+    [(dataclasses.replace(TREES, members=10), 0.17), (NETWORK, 0.15), (LINEAR, 0.05)],
 )
 def test_log_odds_are_the_known_log_ratio_whatever_the_sizes(
     tmp_path, config, tolerance, n_positive
@@ -255,7 +257,7 @@ def test_log_odds_average_probabilities_and_are_stable():
         (TREES, {"max_leaf_nodes": 1}, r"classifier\.max_leaf_nodes must be at least 2"),
         (TREES, {"l2_regularization": -1.0}, r"l2_regularization must not be negative"),
         (TREES, {"validation": 1.0}, r"classifier\.validation must lie in \(0, 1\), got 1"),
-        (NETWORK, {"hidden_layers": 0}, r"classifier\.hidden_layers must be above 0"),
+        (NETWORK, {"hidden_layers": -1}, r"classifier\.hidden_layers must not be negative"),
         (NETWORK, {"ensemble_size": 9}, r"trainer\.keep must be at least classifier\.ensemble"),
     ],
 )

@@ -15,7 +15,10 @@ from anode.evaluation.curves import SicCurve
 from anode.methods.build import METHODS as METHOD_TABLE
 from anode.pipeline.studies import compare, study
 from anode.reporting.common.style import METHOD_COLORS, looks
+from anode.reporting.study.all_figures import FIGURES
+from anode.reporting.study.claims_figure import claims_figure
 from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
+from anode.reporting.study.follows_figure import follows_figure
 from anode.reporting.study.labels import METHOD_LABELS, label_of
 from anode.reporting.study.method_figures import (
     cost_figure,
@@ -67,7 +70,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = synthetic_study(
         folder,
         points={"default": [], "shifted": []},
-        figures=["sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain"],
+        figures=list(FIGURES),
         published="2109.00546",
     )
     write_runs(asked)
@@ -79,7 +82,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_study_leaves_tables_and_the_figures_it_asks_for(compared: Path) -> None:
     names = ["comparison-default", "comparison-shifted", "roc-default", "roc-shifted"]
-    names += ["scan", "cost", "fraction", "robustness", "selection", "gain"]
+    names += ["scan", "cost", "fraction", "robustness", "selection", "gain", "claims"]
+    names.append("follows")
     expected = {f"{name}.{kind}" for name in names for kind in ("png", "pdf")}
     expected |= {"comparison.json", "comparison.md"}
     assert {path.name for path in compared.iterdir()} == expected
@@ -313,3 +317,31 @@ def test_the_selected_events_are_drawn_beside_all_data_and_the_true_signal():
     assert {"all data, central 68%", "true signal, central 68%"} == set(spans)
     assert "the 1% with the highest scores, median and central 68%" in texts(figure)
     assert "no selected events" in texts(selection_figure([group("cathode")]))
+
+
+def test_numbers_of_ours_and_published_ones_of_the_like_stand_in_one_row() -> None:
+    auc = {"auc": [0.6, 0.7, 0.8], "max_sic": [1.0, 1.1, 1.2]}
+    groups = [group("unet", **auc), group("mine", **auc), group("no labels")]
+    figure = claims_figure(groups, PUBLISHED["write_ups"])
+    first = figure.axes[0]
+    assert [text.get_text() for text in first.get_yticklabels()] == ["unet", "mine"]
+    hollow = [mark for mark in first.lines if mark.get_marker() == "d"]
+    assert [(xs(mark)[0], ys(mark)[0]) for mark in hollow] == [(0.92, 0)]
+    ours = [bar for bar in first.containers if isinstance(bar, ErrorbarContainer)]
+    assert [xs(bar[0])[0] for bar in ours] == [0.7, 0.7]
+    assert not [mark for mark in figure.axes[1].lines if mark.get_marker() == "d"]
+    assert "public write-ups" in texts(figure)
+    assert "median over 3 runs, bars: central 68%" in texts(figure)
+    assert "no run has truth labels" in texts(claims_figure([group("anode")]))
+
+
+def test_what_a_score_follows_is_written_in_its_row_and_white_where_nothing_is_known() -> None:
+    one = group("ae", **{"follows.mj1": [0.5, 0.7], "follows.mass": [-0.1, -0.1]})
+    other = group("cae", **{"follows.n_particles": [0.9, 0.9]})
+    figure = follows_figure([one, other, group("anode")])
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["ae", "cae"]
+    found = {tuple(map(int, text.get_position())): text.get_text() for text in axes.texts}
+    assert found == {(0, 0): "\N{MINUS SIGN}0.10", (1, 0): "+0.60", (2, 1): "+0.90"}
+    assert axes.get_xticklabels()[0].get_text() == "$m_{JJ}$"
+    assert "no run says" in texts(follows_figure([group("anode")]))

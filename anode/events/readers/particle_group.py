@@ -76,6 +76,16 @@ class ParticleGroup:
         """Number of particles of all events."""
         return int(self._offsets[-1])
 
+    def multiplicity(self, event_id: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(K,) numbers of particles of K events.
+
+        Raises:
+            DataError: an id is not in the file.
+        """
+        rows = self._rows_of(np.asarray(event_id, dtype=np.int64))
+        counts: NDArray[np.int64] = self._offsets[rows + 1] - self._offsets[rows]
+        return counts
+
     def read(self, event_id: NDArray[np.int64]) -> EventParticles:
         """The particles of K events, in the order of the request.
 

@@ -1,5 +1,6 @@
 """Evaluation of a run's scores: ``metrics.json``, ``curves.h5`` and, if wanted, figures."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,12 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import AnodeError, DataError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, performance
+from anode.evaluation.followed import followed
 from anode.evaluation.pass_rate_flatness import sculpting
 from anode.evaluation.run_metrics import RunMetrics
 from anode.evaluation.selected_features import Spread, selection
+from anode.events.readers.particle_group import ParticleGroup, has_particles
+from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod
 from anode.pipeline.runs.config import RunConfig
 from anode.pipeline.runs.prepare import Prepared
@@ -81,6 +85,7 @@ def _metrics(
     events = prepared.for_fits()
     extra = method.extra_metrics(scored.parts, scored.sample == DATA)
     manifest = directory.read_manifest()
+    data, score = _scored_data(prepared, scored)
     metrics = RunMetrics(
         method=config.method.name,
         seed=config.seed,
@@ -95,7 +100,8 @@ def _metrics(
         n_scored_data=int(np.sum(scored.sample == DATA)),
         closure=None if closed is None else {c.name: c.ks_statistic for c in closed.features},
         sculpting=_sculpting(prepared, scored),
-        selection=_selection(prepared, scored),
+        selection=_selection(data, score),
+        follows=_follows(data, score, config.particles_file),
         uses_truth=method.uses_truth,
         signal_fraction=extra.signal_fraction,
         signal_fraction_error=extra.signal_fraction_error,
@@ -129,14 +135,31 @@ def _sculpting(prepared: Prepared, scored: Scored) -> dict[str, FlatnessTest]:
     return sculpting(scored.mass[tested], scored.score[tested], (window.low, window.high))
 
 
-def _selection(prepared: Prepared, scored: Scored) -> dict[str, dict[str, Spread]]:
+def _selection(events: EventTable, score: np.ndarray) -> dict[str, dict[str, Spread]]:
     """Of the data events that were scored."""
+    return selection(events.features, events.names, score, events.label)
+
+
+def _follows(
+    events: EventTable, score: np.ndarray, particles: Path | None
+) -> dict[str, float] | None:
+    """Of background among the data events where truth is known, else of all of them."""
+    if events.label is not None:
+        score, events = score[events.label == 0], events[events.label == 0]
+    columns = {"mass": events.mass, **{name: events.column(name) for name in events.names}}
+    with contextlib.suppress(DataError):  # a file of another format, and without particles
+        if particles is not None and has_particles(particles):
+            columns["n_particles"] = ParticleGroup(particles).multiplicity(events.event_id)
+    return followed(score, columns) or None
+
+
+def _scored_data(prepared: Prepared, scored: Scored) -> tuple[EventTable, np.ndarray]:
+    """The data events of the signal region, in the order of the scores, and these."""
     region = prepared.data[prepared.in_signal_region()]
     in_data = scored.sample == DATA
     order = np.argsort(region.event_id)
     rows = order[np.searchsorted(region.event_id, scored.event_id[in_data], sorter=order)]
-    events = region[rows]
-    return selection(events.features, events.names, scored.score[in_data], events.label)
+    return region[rows], scored.score[in_data]
 
 
 def _total(directory: RunDirectory, key: str, seconds: dict[str, float]) -> float:

@@ -178,7 +178,7 @@ def write_comparison(
         output: folder of the comparison.
         figures: names of figures, out of ``FIGURES``.
         places: point and variant of each group, for groups of a study.
-        published: numbers of others to be drawn in "scan" and "robustness".
+        published: numbers of others to be drawn in "scan", "robustness" and "claims".
         labels: names of variants and points in figures.
     """
     comparison = Comparison.of(groups, places)

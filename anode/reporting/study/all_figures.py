@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 
 from anode.evaluation.comparison import Group, summarise
 from anode.evaluation.curves import SicCurve
+from anode.reporting.study.claims_figure import claims_figure
 from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
+from anode.reporting.study.follows_figure import follows_figure
 from anode.reporting.study.method_figures import (
     cost_figure,
     fraction_figure,
@@ -18,7 +20,18 @@ from anode.reporting.study.published_results import Published
 from anode.reporting.study.selection_figure import selection_figure
 from anode.reporting.study.signal_strength_figure import scan_figure
 
-FIGURES = ("sic", "roc", "scan", "cost", "fraction", "robustness", "selection", "gain")
+FIGURES = (
+    "sic",
+    "roc",
+    "scan",
+    "cost",
+    "fraction",
+    "robustness",
+    "selection",
+    "gain",
+    "claims",
+    "follows",
+)
 """What can be asked for; "scan" and "robustness" are over the points of a study."""
 
 _CURVES = (("sic", "comparison", comparison_figure), ("roc", "roc", roc_comparison_figure))
@@ -37,7 +50,7 @@ def study_figures(
         names: names out of ``FIGURES``.
         groups: groups of runs, as in ``comparison.json``.
         curves: name of the group -> curves of its runs.
-        published: numbers of others, marked in "scan" and "robustness".
+        published: numbers of others, marked in "scan", "robustness" and "claims".
         labels: names of variants and points in figures.
     """
     for point in dict.fromkeys(group.point for group in groups):
@@ -58,6 +71,10 @@ def study_figures(
         yield "robustness", robustness_figure(groups, published, labels=labels)
     if "gain" in names:
         yield "gain", gain_figure(groups, labels=labels)
+    if "claims" in names:
+        yield "claims", claims_figure(groups, published, labels=labels)
+    if "follows" in names:
+        yield "follows", follows_figure(groups, labels=labels)
     if "selection" in names:
         yield "selection", selection_figure(groups, labels=labels)
 

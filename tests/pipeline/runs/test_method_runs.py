@@ -96,6 +96,9 @@ def test_a_run_ends_with_its_metrics(finished, name):
     assert metrics["uses_truth"] == (name in TRUTHFUL)
     assert FINDINGS.get(name, set()) <= metrics.keys()
     assert ("signal_fraction" in metrics) == (name == "r_anode")
+    assert {"mass", *config.features} == metrics["follows"].keys()
+    if name == "single_feature":  # the score is the feature
+        assert metrics["follows"]["delta_mj"] == 1
     counts = metrics["n_injected_sr"], metrics["n_data_sr"]
     assert metrics["true_signal_fraction"] == pytest.approx(counts[0] / counts[1])
     if name != "single_feature":  # which fits nothing, in no time
