@@ -45,6 +45,7 @@ class CompareConfig:
     figures: list[str]
     n_jobs: int
     study: Study | None
+    only: list[str] | None = None
 
     def __post_init__(self) -> None:
         if self.n_jobs < 1:
@@ -59,6 +60,10 @@ class CompareConfig:
             raise ConfigError(f"figures: {', '.join(sorted(unknown))} need the points of a study")
         if self.study is not None and self.group_by is not None:
             raise ConfigError("a study is grouped by its variants; leave group_by out")
+        if self.only is not None and self.study is None:
+            raise ConfigError(
+                f"only names variants of a study, got {self.only} without study=NAME"
+            )
         if self.study is not None and self.runs is not None and len(self.runs) != 1:
             raise ConfigError(f"runs of a study is one folder, got {self.runs}")
 
@@ -89,6 +94,8 @@ def compare(config: CompareConfig) -> None:
             runs=config.runs[0] if config.runs else config.study.runs,
             output=config.output or config.study.output,
         )
+        if config.only is not None:
+            asked = asked.with_variants(config.only)
         check(asked)
         raise_failures(compare_study(asked, n_jobs=config.n_jobs))
     elif config.runs is not None and config.output is not None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from hydra.errors import HydraException
 
@@ -79,6 +79,23 @@ class Study:
             variant, _, _ = _ensemble(text)
             if variant not in self.variants:
                 raise ConfigError(f"study.ensembles: no variant {variant!r}, got {text!r}")
+
+    def with_variants(self, names: Sequence[str]) -> Self:
+        """The same study with these variants alone.
+
+        Raises:
+            ConfigError: there is no such variant, or no name.
+        """
+        if not names or not set(names) <= set(self.variants):
+            known = ", ".join(self.variants)
+            raise ConfigError(f"only must name variants of the study, {known}; got {list(names)}")
+        left = set(self.variants) - set(names)
+        return dataclasses.replace(
+            self,
+            variants={name: changes for name, changes in self.variants.items() if name in names},
+            ensembles=[text for text in self.ensembles if _ensemble(text)[0] in names],
+            labels={name: text for name, text in self.labels.items() if name not in left},
+        )
 
 
 class StudyRun(NamedTuple):

@@ -203,3 +203,21 @@ def test_the_family_is_shown_from_its_comparisons(tmp_path, monkeypatch):
     text = shown(cells)
     assert "| supervised* " in text
     assert "| shifted/cwola " in text
+
+
+@pytest.mark.slow
+def test_the_exploration_of_the_bundled_particles_needs_no_run():
+    cells = execute_notebook(NOTEBOOK.with_name("01_data_exploration.ipynb"), REPOSITORY)
+    check_execution(cells, n_figures=8)
+    assert "| signal region | [3300, 3700)" in shown(cells)
+
+
+@pytest.mark.slow
+def test_representations_are_shown_and_one_is_fitted():
+    outliers = 'STUDY_DIR = ROOT / "results/reference/representations/outliers"'
+    notebook = NOTEBOOK.with_name("representations.ipynb")
+    cells = execute_notebook(notebook, REPOSITORY, f"{outliers}\nEPOCHS = 1")
+    check_execution(cells, n_figures=4)
+    text = shown(cells)
+    assert "16 latent numbers" in text
+    assert "| -tau21 of the heavier jet | 0.849 |" in text

@@ -125,6 +125,18 @@ def test_a_run_that_fails_keeps_no_other_from_being_made_and_compared(
     assert made[3:] == ["wide 1"]
 
 
+def test_chosen_variants_alone_are_made_and_an_unknown_one_is_refused(tmp_path, made):
+    asked = quick_study(tmp_path, labels={"wide": "wide window"})
+    compare.compare(compare.CompareConfig(None, None, None, [], 1, asked, only=["default"]))
+    assert made == ["default 1", "default 2"]
+    assert [*io.read_json(tmp_path / "compared" / "comparison.json")] == ["default"]
+    wrong = compare.CompareConfig(None, None, None, [], 1, asked, only=["narrow"])
+    with pytest.raises(ConfigError, match=r"only must name .* default, wide; got \['narrow'\]"):
+        compare.compare(wrong)
+    with pytest.raises(ConfigError, match="give study=NAME"):
+        compare.CompareConfig(["a"], "b", None, [], 1, None, only=["default"])
+
+
 def test_a_killed_process_is_reported(tmp_path, monkeypatch):
     def killed(*_arguments, **_options):
         raise BrokenProcessPool
@@ -256,7 +268,7 @@ def test_an_old_comparison_is_still_read():
         ({"ensembles": ["default best"]}, "must be 'variant mode size', got 'default best'"),
         ({"ensembles": ["other last 1"]}, "no variant 'other'"),
         ({"figures": ["sic", "pie"]}, r"study\.figures must be out of sic, .*got \['pie'\]"),
-        ({"published": "rumour"}, r"study\.published must be 2109\.00546 or null"),
+        ({"published": "rumour"}, r"study\.published must be 2109\.00546, write_ups or null"),
     ],
 )
 def test_an_impossible_study_is_refused(tmp_path, changes, message):
@@ -308,7 +320,7 @@ def test_a_study_on_the_command_line_can_be_changed():
 def test_every_study_composes(name):
     asked = reproduce.read_study(name)
     anode = ("ablation", "full", "main_job", "regularisation", "tuning")
-    home = "anode" if name in anode else "family" if name != "outliers" else "representations"
+    home = "anode" if name in anode else "family"
     assert asked.output in (f"results/reference/{home}/{name}", f"results/reference/{name}")
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
     assert first == f"# anode compare study={name}"
