@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from anode.assistant.data_facts import run_facts
-from anode.assistant.facts import search_facts
-from anode.assistant.workspace import Workspace
+from anode.assistant.toolbox.data_facts import run_facts
+from anode.assistant.toolbox.search_facts import search_facts
+from anode.assistant.toolbox.workspace import Workspace
 from anode.errors import AnodeError, ConfigError
 from anode.records import plain
 
@@ -101,8 +101,8 @@ PROMPTS = {
     ),
     "review": (
         "Judge a finished search as a sceptical colleague.",
-        "Review the search in {subject}: call report for it. Go through every warning, and through "
-        "sculpting_p, score_mass_p, closure_pull, spurious, n_copies, calibrated and "
+        "Review the search in {subject}: call report for it. Go through every warning, and "
+        "through sculpting_p, score_mass_p, closure_pull, spurious, n_copies, calibrated and "
         "overdispersion_measured. For each say whether it weakens the result, and what would "
         "settle it. Do not repeat the verdict's words for more than it says, and quote no number "
         "that no tool returned.",

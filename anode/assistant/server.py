@@ -16,9 +16,10 @@ from mcp.shared.exceptions import MCPError
 
 from anode import __version__
 from anode.assistant import resources
-from anode.assistant.jobs import RUNNING
 from anode.assistant.settings import McpConfig
-from anode.assistant.tools import POLL, TOOLS, Begun, Toolbox, reason
+from anode.assistant.toolbox.jobs import RUNNING
+from anode.assistant.toolbox.toolbox import POLL, Begun, Toolbox, reason
+from anode.assistant.toolbox.tools import TOOLS
 from anode.errors import AnodeError
 from anode.records import Json
 

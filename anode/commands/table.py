@@ -71,7 +71,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "assistant analyse": Command(
-        "Describe, search, check, score and report a file in one go, with a transcript; resumable.",
+        "Describe, search, check, score and report a file, with a transcript; resumable.",
         "search",
         f"{_ASSISTANT}.analyse:parse_analyse",
         f"{_ASSISTANT}.analyse:analyse",

@@ -53,7 +53,7 @@ class DataFacts:
 
     Attributes:
         folder: folder of the card and its figures.
-        n_rows, n_faulty, n_repeated: rows, those that break a rule, and those that occurred before.
+        n_rows, n_faulty, n_repeated: rows, those that break a rule, those that occurred before.
         faults: broken rules.
         mass_low, mass_median, mass_high: least, median and greatest m_jj [GeV].
         features: features of the rows without fault.

@@ -1,10 +1,11 @@
 """What each tool is given; masses in GeV everywhere, and no labels unless asked for."""
 
+# ruff: noqa: RUF009, as ``argument`` makes a field
 from dataclasses import dataclass
 from typing import Any
 
-from anode.assistant.schema import argument
-from anode.assistant.workspace import Workspace, column, quoted, word
+from anode.assistant.toolbox.schema import argument
+from anode.assistant.toolbox.workspace import Workspace, column, quoted, word
 from anode.errors import ConfigError
 
 LEAST, GREATEST = 50.0, 100_000.0  # GeV; a mass below the first is in another unit
