@@ -19,6 +19,7 @@ from anode.progress import LINE_SECONDS
 from anode.records import Record
 
 RUNNING, FINISHED, FAILED, CANCELLED, ENDED = "running", "finished", "failed", "cancelled", "ended"
+ANODE = (sys.executable, "-P", "-m", "anode")  # -P: no module out of the root
 MAX_RUNNING = 4
 TERM_SECONDS, KILL_SECONDS = 1.2, 0.6  # for SIGTERM, then for SIGKILL, to take effect
 _POLL = 0.02  # s
@@ -86,10 +87,11 @@ class Jobs:
     Args:
         folder: folder of the records.
         cwd: folder in which commands run.
+        command: words before those of a job.
     """
 
-    def __init__(self, folder: Path, cwd: Path) -> None:
-        self.folder, self.cwd = folder, cwd
+    def __init__(self, folder: Path, cwd: Path, *, command: Sequence[str] = ANODE) -> None:
+        self.folder, self.cwd, self.command = folder, cwd, tuple(command)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def begin(self, tool: str, words: Sequence[str], folder: str) -> Job:
@@ -113,7 +115,7 @@ class Jobs:
         record.mkdir(parents=True)
         with open(record / "out.txt", "wb") as out, open(record / "err.txt", "wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "anode", *words],  # -P: no module out of the root
+                [*self.command, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
