@@ -15,8 +15,10 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:[eE](?P<e>[-+]?\d+)|\s*[×x*]\s*10\s*\^?\s*\{?(?P<ten>[-−+]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+)\}?)?"
     r"(?P<unit>\s*(?:%|TeV\b|MeV\b))?"
-    r"(?![\w])"
+    r"(?!\w)"
 )
+_RANGE = re.compile(r"\s*(?:[-–—]|to|and)\s*\d[\d.,]*\s*(%|TeV\b|MeV\b)")
+"""What stands behind the first number of a range, with the unit of both."""
 _ORDINAL = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _UNITS = {"%": 0.01, "TeV": 1000.0, "MeV": 0.001}
 """What a number before such a unit is in the units of the tools: a fraction, GeV."""
@@ -89,7 +91,8 @@ def _readings(match: "re.Match[str]") -> list[_Written]:
     value = float(digits) * scale * (-1 if match["sign"] in ("-", "−") else 1)
     half = 0.5 * scale * 10.0 ** -len(digits.partition(".")[2])
     readings = [_Written(value, half)]
-    factor = _UNITS.get((match["unit"] or "").strip())
+    later = _RANGE.match(match.string, match.end())
+    factor = _UNITS.get((match["unit"] or (later[1] if later else "")).strip())
     if factor is not None:
         readings.append(_Written(value * factor, half * factor))
     return [each for each in readings if math.isfinite(each.value)]

@@ -131,7 +131,7 @@ def _in_folder(
     at: Workspace, command: str, words: list[str], run_dir: str
 ) -> tuple[Path, list[str]]:
     folder = at.output(run_dir, "run_dir")
-    return folder, [command, *words, f"run_dir={quoted(str(folder))}", "tracker=none"]
+    return folder, [command, *words, "tracker=none", f"run_dir={quoted(str(folder))}"]
 
 
 def _score(at: Workspace, asked: of.Score) -> Work:
