@@ -125,13 +125,8 @@ def _found(search: SearchFacts, claimed: bool) -> list[str]:
         return ["No window could be tested, so nothing is claimed.", search.verdict]
     where = f"The largest of {search.n_tests} tested windows is {_window(best)}"
     if not claimed:
-        nothing = "rarer than the toys can say" if search.level == "beyond" else "no excess"
-        lines = [f"{where}, with {_significance(best)}: {nothing} is claimed of it."]
-        if search.level == "beyond":
-            lines = [
-                f"{where}, with {_significance(best)}: the toys end there, nothing is claimed."
-            ]
-        return [*lines, search.verdict]
+        why = "the toys end there, and nothing" if search.level == "beyond" else "nothing"
+        return [f"{where}, with {_significance(best)}: {why} is claimed.", search.verdict]
     at = f"at background efficiency {efficiency_text(best.efficiency)}"
     expected = with_error(best.n_expected, best.n_expected_error)
     lines = [
