@@ -98,7 +98,10 @@ class Analysis:
         self.folder = Path(run.run_dir)
         self.jobs = Jobs(self.folder / "jobs", Path.cwd())
         words = [word for word in config.words if _key(word) not in ("run_dir", "n_jobs")]
-        about: dict[str, Json] = {"settings": " ".join(words), "data_sha256": _hash(run.data)}
+        about: dict[str, Json] = {
+            "settings": " ".join(sorted(words)),
+            "data_sha256": _hash(run.data),
+        }
         self.transcript = Transcript(self.folder, f"Analysis of {_name(run.data)}", about)
 
     def run(self) -> Conclusion:
@@ -125,7 +128,8 @@ class Analysis:
 
     def _describe(self) -> DataFacts:
         run, folder = self.config.search.run, self.folder / CARD
-        words = ["explore", *data_words(run.data), f"seed={run.seed}", f"n_jobs={run.n_jobs}"]
+        words = ["explore", *data_words(run.data), f"seed={run.seed}", f"n_jobs={run.n_jobs}",
+                 "labels=false"]  # fmt: skip
         return self._call(
             "describe_file", words, CARD, "output", DataFacts,
             lambda: data_facts(folder, CARD, labels=False),

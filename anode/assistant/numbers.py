@@ -15,7 +15,7 @@ _NUMBER = re.compile(
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:[eE](?P<e>[-+]?\d+)|\s*[×x*]\s*10\s*\^?\s*\{?(?P<ten>[-−+]?[0-9⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+)\}?)?"
     r"(?P<unit>\s*(?:%|TeV\b|MeV\b))?"
-    r"(?!\w)"
+    r"(?![.,]?\d)(?:(?!\w)|(?=(?:[x×σ]|GeV|sigma)\b))"
 )
 _RANGE = re.compile(r"\s*(?:[-–—]|to|and)\s*\d[\d.,]*\s*(%|TeV\b|MeV\b)")
 """What stands behind the first number of a range, with the unit of both."""

@@ -170,7 +170,7 @@ KNOWN = {3300.0, 3700.0, 7.5812, 0.0123, 20250.0, 1.5e-4, -0.74}
     [
         "Z = 7.6 in 3300-3700 GeV", "Z is 7.58", "3.3-3.7 TeV", "3.3 TeV to 3.7 TeV",
         "20,250 events", "1.2% pass", "p < 1.5e-4", "p < 1.5 × 10^-4", "p < 1.5 x 10⁻⁴",
-        "Z = -0.7", "1. tau21_1 and W2", "no number",
+        "Z = -0.7", "7.6σ", "3300GeV", "0.0123x", "1. tau21_1 and W2", "no number",
     ],
 )  # fmt: skip
 def test_numbers_of_tools_are_not_marked_however_they_are_written(text):

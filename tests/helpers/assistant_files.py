@@ -53,7 +53,8 @@ def analysis(run_dir: Path, path: Path, *words: str) -> AnalyseConfig:
 
 
 CARD: dict[str, Any] = {
-    "n_rows": 1000, "n_faulty": 0, "faults": [], "repeated_rows": {"n": 0, "examples": []},
+    "has_labels": True, "n_rows": 1000, "n_faulty": 0, "faults": [],
+    "repeated_rows": {"n": 0, "examples": []},
     "regions": [{"region": "all", "n": 1000, "n_background": 900, "n_signal": 100}],
     "derived": [
         {"name": "mjj", "unit": "GeV", "low": 2500.0, "high": 6000.0,

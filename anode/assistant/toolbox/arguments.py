@@ -66,6 +66,7 @@ class Described(DataArguments):
 
     def words(self, workspace: Workspace) -> list[str]:
         words = [*self.data_words(workspace), f"n_jobs={self.n_jobs}"]
+        words.append(f"labels={str(self.labels).lower()}")
         if (self.low is None) != (self.high is None):
             raise ConfigError("low and high must be given together")
         return words if self.low is None else [*words, f"regions.signal=[{self.low},{self.high}]"]

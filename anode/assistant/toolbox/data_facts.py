@@ -98,7 +98,7 @@ def data_facts(path: Path, shown: str, *, labels: bool) -> DataFacts:
             ColumnFact(c["name"], c["unit"], c["low"], _median(c), c["high"], ks.get(c["name"]))
             for c in columns
         ],
-        has_labels=everything["n_signal"] is not None,
+        has_labels=card["has_labels"],
         n_background=everything["n_background"] if labels else None,
         n_signal=everything["n_signal"] if labels else None,
     )
