@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import anode
 from anode import io
 from anode.errors import ConfigError
 from anode.progress import LINE_SECONDS
@@ -221,7 +222,7 @@ class Jobs:
 
 def _environment() -> dict[str, str]:
     """Ours, with the same ``anode``, whose errors are lines and whose progress is frequent."""
-    package = str(Path(__file__).resolve().parents[2])
+    package = str(Path(anode.__file__).resolve().parents[1])
     former = os.environ.get("PYTHONPATH", "")
     others = [str(Path(path).resolve()) for path in former.split(os.pathsep) if path]
     given = {
