@@ -3,10 +3,20 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from anode.assistant.toolbox.jobs import CANCELLED, ENDED, FAILED, FINISHED, RUNNING, Jobs
+import anode
+from anode.assistant.toolbox.jobs import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    FINISHED,
+    RUNNING,
+    Jobs,
+    _environment,
+)
 from anode.assistant.toolbox.toolbox import wait
 from anode.errors import ConfigError
 
@@ -119,3 +129,8 @@ def test_a_command_cannot_take_modules_out_of_its_folder(tmp_path):
     job = made.begin("search", ["--version"], "folder")
     assert wait(made, job).state == FINISHED
     assert made.output(job).startswith("anode ")
+
+
+def test_a_command_is_that_of_this_package():
+    first = Path(_environment()["PYTHONPATH"].split(os.pathsep)[0])
+    assert (first / "anode" / "__init__.py").samefile(anode.__file__)

@@ -210,7 +210,7 @@ def test_cancel_leaves_no_process_and_the_search_goes_on_later(root):
 
 
 async def until_finished(client: Client, name: str) -> None:
-    end = time.monotonic() + 300
+    end = time.monotonic() + 600
     state: Any = "running"
     while state == "running" and time.monotonic() < end:
         await anyio.sleep(0.2)
