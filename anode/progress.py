@@ -7,6 +7,7 @@ that a task starts count for it and show nothing themselves.
 
 import contextlib
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 log.setLevel(logging.INFO)  # shown while the messages of the work itself are not
 
 LINE_EVERY = 30.0  # s, where there is no terminal
+LINE_SECONDS = "ANODE_PROGRESS_SECONDS"
+"""Variable of the environment: another time than ``LINE_EVERY``, for a program that reads the
+lines."""
 REDRAW_EVERY = 0.2  # s, on a terminal
 RATE_OVER = 60.0  # s, from which the remaining time is estimated
 
@@ -190,6 +194,7 @@ def above_the_bar(stream: TextIO | None = None) -> Iterator[None]:
 def _shown(root: Task) -> Iterator[None]:
     """Show the task, from a thread of its own, since work may be silent for long."""
     on_terminal = sys.stderr.isatty()
+    every = REDRAW_EVERY if on_terminal else float(os.environ.get(LINE_SECONDS, LINE_EVERY))
     known = root.total is not None or not root.unit  # how much there is to do
     bar = tqdm(
         total=1.0,
@@ -204,7 +209,7 @@ def _shown(root: Task) -> Iterator[None]:
     clock.look(root, root)
 
     def watch() -> None:
-        while not ended.wait(REDRAW_EVERY if on_terminal else LINE_EVERY):
+        while not ended.wait(every):
             text = status(root, clock)
             if on_terminal:
                 bar.n = root.fraction

@@ -23,7 +23,7 @@ LAYERS = [
     {"evaluation"},
     {"reporting"},
     {"pipeline"},
-    {"api", "benchmark", "service"},
+    {"api", "assistant", "benchmark", "service"},
     {"sklearn"},
     {"commands"},
     {"__main__"},
@@ -52,13 +52,14 @@ HEIGHT_INSIDE = {room: heights(layers) for room, layers in INSIDE.items()}
 
 # library -> where it may be imported, relative to the package
 CONFINED = {
-    "hydra": {"configuration", "pipeline", "commands"},
+    "hydra": {"assistant/analyse.py", "configuration", "pipeline", "commands"},
     "omegaconf": {
         "configuration",
         "pipeline",
         "commands",
         "benchmark/benchmark.py",
         "api",
+        "assistant",
         "service",
     },
     "wandb": {"training/trackers.py"},
@@ -77,7 +78,9 @@ CONFINED = {
     "distributed": {"pipeline/datasets/workers.py"},
     "fastapi": {"service"},
     "starlette": {"service"},
-    "uvicorn": {"service"},
+    "uvicorn": {"assistant/server.py", "service"},
+    "mcp": {"assistant/server.py"},
+    "anyio": {"assistant/server.py"},
     "orjson": {"service"},
     "prometheus_client": {"service"},
     "dask_jobqueue": {"pipeline/datasets/workers.py"},

@@ -2,10 +2,10 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from anode.commands.table import COMMANDS
+from anode.commands.table import COMMANDS, Command
 from anode.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ Options:
   --cfg job   print the configuration and stop"""
 
 
-def overview(version: str) -> str:
-    """Every command and what it does."""
-    rows = [(name, command.summary) for name, command in COMMANDS.items()]
+def overview(version: str, commands: Mapping[str, Command] = COMMANDS) -> str:
+    """Every command and what it does, or some."""
+    rows = [(name, command.summary) for name, command in commands.items()]
     lines = [
         f"anode {version}: density estimation for resonant anomaly detection at colliders",
         "",
         "usage: anode COMMAND [KEY=VALUE ...]",
         "",
-        *_two_columns(rows, column=12),
+        *_two_columns(rows, column=19),
         "",
         "anode COMMAND --help explains a command and every key of it.",
     ]

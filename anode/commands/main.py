@@ -50,6 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER
 
 
+def _split(arguments: list[str]) -> tuple[str, list[str]]:
+    """Name of a command, of two words where there is such a one, and the words after it."""
+    two = " ".join(arguments[:2])
+    return (two, arguments[2:]) if two in COMMANDS else (arguments[0], arguments[1:])
+
+
 def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in _HELP:
         print(overview(__version__))
@@ -57,9 +63,15 @@ def _main(arguments: list[str]) -> int:
     if "--version" in arguments:
         print(f"anode {__version__}")
         return 0
-    name, *rest = arguments
+    name, rest = _split(arguments)
     if name not in COMMANDS:
-        hint = nearest(name, COMMANDS) or f"; one of {', '.join(COMMANDS)}"
+        below = {other: COMMANDS[other] for other in COMMANDS if other.split()[0] == name}
+        if below and (not rest or rest[0] in _HELP):
+            print(overview(__version__, below))
+            return 0
+        name = " ".join([name, *rest[:1]]) if below else name
+        known = below or COMMANDS
+        hint = nearest(name, known) or f"; one of {', '.join(known)}"
         print(f"error: unknown command {name}{hint}", file=sys.stderr)
         return USER
     if any(text in _HELP for text in rest):

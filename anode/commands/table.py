@@ -26,7 +26,9 @@ _STAGES = "anode.pipeline.runs.stages"
 _SEARCH = "anode.pipeline.search"
 _DATASETS = "anode.pipeline.datasets"
 _STUDIES = "anode.pipeline.studies"
+_ASSISTANT = "anode.assistant"
 
+# A name of two words is a command with one below it: anode assistant mcp.
 COMMANDS: dict[str, Command] = {
     "run": Command(
         "Prepare, train, score and evaluate in one go; resumable.",
@@ -67,6 +69,33 @@ COMMANDS: dict[str, Command] = {
             "anode serve run_dir=results/anode/mine",
             "anode serve run_dir=DIR host=0.0.0.0 port=8080 token_file=FILE workers=2",
         ),
+    ),
+    "assistant analyse": Command(
+        "Describe, search, check, score and report a file, with a transcript; resumable.",
+        "search",
+        f"{_ASSISTANT}.analyse:parse_analyse",
+        f"{_ASSISTANT}.analyse:analyse",
+        (
+            "anode assistant analyse data=lhco_features data.path=FILE run_dir=DIR",
+            "anode assistant analyse experiment=search run_dir=results/assistant/bundled",
+        ),
+    ),
+    "assistant mcp": Command(
+        "Offer the tools of the analysis to clients of the Model Context Protocol.",
+        "assistant_mcp",
+        f"{_ASSISTANT}.settings:parse_mcp",
+        f"{_ASSISTANT}.serve:mcp",
+        (
+            "anode assistant mcp root=DIR",
+            "anode assistant mcp root=DIR transport=http port=8001",
+        ),
+    ),
+    "assistant chat": Command(
+        "Let a language model behind an OpenAI-compatible address answer with the tools.",
+        "assistant_chat",
+        f"{_ASSISTANT}.settings:parse_chat",
+        f"{_ASSISTANT}.chat:chat",
+        ("anode assistant chat endpoint=URL model=NAME question=TEXT root=DIR",),
     ),
     "evaluate": Command(
         "Judge a scored run again: metrics, curves and figures.",

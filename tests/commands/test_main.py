@@ -26,7 +26,7 @@ def test_functions_of_a_command_are_there(name):
 
 def test_scripts_are_the_commands():
     scripts = {path.stem: path.read_text() for path in (REPOSITORY / "scripts").glob("*.py")}
-    assert set(scripts) == set(COMMANDS)
+    assert set(scripts) == {name.split()[0] for name in COMMANDS}
     for name, text in scripts.items():
         words = f'translate("{name}", sys.argv[1:])' if "translate" in text else f'["{name}", '
         assert f"main({words}" in text
@@ -64,7 +64,7 @@ def test_an_unknown_command_names_the_nearest(capsys):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_explains_every_key_and_group_of_the_command(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     lines, words = text.splitlines(), " ".join(text.split())
     command = COMMANDS[name]
@@ -76,6 +76,17 @@ def test_help_explains_every_key_and_group_of_the_command(name, capsys, monkeypa
     for group in groups_of(command.config):
         assert any(line.split(" (")[0] == group.name for line in lines)
         assert all(choice.summary in words for choice in group.choices)
+
+
+def test_commands_below_one_are_listed_by_it(capsys):
+    for words in (["assistant"], ["assistant", "--help"]):
+        assert main(words) == 0
+        text = capsys.readouterr().out
+        assert all(name in text for name in COMMANDS if name.startswith("assistant "))
+        assert "anode COMMAND --help" in text
+    assert main(["assistant", "analise", "seed=1"]) == 2
+    message = "error: unknown command assistant analise; did you mean assistant analyse?\n"
+    assert capsys.readouterr().err == message
 
 
 def test_help_shows_only_groups_of_the_command_and_keys_of_the_choice(capsys):

@@ -52,6 +52,7 @@ class ExploreConfig:
         n_jobs: number of processes that cluster raw particles.
         data: source of the events; of a file all are described.
         regions: signal region and sidebands.
+        labels: False to say nothing that only labels say.
     """
 
     output: str
@@ -61,6 +62,7 @@ class ExploreConfig:
     n_jobs: int
     data: DataConfig
     regions: RegionsConfig
+    labels: bool = True
 
     def __post_init__(self) -> None:
         if self.n_jobs < 1:
@@ -108,7 +110,8 @@ def explore(config: ExploreConfig) -> None:
     for name, figure in figures.items():
         save_figure(figure, output / name)
     origin = _origin(config, source, description)
-    io.write_json(output / "card.json", {**origin, **facts(description)})
+    known: dict[str, Json] = {"has_labels": source.has_labels}
+    io.write_json(output / "card.json", {**origin, **known, **facts(description)})
     names = [f"{name}.png" for name in figures]
     io.write_text(output / "card.md", card(description, origin, names))
     print(card(description, origin, markdown=False))
@@ -126,6 +129,8 @@ def describe(
     describer = Describer(regions, sample_size=config.sample_size, seed=config.seed)
     with progress.task("read", unit="events") as events_read:
         for block in source.fault_scan(config.features):
+            if not config.labels:
+                block = block._replace(events=block.events.without_label())
             describer.add(block._replace(source=_shown(block.source)))
             also(block)
             events_read.update(block.n_rows)

@@ -44,7 +44,8 @@ FIGURES = ("roc", "sic", "scores", "mass", "losses", "closure")
 """Names of the figures of a run."""
 
 # of a sweep; of a search on arrays; of propose=true
-_MAY_BE_THERE = ("multirun.yaml", "events.h5", "proposal.png", "proposal.pdf")
+_PROPOSAL = ("proposal.json", "proposal.png", "proposal.pdf")
+_MAY_BE_THERE = ("multirun.yaml", "events.h5", *_PROPOSAL)
 
 
 class RunDirectory:

@@ -1,5 +1,4 @@
-"""The search: windows side by side, then one result; ``search.json`` last, as the sign that it is
-complete."""
+"""The search: windows side by side, then one result; ``search.json`` last, as its seal."""
 
 import dataclasses
 import logging
@@ -165,6 +164,7 @@ def _propose(config: SearchConfig, mass: np.ndarray, directory: SearchDirectory)
     )
     directory.check_free(config)  # and free it stays, for a search with what is proposed
     save_figure(proposal_figure(found), directory.path / "proposal")
+    io.write_json(directory.path / "proposal.json", found.to_json())
     for window in found.windows:
         print(f"[{window.low:g}, {window.high:g})  {window.reason or 'usable'}")
     print(f"{found.advice()}\nfigure: {directory.path / 'proposal.png'}")

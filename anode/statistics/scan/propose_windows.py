@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.errors import ConfigError, DataError
+from anode.records import Json, plain
 from anode.statistics.fits.dijet_fit import Spectrum, SpectrumFit, make_spectrum
 from anode.statistics.fits.fit_range import Excess, Start, find_fit_range
 
@@ -113,6 +114,12 @@ class Proposal(NamedTuple):
                 "the figure."
             )
         return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Json]:
+        """The content of ``proposal.json``: all but the spectrum and the fits."""
+        left_out = ("fits", "spectrum", "fit")
+        content = {k: plain(v) for k, v in self._asdict().items() if k not in left_out}
+        return {**content, "covers_excess": self.covers_excess, "fit_p_value": self.fit.p_value}
 
     def _not_covered(self, excess: Excess) -> str:
         middle = (excess.low + excess.high) / 2

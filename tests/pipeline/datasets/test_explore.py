@@ -196,6 +196,16 @@ def test_every_reader_is_described():
     assert found.stored == []
 
 
+def test_without_labels_nothing_is_said_that_only_they_say():
+    config = ExploreConfig(
+        "out", None, 1, 5000, 1, DataConfig("toy", None, None, 3000, 400),
+        RegionsConfig([3300, 3700], [[None, 3300]]), labels=False,
+    )  # fmt: skip
+    found = describe(config, open_data(config.data, seed=1, n_jobs=1), REGIONS)
+    assert (found.n_rows, found.regions[-1].n_signal, found.labelled) == (3400, None, False)
+    assert all(feature.background is None for feature in found.features)
+
+
 def test_distance_and_correlation_have_their_closed_forms():
     rng, n, shift, rho = np.random.default_rng(0), 40_000, 0.4, 0.6
     mass, inside, noise = rng.normal(0, 1, n), rng.normal(0, 1, n), rng.normal(0, 1, n)
