@@ -27,8 +27,8 @@ DEFINITIONS = {
     "particle_features": "20 hardest constituents, hardest first: pT [GeV], eta, phi; -999 padded",
     "jet_is_dark": "a constituent descends from a dark hadron",
     "jet_dark_pt": "pT [GeV] of the sum of the constituents that descend from a dark hadron",
-    "jet_rinv": "share of the scalar pT of the dark hadrons within dR < 0.4 of the jet that decays "
-    "invisibly; 0 where there is none",
+    "jet_rinv": "share of the scalar pT of the dark hadrons within dR < 0.4 of the jet that "
+    "decays invisibly; 0 where there is none",
     "event_id": "collision; the same for the three jets of an event",
 }
 """Attributes of a file that say what its columns are."""

@@ -1,11 +1,11 @@
 """Layout of a file of dark-sector jets: one row a jet, nine datasets, and who belongs together.
 
-    jet_pt, jet_eta, jet_phi, jet_m, jet_e     (N,) float64, momentum of the jet [GeV]
-    jet_dark_pt, jet_rinv                      (N,) float64, truth
-    jet_is_dark                                (N,) bool, truth; may be missing in NominalSM.h5
-    particle_features                          (N, 60) float64: the 20 hardest constituents,
-                                               (pT [GeV], eta, phi) each, -999 where there is none
-    event_id                                   (N,) int64, the collision; generated files alone
+jet_pt, jet_eta, jet_phi, jet_m, jet_e     (N,) float64, momentum of the jet [GeV]
+jet_dark_pt, jet_rinv                      (N,) float64, truth
+jet_is_dark                                (N,) bool, truth; may be missing in NominalSM.h5
+particle_features                          (N, 60) float64: the 20 hardest constituents,
+                                           (pT [GeV], eta, phi) each, -999 where there is none
+event_id                                   (N,) int64, the collision; generated files alone
 """
 
 from collections.abc import Mapping
@@ -128,9 +128,7 @@ def read_jets(path: Path) -> DarkJets:
         }
         flat = np.asarray(file[PARTICLES][:], dtype=np.float64)
         event_id = np.asarray(file[EVENT_ID][:]) if EVENT_ID in file else None
-    jets = DarkJets(
-        source, point, columns, flat.reshape(n_jets, N_PARTICLES, N_VALUES), event_id
-    )
+    jets = DarkJets(source, point, columns, flat.reshape(n_jets, N_PARTICLES, N_VALUES), event_id)
     _check_values(jets)
     return jets
 
@@ -184,11 +182,11 @@ def _checked_length(source: str, file: h5py.File, point: SignalPoint | None) -> 
 def _check_values(jets: DarkJets) -> None:
     for name, values in jets.columns.items():
         refuse_rows(jets.source, name, values, ~np.isfinite(values), "must be finite")
-    for name, rule in (("jet_pt", "must be positive"), ("jet_e", "must be positive")):
+    for name in ("jet_pt", "jet_e"):
         values = jets.columns[name]
-        refuse_rows(jets.source, name, values, values <= 0, rule)
+        refuse_rows(jets.source, name, values, np.asarray(values <= 0), "must be positive")
     mass = jets.columns["jet_m"]
-    refuse_rows(jets.source, "jet_m", mass, mass < 0, "must not be negative")
+    refuse_rows(jets.source, "jet_m", mass, np.asarray(mass < 0), "must not be negative")
     mask = jets.mask
     broken = mask & ~(np.isfinite(jets.particles).all(axis=2) & (jets.particles[:, :, 0] > 0))
     rule = "must hold finite particles of positive pT, or -999"

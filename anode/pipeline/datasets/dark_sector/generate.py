@@ -117,13 +117,11 @@ def generate_dark_showers(config: DarkShowerConfig) -> None:
         DataError: a file of this name is there and has other events.
     """
     folder = Path(config.data.folder)
-    left = [
-        (recipe, point)
+    recipes = [
+        (DarkRecipe(process, config.seed, config.chunk_size, config.raw), point)
         for process, point in config.processes()
-        if not _is_there(
-            folder, recipe := DarkRecipe(process, config.seed, config.chunk_size, config.raw), config
-        )
     ]
+    left = [asked for asked in recipes if not _is_there(folder, asked[0], config)]
     if not left:
         log.info("%s: all files are there already", folder)
         return
