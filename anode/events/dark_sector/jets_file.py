@@ -188,9 +188,9 @@ def _check_values(jets: DarkJets) -> None:
     mass = jets.columns["jet_m"]
     refuse_rows(jets.source, "jet_m", mass, np.asarray(mass < 0), "must not be negative")
     mask = jets.mask
-    broken = mask & ~(np.isfinite(jets.particles).all(axis=2) & (jets.particles[:, :, 0] > 0))
+    sound = np.isfinite(jets.particles).all(axis=2) & (jets.particles[:, :, 0] > 0)
+    n_broken, n_particles = (mask & ~sound).sum(axis=1), mask.sum(axis=1)
     rule = "must hold finite particles of positive pT, or -999"
-    refuse_rows(jets.source, PARTICLES, broken.sum(axis=1), broken.any(axis=1), rule)
-    n_particles = mask.sum(axis=1)
+    refuse_rows(jets.source, PARTICLES, n_broken, np.asarray(n_broken > 0), rule)
     rule = "must hold at least one particle a jet"
-    refuse_rows(jets.source, PARTICLES, n_particles, n_particles == 0, rule)
+    refuse_rows(jets.source, PARTICLES, n_particles, np.asarray(n_particles == 0), rule)
