@@ -180,7 +180,9 @@ def compared(files: Sequence[DarkJets]) -> Compared:
     standard_model = [jets for jets in files if jets.point is None]
     if not signals or not standard_model:
         missing = "NominalSM.h5" if signals else "a signal, AutomatedCMS_*.h5"
-        raise DataError(f"data.path must be a folder with signals and NominalSM.h5; {missing} lacks")
+        raise DataError(
+            f"data.path must be a folder with signals and NominalSM.h5; {missing} lacks"
+        )
     for jets in signals.values():
         if not jets.n_jets:
             raise DataError(f"{jets.source}: expected dark jets, but jet_is_dark is False for all")

@@ -92,9 +92,7 @@ def one_parameter(points: Sequence[SignalPoint], param: str) -> list[Slice]:
 
 def joined(jets: Sequence[Jets]) -> Jets:
     """Jets of several files together; events of different files stay apart."""
-    columns = {
-        name: np.concatenate([part.columns[name] for part in jets]) for name in KINEMATICS
-    }
+    columns = {name: np.concatenate([part.columns[name] for part in jets]) for name in KINEMATICS}
     known = [part.event for part in jets if part.event is not None]
     if len(known) < len(jets):
         return Jets(columns, None)

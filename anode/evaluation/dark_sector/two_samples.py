@@ -1,9 +1,9 @@
 """Distances of two samples with their errors and p-values; jets of one event are not independent.
 
-    D = max_x |F(x) - G(x)|                                      Kolmogorov, Smirnov
-    V = max_x (F(x) - G(x)) + max_x (G(x) - F(x))                Kuiper: the same from any origin
-    p(D) = 2 sum_(j>0) (-1)^(j-1) exp(-2 j^2 l^2),               l = sqrt(N) D
-    p(V) = 2 sum_(j>0) (4 j^2 l^2 - 1) exp(-2 j^2 l^2),          l = (sqrt(N) + .155 + .24/sqrt(N)) V
+    D = max_x |F(x) - G(x)|                              Kolmogorov, Smirnov
+    V = max_x (F(x) - G(x)) + max_x (G(x) - F(x))        Kuiper: the same from any origin
+    p(D) = 2 sum_(j>0) (-1)^(j-1) exp(-2 j^2 l^2),       l = sqrt(N) D
+    p(V) = 2 sum_(j>0) (4 j^2 l^2 - 1) exp(-2 j^2 l^2),  l = (sqrt(N) + .155 + .24/sqrt(N)) V
 
 with 1/N = 1/n + 1/m (N. H. Kuiper, Proc. Kon. Ned. Akad. A 63 (1960) 38; M. A. Stephens,
 Biometrika 52 (1965) 309). Sizes n and m are effective ones: those of independent, unweighted

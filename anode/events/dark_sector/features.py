@@ -1,7 +1,7 @@
 """Features of a jet, made of its momentum and its stored constituents, at most the 20 hardest.
 
-With z_i = pT_i / sum_k pT_k over the stored constituents and dR_ij their distances in
-(eta, phi):
+With z_i = pT_i / sum_k pT_k over the stored constituents and dR their distances in azimuth and
+rapidity, which for massless constituents is the pseudorapidity:
 
     multiplicity = number of constituents stored, at most 20
     girth        = sum_i z_i dR(i, jet)
@@ -127,9 +127,9 @@ def _tau21(own: _Constituents) -> Array:
 
 def _tau(own: _Constituents, n_axes: int) -> Array:
     """(B,) sum of z_i times the distance to the nearest axis."""
-    axis_eta, axis_phi, is_axis = _exclusive_kt(own, n_axes)
+    axis_y, axis_phi, is_axis = _exclusive_kt(own, n_axes)
     distance = np.hypot(
-        own.eta[:, :, np.newaxis] - axis_eta[:, np.newaxis],
+        own.eta[:, :, np.newaxis] - axis_y[:, np.newaxis],
         wrapped(own.phi[:, :, np.newaxis] - axis_phi[:, np.newaxis]),
     )
     nearest = np.where(is_axis[:, np.newaxis], distance, np.inf).min(axis=2)
@@ -137,7 +137,7 @@ def _tau(own: _Constituents, n_axes: int) -> Array:
 
 
 def _exclusive_kt(own: _Constituents, n_axes: int) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """(B, 20) pseudorapidity and azimuth of the objects left, and which slots hold one.
+    """(B, 20) rapidity and azimuth of the objects left, and which slots hold one.
 
     Massless constituents merge, momenta summed, pair of smallest
     d_ij = min(pT_i, pT_j)^2 (dy^2 + dphi^2) first, until n objects are left. There is no beam:
@@ -159,8 +159,12 @@ def _exclusive_kt(own: _Constituents, n_axes: int) -> tuple[Array, Array, NDArra
             alive[jet, gone] = False
             distance[jet, gone, :] = distance[jet, :, gone] = np.inf
             _set_distances(distance, momentum, alive, jet, kept)
-        eta = np.arcsinh(momentum[:, :, 2] / np.hypot(momentum[:, :, 0], momentum[:, :, 1]))
-    return eta, np.arctan2(momentum[:, :, 1], momentum[:, :, 0]), alive
+        rapidity = _rapidity(momentum[:, :, 3], momentum[:, :, 2])
+    return rapidity, np.arctan2(momentum[:, :, 1], momentum[:, :, 0]), alive
+
+
+def _rapidity(energy: Array, pz: Array) -> Array:
+    return np.asarray(0.5 * np.log((energy + pz) / (energy - pz)))
 
 
 def _set_distances(
@@ -174,7 +178,7 @@ def _set_distances(
     px, py, pz, energy = np.moveaxis(momentum[jet], 2, 0)
     row = np.arange(len(jet))
     pt2 = px**2 + py**2
-    rapidity = 0.5 * np.log((energy + pz) / (energy - pz))
+    rapidity = _rapidity(energy, pz)
     phi = np.arctan2(py, px)
     apart = (rapidity - rapidity[row, slot][:, np.newaxis]) ** 2
     apart += wrapped(phi - phi[row, slot][:, np.newaxis]) ** 2

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from anode.reporting.common.beyond import mark_events_beyond
 from anode.reporting.common.style import (
@@ -49,7 +50,7 @@ BINNING = {
 }
 """Bins of every feature that is drawn."""
 
-_UNIT = {"pT": "particles", "eta": "particles", "phi": "particles"}
+_KIND = {"pT": "particles", "eta": "particles", "phi": "particles"}
 
 
 def feature_figure(
@@ -65,19 +66,24 @@ def feature_figure(
     """
     samples = {"dark jets": signal, "Standard Model": standard_model}
     with style():
-        figure = new_figure(4.8, 4.4)
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1))
+        figure = new_figure(4.8, 4.4, constrained=False)
+        top, bottom = figure.subplots(
+            2, 1, sharex=True, height_ratios=(2.6, 1),
+            gridspec_kw={"left": 0.15, "right": 0.97, "bottom": 0.12, "top": 0.95, "hspace": 0.06},
+        )  # fmt: skip
         for (name, values), color in zip(samples.items(), (SIGNAL, BACKGROUND), strict=True):
             _draw_density(top, feature, values, f"{name} ({len(values):,})", color, fill=True)
         _draw_ratio(bottom, feature, signal, standard_model, SIGNAL)
         _finish(top, bottom, feature, list(samples.values()))
         bottom.set_ylabel("signal / SM")
-        top.legend(title=title, loc="best")
+        top.legend(title=title, loc="upper right")
     return figure
 
 
 def parameter_figure(
-    param: str, slices: Mapping[str, Mapping[str, np.ndarray]], standard_model: Mapping[str, np.ndarray]
+    param: str,
+    slices: Mapping[str, Mapping[str, np.ndarray]],
+    standard_model: Mapping[str, np.ndarray],
 ) -> Figure:
     """Every feature at each value of one parameter, all others equal.
 
@@ -124,8 +130,10 @@ def _draw_ratio(
     enough = (n >= _MIN_EXPECTED) & (m >= _MIN_EXPECTED)
     share = np.divide(n * len(other), m * len(signal), out=np.full(len(n), np.nan), where=enough)
     error = share * np.sqrt(1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
-    middle = np.sqrt(edges[1:] * edges[:-1]) if BINNING[feature].log_x else (
-        0.5 * (edges[1:] + edges[:-1])
+    middle = (
+        np.sqrt(edges[1:] * edges[:-1])
+        if BINNING[feature].log_x
+        else (0.5 * (edges[1:] + edges[:-1]))
     )
     axes.errorbar(
         middle[enough], share[enough], error[enough], fmt="o", ms=2.4, lw=0.9, color=color
@@ -135,19 +143,22 @@ def _draw_ratio(
 def _finish(top: Axes, bottom: Axes, feature: str, samples: list[np.ndarray]) -> None:
     binning = BINNING[feature]
     bottom.axhline(1.0, **REFERENCE_LINE)
-    bottom.set(xlabel=feature_label(feature), xlim=(binning.edges[0], binning.edges[-1]))
-    low, high = bottom.get_ylim()
-    if max(high, 1) > 4 and low < 0.25:  # over decades
-        bottom.set_yscale("log")
-    unit = feature_label(feature).rpartition("[")[2].removesuffix("]") if "[" in (
-        feature_label(feature)
-    ) else ""
-    per = f" / {unit}" if unit else ""
-    top.set_ylabel(f"fraction of {_UNIT.get(feature, 'jets')}{per}")
+    bottom.set_xlim(binning.edges[0], binning.edges[-1])
+    bottom.set_ylim(0, min(max(bottom.get_ylim()[1], 2.0), 5.0))
+    label = feature_label(feature)
+    unit = label.partition(" [")[2]
+    per = f" / {unit.removesuffix(']')}" if unit else ""
+    top.set_ylabel(f"fraction of {_KIND.get(feature, 'jets')}{per}")
+    bottom.set_xlabel(label)
     if binning.log_x:
         top.set_xscale("log")
+    high = top.get_ylim()[1]
     if binning.log_y:
         top.set_yscale("log")
+        heights = [patch.get_data().values for patch in top.patches]
+        lowest = min(float(h[h > 0].min(initial=high)) for h in heights)
+        top.set_ylim(max(0.5 * lowest, 1e-5 * high), 6 * high)
+        top.yaxis.set_minor_formatter(NullFormatter())
     else:
-        top.set_ylim(bottom=0, top=1.35 * top.get_ylim()[1])
+        top.set_ylim(0, 1.35 * high)
     mark_events_beyond(top, samples, binning.edges)

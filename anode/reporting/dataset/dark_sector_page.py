@@ -156,10 +156,9 @@ def _counts_section(description: DarkSectorDescription) -> Section:
     total, dark = sum(f.n_jets for f in signals), sum(f.n_dark for f in signals)
     fractions = sorted(f.dark_fraction for f in signals)
     text = [
-        f"The signal below has {dark:,} jets and not the {total:,} of its files: it is made of the "
-        f"jets with jet_is_dark alone, {dark / total:.1%} of them, {fractions[0]:.1%} to "
-        f"{fractions[-1]:.1%} in a file. The others are jets of the initial state. All jets of the "
-        "Standard Model file are used.",
+        f"The signal below has {dark:,} jets and not the {total:,} of its files: it is made of "
+        f"the jets with jet_is_dark alone, {dark / total:.1%} of them, {fractions[0]:.1%} to "
+        f"{fractions[-1]:.1%} in a file. All jets of the Standard Model file are used.",
         "A slot for a particle counts as filled if none of its three values is -999.",
     ]
     return Section("5) Counts and dark fractions", text, [counts_table(description.files)])
@@ -175,9 +174,7 @@ def _particles_section(
 
 def _jets_section(description: DarkSectorDescription, figures: Sequence[PageFigure]) -> Section:
     caption = "Dark jets and Standard Model jets; std divides by N; GeV"
-    return Section(
-        "7) Jets", tables=[moments_table(description.jets, caption)], figures=figures
-    )
+    return Section("7) Jets", tables=[moments_table(description.jets, caption)], figures=figures)
 
 
 def _slices_section(description: DarkSectorDescription, figures: Sequence[PageFigure]) -> Section:
@@ -231,9 +228,9 @@ def _matching_section(description: DarkSectorDescription) -> Section:
     ]
     text = (
         "Mass and energy of a jet grow with its pT, so that a softer signal differs in all three. "
-        f"Here the Standard Model jets have weights that give them the pT of the signal, in {N_BINS} "
-        "bins with as many signal jets each. What is left is not the pT; jet_pt itself shows how "
-        "well the matching works."
+        "Here the Standard Model jets have weights that give them the pT of the signal, in "
+        f"{N_BINS} bins with as many signal jets each. What is left is not the pT; jet_pt itself "
+        "shows how well the matching works."
     )
     table = PageTable(["slice", "feature", "KS", "KS, pT matched", "left"], rows)
     return Section("10) After matching the pT", [text], [table])

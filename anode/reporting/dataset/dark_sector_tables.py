@@ -132,10 +132,8 @@ def significance_table(results: Sequence[SliceResult], caption: str) -> PageTabl
         ]
         for r in results
     ]
-    header = [
-        results[0].row.param, "feature", "difference of means", "KS", "Kuiper", "p", "p, all tests",
-        "KS, pT matched", "p, all tests, pT matched",
-    ]  # fmt: skip
+    header = ["feature", "difference of means", "KS", "Kuiper", "p", "p, all tests"]
+    header = [results[0].row.param, *header, "KS, pT matched", "p, all tests, pT matched"]
     return PageTable(header, rows, caption)
 
 

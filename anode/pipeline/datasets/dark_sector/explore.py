@@ -58,7 +58,9 @@ def explore_dark_sector(path: Path, output: Path) -> None:
     io.write_text(output / "exploration.html", as_html(page, output))
     io.write_json(output / "card.json", plain(description))
     for file in description.files:
-        print(f"{file.name}: {file.n_jets:,} jets, {file.n_dark:,} dark ({file.dark_fraction:.1%})")
+        print(
+            f"{file.name}: {file.n_jets:,} jets, {file.n_dark:,} dark ({file.dark_fraction:.1%})"
+        )
     print(f"page, tables and figures: {output}")
 
 
@@ -76,8 +78,7 @@ def describe_folder(path: Path) -> tuple[DarkSectorDescription, Compared]:
             files_read.update()
     samples = compared(files)
     summaries = [
-        summarise_file(jets, each.stat().st_size)
-        for jets, each in zip(files, paths, strict=True)
+        summarise_file(jets, each.stat().st_size) for jets, each in zip(files, paths, strict=True)
     ]
     return describe_jets(summaries, structure(paths[0]), paths[0].name, samples), samples
 
