@@ -18,7 +18,12 @@ from anode.evaluation.dark_sector.describe import (
     summarise_file,
 )
 from anode.evaluation.dark_sector.matching import match_pt
-from anode.evaluation.dark_sector.slices import KINEMATICS, all_with_value, one_parameter
+from anode.evaluation.dark_sector.slices import (
+    KINEMATICS,
+    all_with_value,
+    benchmark,
+    one_parameter,
+)
 from anode.evaluation.dark_sector.summary_table import (
     SliceRow,
     format_results,
@@ -174,6 +179,16 @@ def test_points_that_share_nothing_have_no_such_slices():
     points = [SignalPoint(2000.0, 1.0, 0.2, "low"), SignalPoint(2000.0, 5.0, 0.3, "peak")]
     assert all(one_parameter(points, param) == [] for param in ("mZprime", "mDark", "rinv"))
     assert [s.value for s in all_with_value(points, "alpha")] == ["low", "peak"]
+
+
+def test_the_benchmark_is_the_point_that_the_others_vary():
+    points = [
+        SignalPoint(2000.0, 1.0, 0.2, "peak"),
+        SignalPoint(2000.0, 1.0, 0.3, "low"),
+        SignalPoint(2000.0, 1.0, 0.3, "peak"),
+        SignalPoint(2000.0, 5.0, 0.3, "peak"),
+    ]
+    assert benchmark(points) == points[2]
 
 
 # distances

@@ -90,6 +90,16 @@ def one_parameter(points: Sequence[SignalPoint], param: str) -> list[Slice]:
     return [Slice(param, p.value(param), (p,)) for p in largest]
 
 
+def benchmark(points: Sequence[SignalPoint]) -> SignalPoint:
+    """The signal from which most others differ in one parameter alone, the first of several."""
+
+    def n_neighbours(point: SignalPoint) -> int:
+        differing = [sum(p.value(n) != point.value(n) for n in PARAMETERS) for p in points]
+        return differing.count(1)
+
+    return max(sorted(points), key=n_neighbours)
+
+
 def joined(jets: Sequence[Jets]) -> Jets:
     """Jets of several files together; events of different files stay apart."""
     columns = {name: np.concatenate([part.columns[name] for part in jets]) for name in KINEMATICS}

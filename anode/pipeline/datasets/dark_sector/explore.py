@@ -19,7 +19,13 @@ from anode.evaluation.dark_sector.describe import (
     describe_jets,
     summarise_file,
 )
-from anode.evaluation.dark_sector.slices import SLICED, all_with_value, joined, one_parameter
+from anode.evaluation.dark_sector.slices import (
+    SLICED,
+    all_with_value,
+    benchmark,
+    joined,
+    one_parameter,
+)
 from anode.evaluation.dark_sector.summary_table import format_results
 from anode.events.dark_sector.jets_file import KINEMATICS, DarkJets, read_jets, structure
 from anode.events.dark_sector.names import PARAMETERS, dark_sector_files, number_text
@@ -80,7 +86,8 @@ def describe_folder(path: Path) -> tuple[DarkSectorDescription, Compared]:
     summaries = [
         summarise_file(jets, each.stat().st_size) for jets, each in zip(files, paths, strict=True)
     ]
-    return describe_jets(summaries, structure(paths[0]), paths[0].name, samples), samples
+    shown = paths[[jets.point for jets in files].index(benchmark(list(samples.dark)))]
+    return describe_jets(summaries, structure(shown), shown.name, samples), samples
 
 
 def draw_figures(samples: Compared, output: Path) -> dict[str, list[str]]:
