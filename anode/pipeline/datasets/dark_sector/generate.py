@@ -127,13 +127,19 @@ def generate_dark_showers(config: DarkShowerConfig) -> None:
         return
     with open_workers(config.cluster, n_jobs=config.n_jobs) as workers:
         for recipe, point in left:
-            work = folder / CHUNKS / f"{recipe.process.name}_{recipe.fingerprint()}"
-            sample = generate_dark_sample(recipe, config.n_events, work.resolve(), workers)
+            work = _work_folder(folder, recipe).resolve()
+            sample = generate_dark_sample(recipe, config.n_events, work, workers)
             _write(folder, recipe, point, sample, config.n_events)
-            if not config.keep_chunks:
-                shutil.rmtree(work)
+    # Not before the workers are gone: one may still write a chunk that nobody needs.
+    for recipe, _ in [] if config.keep_chunks else recipes:
+        shutil.rmtree(_work_folder(folder, recipe), ignore_errors=True)
     with contextlib.suppress(OSError):  # chunks of other settings are still there
         (folder / CHUNKS).rmdir()
+
+
+def _work_folder(folder: Path, recipe: DarkRecipe) -> Path:
+    """Folder of the chunks of one file."""
+    return folder / CHUNKS / f"{recipe.process.name}_{recipe.fingerprint()}"
 
 
 def _is_there(folder: Path, recipe: DarkRecipe, config: DarkShowerConfig) -> bool:
