@@ -34,7 +34,7 @@ SIGNAL, STANDARD_MODEL = "signal", "SM"
 class Moments(NamedTuple):
     """Moments of N numbers; the standard deviation divides by N."""
 
-    count: int
+    n: int
     mean: float
     std: float
     low: float
@@ -136,7 +136,7 @@ def moments(values: NDArray[np.float64]) -> Moments:
 
     Example:
         >>> moments(np.array([1.0, 3.0]))
-        Moments(count=2, mean=2.0, std=1.0, low=1.0, high=3.0)
+        Moments(n=2, mean=2.0, std=1.0, low=1.0, high=3.0)
     """
     low, high = float(values.min()), float(values.max())
     return Moments(len(values), float(values.mean()), float(values.std()), low, high)

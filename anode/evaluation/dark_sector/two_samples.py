@@ -71,12 +71,12 @@ class Sample:
         variance = self.below_error(x) ** 2
         return min(most, share * (1 - share) / variance) if variance > 0 else most
 
-    def _variance(self, deviation: Array) -> float:
+    def _variance(self, deviation: NDArray[np.floating]) -> float:
         """Variance of the weighted mean of deviations."""
         weight = self.weight()
-        parts = weight * deviation
+        parts = np.asarray(weight * deviation)
         if self.event is not None:
-            parts = np.bincount(self.event, parts)
+            parts = np.asarray(np.bincount(self.event, parts), dtype=np.float64)
         return float((parts**2).sum() / weight.sum() ** 2)
 
 

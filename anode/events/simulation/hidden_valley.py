@@ -13,6 +13,11 @@ arXiv:1707.05326:
 Dark quarks weigh m_dark / 2; three of four dark hadrons are vectors, which decay to all open
 quarks alike; the others couple with the quark mass squared. An event has an even number of dark
 hadrons that stay invisible.
+
+A decay to quarks whose hadrons are too heavy is drawn again by Pythia, the invisible channel
+included, so that more than rinv is invisible. ``DECAYS`` says which quarks are open: "exact" those
+that Pythia can make hadrons of; "public" all whose current masses fit, in equal shares, which the
+moments of the public files ask for.
 """
 
 import math
@@ -39,8 +44,10 @@ _LOWEST_PT = 0.11
 """Lowest end of the dark shower [GeV]; Pythia's own bound is 0.1."""
 
 _QUARKS = {1: (0.33, 0.005), 2: (0.33, 0.002), 3: (0.5, 0.1), 4: (1.5, 1.3), 5: (4.8, 4.2)}
-"""Quark -> its mass in Pythia, which opens a channel, and the one that its coupling goes with
-[GeV]. Below the threshold of its hadrons Pythia would redraw the decay, and spoil rinv."""
+"""Quark -> its constituent mass in Pythia, and its current mass [GeV]."""
+
+DECAYS = ("exact", "public")
+"""Which quarks dark hadrons decay to."""
 
 _COMMON = (
     "Print:quiet = on",
@@ -67,8 +74,13 @@ def dark_scale(point: SignalPoint) -> float:
     return _SCALE * math.exp(-math.pi / (_b0() * dark_coupling(point)))
 
 
-def dark_process(point: SignalPoint) -> Process:
-    """q qbar -> Z' -> dark quarks, label 1."""
+def dark_process(point: SignalPoint, *, decays: str = "exact") -> Process:
+    """q qbar -> Z' -> dark quarks, label 1.
+
+    Args:
+        point: parameters.
+        decays: one of ``DECAYS``.
+    """
     scale = dark_scale(point)
     settings = [
         *_COMMON,
@@ -90,7 +102,7 @@ def dark_process(point: SignalPoint) -> Process:
     for stable in (STABLE_OF_PSEUDOSCALAR, STABLE_OF_VECTOR):
         settings += [f"{stable}:m0 = 0", f"{stable}:isResonance = off"]
     for hadron in DARK_HADRONS:
-        settings += _decays(hadron, point)
+        settings += _decays(hadron, point, decays)
     return Process(name=point.name, label=1, settings=tuple(settings))
 
 
@@ -109,12 +121,15 @@ def _resonance(mass: float) -> tuple[str, ...]:
     )
 
 
-def _decays(hadron: int, point: SignalPoint) -> list[str]:
+def _decays(hadron: int, point: SignalPoint, decays: str) -> list[str]:
     """Decay table of one kind of dark hadron: phase space, then to quarks."""
-    is_vector = hadron in VECTORS
+    is_vector, is_exact = hadron in VECTORS, decays == "exact"
     stable = STABLE_OF_VECTOR if is_vector else STABLE_OF_PSEUDOSCALAR
-    open_quarks = {q: m for q, (limit, m) in _QUARKS.items() if 2 * limit < point.m_dark}
-    weight = {q: 1.0 if is_vector else mass**2 for q, mass in open_quarks.items()}
+    weight = {
+        quark: current**2 if is_exact and not is_vector else 1.0
+        for quark, (constituent, current) in _QUARKS.items()
+        if 2 * (constituent if is_exact else current) < point.m_dark
+    }
     invisible = f"{hadron}:oneChannel = 1 {point.rinv:.9g} 0 {stable} -{stable}"
     return [invisible] + [
         f"{hadron}:addChannel = 1 {(1 - point.rinv) * w / sum(weight.values()):.9g} 91 {q} -{q}"

@@ -121,6 +121,11 @@ def _draw_density(
     axes.stairs(density, edges, color=color, lw=1.4, label=label)
 
 
+def _lowest_density(feature: str, values: np.ndarray) -> float:
+    """Density of one event in the widest bin."""
+    return float(1 / (max(len(values), 1) * np.diff(BINNING[feature].edges).max()))
+
+
 def _draw_ratio(
     axes: Axes, feature: str, signal: np.ndarray, other: np.ndarray, color: str
 ) -> None:
@@ -155,8 +160,7 @@ def _finish(top: Axes, bottom: Axes, feature: str, samples: list[np.ndarray]) ->
     high = top.get_ylim()[1]
     if binning.log_y:
         top.set_yscale("log")
-        heights = [patch.get_data().values for patch in top.patches]
-        lowest = min(float(h[h > 0].min(initial=high)) for h in heights)
+        lowest = min(_lowest_density(feature, values) for values in samples)
         top.set_ylim(max(0.5 * lowest, 1e-5 * high), 6 * high)
         top.yaxis.set_minor_formatter(NullFormatter())
     else:

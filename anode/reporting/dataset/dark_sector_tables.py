@@ -87,7 +87,7 @@ def moments_table(samples: Mapping[str, Mapping[str, Moments]], caption: str) ->
         [
             feature,
             names[sample],
-            f"{moments.count:,}",
+            f"{moments.n:,}",
             *(f"{value:.3f}" for value in moments[1:]),
         ]
         for feature in samples[SIGNAL]

@@ -144,6 +144,7 @@ def test_the_defaults_are_the_seven_public_files():
         ("points=[{m_zprime: 2000, m_dark: 1, rinv: 2, alpha: peak}]", r"rinv must lie in \[0, 1"),
         ("points=[{m_zprime: 2000}]", r"missing key points\[0\]\.m_dark"),
         ("sm_mass=20000", "m_zprime and sm_mass must lie between 50 and 13000 GeV"),
+        ("decays=all", "decays must be one of exact, public, got 'all'"),
         ("n_background=5", "unknown key n_background"),
     ],
 )
@@ -168,6 +169,12 @@ def test_the_dark_coupling_follows_its_formula():
     light = hidden_valley.dark_process(SignalPoint(2000.0, 1.0, 0.3, "peak")).settings
     quarks = {line.split()[-2] for line in light if line.startswith("4900111:addChannel")}
     assert quarks == {"1", "2"}
+    point = SignalPoint(2000.0, 1.0, 0.3, "peak")
+    public = hidden_valley.dark_process(point, decays="public").settings
+    shares = {line.split()[-2]: line.split()[3] for line in public if "4900111:addC" in line}
+    assert {q: float(share) for q, share in shares.items()} == pytest.approx(
+        {"1": 0.7 / 3, "2": 0.7 / 3, "3": 0.7 / 3}, rel=1e-8
+    )
 
 
 def test_descent_is_followed_through_any_number_of_generations():

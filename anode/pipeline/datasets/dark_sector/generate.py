@@ -12,6 +12,7 @@ from anode.errors import ConfigError, DataError
 from anode.events.dark_sector.jets_file import write_jets
 from anode.events.dark_sector.names import SignalPoint
 from anode.events.simulation.hidden_valley import (
+    DECAYS,
     dark_coupling,
     dark_process,
     dark_scale,
@@ -60,6 +61,7 @@ class DarkShowerConfig:
         data: where the files go.
         n_events: number of events in each file.
         points: parameters of the signals.
+        decays: which quarks dark hadrons decay to, one of ``hidden_valley.DECAYS``.
         sm_mass: mass of the resonance that decays to light quarks [GeV]; null for no such file.
         chunk_size: generated events in a chunk, the unit of work and of resuming.
         raw: True to write the particles behind a detector too.
@@ -73,6 +75,7 @@ class DarkShowerConfig:
     data: DarkFolderConfig
     n_events: int
     points: list[SignalPoint]
+    decays: str
     sm_mass: float | None
     chunk_size: int
     raw: bool
@@ -87,6 +90,8 @@ class DarkShowerConfig:
                 raise ConfigError(f"{key} must be at least {lowest}, got {getattr(self, key)}")
         if self.n_events > MAX_EVENTS:
             raise ConfigError(f"n_events must be at most {MAX_EVENTS:,}, got {self.n_events:,}")
+        if self.decays not in DECAYS:
+            raise ConfigError(f"decays must be one of {', '.join(DECAYS)}, got {self.decays!r}")
         if len(set(self.points)) < len(self.points):
             raise ConfigError("points must differ; remove the ones that are given twice")
         if not self.points and self.sm_mass is None:
@@ -101,7 +106,7 @@ class DarkShowerConfig:
     def processes(self) -> list[tuple[Process, SignalPoint | None]]:
         """The process of each file and its point, the Standard Model last."""
         asked: list[tuple[Process, SignalPoint | None]] = [
-            (dark_process(point), point) for point in self.points
+            (dark_process(point, decays=self.decays), point) for point in self.points
         ]
         if self.sm_mass is not None:
             asked.append((standard_model_process(self.sm_mass), None))
