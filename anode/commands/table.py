@@ -153,13 +153,14 @@ COMMANDS: dict[str, Command] = {
         ("anode tune space=vae output=results/tune/vae n_trials=30",),
     ),
     "generate": Command(
-        "Generate dijet events: Pythia, detector, jets; resumable.",
+        "Generate dijet events or dark showers: Pythia, detector, jets; resumable.",
         "generate",
         f"{_DATASETS}.generate:parse_generate",
         f"{_DATASETS}.generate:generate",
         (
             "anode generate out=generated/more.h5 seed=2 n_background=50000 n_signal=0",
             "anode generate out=generated/raw.h5 n_background=1000 n_signal=100 raw=true",
+            "anode generate process=dark_shower data.folder=generated/dark n_events=1500",
         ),
     ),
     "features": Command(
@@ -180,6 +181,7 @@ COMMANDS: dict[str, Command] = {
         (
             "anode explore output=results/explore/bundled",
             "anode explore data=lhco_features data.path=FILE output=DIR",
+            "anode explore data=dark_sector data.path=DIR output=DIR",
         ),
     ),
     "download": Command(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from anode.errors import ConfigError
 from anode.events.config import DataConfig, FileConfig
+from anode.events.dark_sector.source import DarkSectorConfig, DarkSectorFiles
 from anode.events.derived_source import first_events
 from anode.events.readers.cathode_arrays import CathodeArrays
 from anode.events.readers.dijet_files import BundledFile, LhcoFile, dijet_file
@@ -39,6 +40,7 @@ FORMATS: dict[str, Format] = {
     "lhco_features": Format(LhcoFile.open),
     "arrays": Format(CathodeArrays.open),
     "table": Format(Table.open, TableConfig),
+    "dark_sector": Format(DarkSectorFiles.open, DarkSectorConfig),
     "toy": Format(ToyEvents.open, ToyConfig, makes_events=True),
 }
 

@@ -17,7 +17,9 @@ from helpers.settings import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs"
 GROUPS = sorted(
-    p for p in CONFIGS.iterdir() if p.is_dir() and p.name not in ("study", "calibration", "space")
+    p
+    for p in CONFIGS.iterdir()
+    if p.is_dir() and p.name not in ("study", "calibration", "space", "process")
 )
 CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
 

@@ -7,9 +7,11 @@ import h5py
 import numpy as np
 
 from anode.events.config import DataConfig
+from anode.events.dark_sector.source import DarkSectorConfig
 from anode.events.formats import open_source
 from anode.events.readers.tables.config import TableColumns, TableConfig
 from anode.events.source import MemorySource, Source
+from helpers import dark_sector_files as dark_files
 from helpers.cathode_files import write_folder
 from helpers.feature_columns import raw_columns, write_pandas, write_root
 
@@ -117,11 +119,23 @@ def _table(ending: str) -> Callable[[Path], Source]:
     return opened
 
 
+def _dark_sector(folder: Path) -> Source:
+    """25 jets of the Standard Model, 35 dark ones of two files."""
+    folder /= "dark_sector"
+    folder.mkdir()
+    for name, n, seed in ((dark_files.PEAK, 25, 1), (dark_files.LOW, 19, 2)):
+        dark_files.write(folder / name, dark_files.jets(n, seed))
+    dark_files.write(folder / dark_files.STANDARD_MODEL, dark_files.jets(25, 3))
+    data = DarkSectorConfig("dark_sector", str(folder), None, None, None, "jet_m", "drop")
+    return open_source(data, seed=1)
+
+
 SOURCES: dict[str, Callable[[Path], Source]] = {
     "bundled": _bundled,
     "lhco_features": _lhco,
     "arrays": _arrays,
     "toy": _toy,
+    "dark_sector": _dark_sector,
     "table": _table("csv"),
     "table_h5": _table("h5"),
     "table_npz": _table("npz"),

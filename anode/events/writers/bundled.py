@@ -112,12 +112,22 @@ def write_bundled(
             file.attrs[key] = value
 
 
-def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
+def write_raw(
+    path: Path | str,
+    parts: Iterable[RawEvents],
+    *,
+    beside: Mapping[str, NDArray[np.generic]] | None = None,
+) -> int:
     """Write particles in the layout of the R&D file, atomically; return the number of events.
 
     ``df/block0_values`` (N, 2101) as pandas' fixed format has it: 700 x (pT, eta, phi), zero
     padded and ordered by pT, then the label. Parts are written one after the other, so that
     memory holds one at a time.
+
+    Args:
+        path: file to write.
+        parts: particles, part by part.
+        beside: name -> (N,) further quantities of the events, datasets at the root.
     """
     n_columns = 3 * RAW_SLOTS + 1
     with atomic_path(path) as temporary, new_hdf5(temporary) as (file, check):
@@ -146,6 +156,8 @@ def write_raw(path: Path | str, parts: Iterable[RawEvents]) -> int:
         for name in ("axis0", "axis1", "block0_items", "block0_values"):
             set_attributes(frame[name], {"CLASS": b"ARRAY", "VERSION": b"2.4", "TITLE": b""})
             frame[name].attrs["transposed"] = np.uint8(1)
+        for name, column in (beside or {}).items():
+            file.create_dataset(name, data=column)
         return len(values)
 
 

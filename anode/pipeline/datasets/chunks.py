@@ -6,11 +6,11 @@ any number of workers, and a second start continues behind the finished chunks.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,16 @@ class Chunk(NamedTuple):
     recipe: Recipe
     number: int
     path: Path
+
+
+class Numbered(Protocol):
+    """A chunk of any recipe: it knows its place."""
+
+    @property
+    def number(self) -> int: ...
+
+
+Piece = TypeVar("Piece", bound=Numbered)
 
 
 class ProcessSample(NamedTuple):
@@ -179,12 +189,33 @@ def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers
         return folder / f"{number:06d}.h5"
 
     chunks = (Chunk(recipe, number, path(number)) for number in itertools.count())
+    name = recipe.process.name
+    needed = gapless_chunks(run_chunk, chunks, n_events, workers=workers, name=name)
+    return _read_sample(recipe, [path(number) for number in range(needed)], n_events)
+
+
+def gapless_chunks(
+    run: Callable[[Piece], int],
+    chunks: Iterable[Piece],
+    n_events: int,
+    *,
+    workers: Workers,
+    name: str,
+) -> int:
+    """Run chunks until the first ones hold ``n_events``, and return how many these are.
+
+    Args:
+        run: function that makes one chunk and returns the number of its accepted events.
+        chunks: chunks 0, 1, ... without an end.
+        n_events: number of events that are needed.
+        workers: workers that run chunks.
+        name: name of what is made, for the progress.
+    """
     accepted: dict[int, int] = {}
     needed = total = 0
-    name = recipe.process.name
     with (
         progress.task(name, total=n_events, unit="events") as bar,
-        closing(workers.completed(run_chunk, chunks, per_worker=1)) as completed,
+        closing(workers.completed(run, chunks, per_worker=1)) as completed,
     ):
         for chunk, n_accepted in completed:
             accepted[chunk.number] = n_accepted
@@ -195,7 +226,7 @@ def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers
             bar.update(min(total, n_events) - bar.done)
             if total >= n_events:
                 break
-    return _read_sample(recipe, [path(number) for number in range(needed)], n_events)
+    return needed
 
 
 def _read_sample(recipe: Recipe, paths: list[Path], n_events: int) -> ProcessSample:

@@ -20,10 +20,12 @@ from anode.evaluation.description.describe import (
     Fault,
 )
 from anode.events import rules
+from anode.events.dark_sector.source import DarkSectorConfig
 from anode.events.readers.fault_scan import Block
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.pipeline.datasets.dark_sector.explore import explore_dark_sector
 from anode.pipeline.datasets.explore_particles import EventSample, particle_summaries
 from anode.records import Json, plain
 from anode.regions.windows import Regions, RegionsConfig
@@ -88,6 +90,9 @@ def explore(config: ExploreConfig) -> None:
     Raises:
         ConfigError, DataError: the source cannot be read at all; values alone are no reason.
     """
+    if isinstance(config.data, DarkSectorConfig):
+        explore_dark_sector(Path(str(config.data.path)), Path(config.output))
+        return
     regions = config.regions.regions()
     # Faults are what one is here to see.
     source = open_data(config.data, seed=config.seed, n_jobs=config.n_jobs, any_fault=True)

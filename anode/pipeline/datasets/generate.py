@@ -26,6 +26,7 @@ from anode.pipeline.datasets.chunks import (
     generate_samples,
     package_versions,
 )
+from anode.pipeline.datasets.dark_sector.generate import DarkShowerConfig, generate_dark_showers
 from anode.pipeline.datasets.workers import ClusterConfig
 
 log = logging.getLogger(__name__)
@@ -36,9 +37,10 @@ IDS_PER_SEED = 10_000_000_000
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """Keys of ``configs/generate.yaml``.
+    """Keys of ``configs/generate.yaml`` with ``process=dijet``.
 
     Attributes:
+        process: name of the process, "dijet".
         out: file to write; the card is written beside it.
         n_background, n_signal: numbers of events in the file, after the trigger.
         seed: root seed.
@@ -53,6 +55,7 @@ class GenerateConfig:
         cluster: workers that generate the chunks.
     """
 
+    process: str
     out: str
     n_background: int
     n_signal: int
@@ -92,16 +95,31 @@ class GenerateConfig:
         return [(process, n_events) for process, n_events in asked if n_events]
 
 
-def parse_generate(raw: DictConfig) -> GenerateConfig:
+def parse_generate(raw: DictConfig) -> GenerateConfig | DarkShowerConfig:
     """Check Hydra's configuration of a generation.
 
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    return build(GenerateConfig, resolve(raw))
+    content = resolve(raw)
+    if content.get("process") == "dark_shower":
+        return build(DarkShowerConfig, content)
+    return build(GenerateConfig, content)
 
 
-def generate(config: GenerateConfig) -> None:
+def generate(config: GenerateConfig | DarkShowerConfig) -> None:
+    """Generate the files of a configuration; interrupted, go on when started again.
+
+    Raises:
+        DataError: a file of dark-sector jets is there and has other events.
+    """
+    if isinstance(config, DarkShowerConfig):
+        generate_dark_showers(config)
+    else:
+        generate_dijets(config)
+
+
+def generate_dijets(config: GenerateConfig) -> None:
     """Generate events, write them to ``config.out``, and a data card beside it.
 
     Interrupted, it goes on behind the last finished chunk when started again.

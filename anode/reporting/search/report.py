@@ -1,17 +1,14 @@
 """Report of a search: a page that can be read, printed and sent."""
 
-import base64
 import datetime
 import re
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import BaseLoader, DictLoader, Environment, StrictUndefined
-
 from anode.provenance import Manifest
 from anode.reporting.common.number_format import efficiency_text, mass_range
+from anode.reporting.common.pages import embedded_images, template_environment
 from anode.reporting.common.tables import table as text_table
 from anode.reporting.search import report_tables as tables
 from anode.reporting.search.report_tables import Table
@@ -118,12 +115,8 @@ def as_html(report: Report, figure_folder: Path) -> str:
         figure_folder: folder of the figures, as PNG.
     """
     names = [name for section in report.sections for name in section.figures]
-    images = {
-        name: "data:image/png;base64,"
-        + base64.b64encode((figure_folder / f"{name}.png").read_bytes()).decode()
-        for name in names
-    }
-    page = _environment(html=True).get_template("report.html.j2")
+    images = embedded_images(figure_folder, names)
+    page = template_environment(html=True).get_template("report.html.j2")
     return page.render(report=report, images=images, captions=CAPTIONS) + "\n"
 
 
@@ -134,22 +127,9 @@ def as_markdown(report: Report, figure_folder: str = "figures") -> str:
         report: content of the page.
         figure_folder: relative path of the figures.
     """
-    page = _environment(html=False).get_template("report.md.j2")
+    page = template_environment(html=False).get_template("report.md.j2")
     text = page.render(report=report, folder=figure_folder, captions=CAPTIONS, table=_markdown)
     return text.rstrip() + "\n"
-
-
-def _environment(*, html: bool) -> Environment:
-    folder = resources.files("anode.reporting") / "templates"
-    pages = {page.name: page.read_text("utf-8") for page in folder.iterdir()}
-    loader: BaseLoader = DictLoader(pages)
-    return Environment(
-        loader=loader,
-        autoescape=html,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _markdown(table: Table) -> str:

@@ -1,0 +1,1 @@
+"""Jets of dark sectors: made, and described."""
