@@ -24,7 +24,13 @@ from anode.assistant.toolbox.toolbox import Toolbox
 from anode.assistant.toolbox.tools import TOOLS
 from anode.errors import ConfigError, MissingPackageError
 from anode.reporting.search.report import CAPTIONS
-from helpers.assistant_files import OF_TABLE, QUICK_SEARCH, InstantJobs, write_table
+from helpers.assistant_files import (
+    OF_TABLE,
+    QUICK_SEARCH,
+    InstantJobs,
+    processes_of,
+    write_table,
+)
 from helpers.settings import REPOSITORY
 from helpers.synthetic_search import write_search
 
@@ -166,14 +172,6 @@ def test_the_client_uses_the_tools_over_http(root):
         process.kill()
         process.stderr.close()
         process.wait()
-
-
-def processes_of(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Tables with and without a bump, quick settings for them, and an analysis without processes."""
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,15 @@ def write_table(path: Path, *, n_signal: int, seed: int = 1) -> Path:
     order = rng.permutation(len(mass))
     np.savez(path, m_jj=mass[order], a=features[order, 0], b=features[order, 1])
     return path
+
+
+def processes_of(group: int) -> list[str]:
+    """Processes of a group that have not ended, as ``ps`` lists them."""
+    listed = subprocess.run(
+        ["ps", "-eo", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    rows = [line.split(maxsplit=2) for line in listed]
+    return [" ".join(row) for row in rows if row[0] == str(group) and row[1][0] != "Z"]
 
 
 def analysis(run_dir: Path, path: Path, *words: str) -> AnalyseConfig:

@@ -182,9 +182,7 @@ class Jobs:
         while time.monotonic() < until:
             if (process := self._processes.get(job.id)) is not None:
                 process.poll()  # which lets go of a process that has ended
-            try:
-                os.killpg(job.process, 0)
-            except ProcessLookupError:
+            if not is_alive(job.process):
                 return True
             time.sleep(_POLL)
         return False
@@ -232,6 +230,25 @@ def _environment() -> dict[str, str]:
     }
     given.pop("HYDRA_FULL_ERROR", None)
     return given
+
+
+def is_alive(group: int) -> bool:
+    """Whether a process group has a process that has not ended; one that nobody has asked how it
+    ended is a zombie, and has."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    stats = list(Path("/proc").glob("[0-9]*/stat"))
+    return not stats or any(_is_of(group, path) for path in stats)
+
+
+def _is_of(group: int, stat: Path) -> bool:
+    try:
+        state, _, of, *_ = stat.read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):  # it has ended meanwhile
+        return False
+    return int(of) == group and state not in "ZX"
 
 
 def _clock(process: int) -> int | None:
