@@ -23,6 +23,9 @@ _ORDINAL = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _UNITS = {"%": 0.01, "TeV": 1000.0, "MeV": 0.001}
 """What a number before such a unit is in the units of the tools: a fraction, GeV."""
 
+_NO_FACTS = ("job", "jobs", "id", "begun", "folder", "output", "files", "sha256")
+"""Keys of results whose digits, of times and names, are no numbers."""
+
 
 class _Written(NamedTuple):
     """A number as it stands in a text: its value, and half of its last place."""
@@ -78,8 +81,12 @@ def numbers_in(facts: Json) -> Iterator[float]:
     elif isinstance(facts, str):
         for match in _NUMBER.finditer(facts):
             yield from (each.value for each in _readings(match))
+    elif isinstance(facts, dict):
+        for name, item in facts.items():
+            if name not in _NO_FACTS:
+                yield from numbers_in(item)
     else:
-        for item in facts.values() if isinstance(facts, dict) else facts:
+        for item in facts:
             yield from numbers_in(item)
 
 

@@ -195,3 +195,9 @@ def test_numbers_of_a_result_are_those_of_its_texts_too():
     facts = {"a": [1, {"b": 2.5}], "c": "Z > 4.1 in 3.3-3.7 TeV", "d": True, "e": None}
     assert {1.0, 2.5, 4.1, 3.3, 3.7, 3700.0} <= set(numbers_in(facts))
     assert list(numbers_in({"d": True, "e": None})) == []
+
+
+def test_times_and_names_of_a_result_are_no_numbers():
+    job = {"id": "20261129-232457-search-12", "begun": "2026-11-29T23:24:57", "progress": 1.0}
+    facts = {"folder": "scan 7", "files": ["scan 7/search.json"], "n_tests": 5}
+    assert list(numbers_in({"job": job, "facts": facts})) == [5.0]
