@@ -108,7 +108,7 @@ def test_members_are_named_or_set():
             r"unknown key density\.n_transfroms, .*did you mean n_",
         ),
         ({"trainer": {"epoch": 3}}, r"unknown key trainer\.epoch, .*did you mean epochs\?"),
-        ({"classifier": "trees"}, "classifier must be one of hgb, mlp, got 'trees'"),
+        ({"classifier": "trees"}, "classifier must be one of hgb, linear, mlp, got 'trees'"),
         ({"split": "kfolds"}, r"split must be one of .*did you mean kfold\?"),
         ({"epochs": "many"}, r"trainer\.epochs must be of type int, got 'many'"),
         ({"signal": 3300}, r"regions\.signal must be a list, got 3300"),

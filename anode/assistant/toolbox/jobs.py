@@ -179,10 +179,12 @@ class Jobs:
     def _wait_for_group(self, job: Job, seconds: float) -> bool:
         """Whether all processes of a job are gone within a time."""
         until = time.monotonic() + seconds
+        process = self._processes.get(job.id)
         while time.monotonic() < until:
-            if (process := self._processes.get(job.id)) is not None:
+            gone = not is_alive(job.process)
+            if process is not None:
                 process.poll()  # which lets go of a process that has ended
-            if not is_alive(job.process):
+            if gone:
                 return True
             time.sleep(_POLL)
         return False

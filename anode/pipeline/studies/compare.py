@@ -61,9 +61,7 @@ class CompareConfig:
         if self.study is not None and self.group_by is not None:
             raise ConfigError("a study is grouped by its variants; leave group_by out")
         if self.only is not None and self.study is None:
-            raise ConfigError(
-                f"only names variants of a study, got {self.only} without study=NAME"
-            )
+            raise ConfigError(f"only names variants of a study; give study=NAME, got {self.only}")
         if self.study is not None and self.runs is not None and len(self.runs) != 1:
             raise ConfigError(f"runs of a study is one folder, got {self.runs}")
 

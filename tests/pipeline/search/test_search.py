@@ -454,7 +454,8 @@ def test_a_scan_is_proposed_without_a_fit(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(stages, "train_window", None)
     assert not find(configuration(tmp_path, *FOREST, *PROPOSE))
     assert "a scan may run from scan.start=" in capsys.readouterr().out
-    assert {p.name for p in tmp_path.iterdir()} == {"proposal.png", "proposal.pdf"}
+    endings = ("png", "pdf", "json")
+    assert {p.name for p in tmp_path.iterdir()} == {f"proposal.{ending}" for ending in endings}
 
 
 def test_a_proposal_leaves_its_folder_free_for_a_search_with_other_settings(tmp_path, forest):
