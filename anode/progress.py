@@ -25,8 +25,7 @@ log.setLevel(logging.INFO)  # shown while the messages of the work itself are no
 
 LINE_EVERY = 30.0  # s, where there is no terminal
 LINE_SECONDS = "ANODE_PROGRESS_SECONDS"
-"""Variable of the environment: another time than ``LINE_EVERY``, for a program that reads the
-lines."""
+"""Variable of the environment: another time than ``LINE_EVERY``, for a reader of the lines."""
 REDRAW_EVERY = 0.2  # s, on a terminal
 RATE_OVER = 60.0  # s, from which the remaining time is estimated
 
@@ -190,11 +189,19 @@ def above_the_bar(stream: TextIO | None = None) -> Iterator[None]:
         yield
 
 
+def _line_every() -> float:
+    """Time between lines [s]; what the environment has is left aside where it is no time."""
+    try:
+        return max(float(os.environ.get(LINE_SECONDS, LINE_EVERY)), REDRAW_EVERY)
+    except ValueError:
+        return LINE_EVERY
+
+
 @contextlib.contextmanager
 def _shown(root: Task) -> Iterator[None]:
     """Show the task, from a thread of its own, since work may be silent for long."""
     on_terminal = sys.stderr.isatty()
-    every = REDRAW_EVERY if on_terminal else float(os.environ.get(LINE_SECONDS, LINE_EVERY))
+    every = REDRAW_EVERY if on_terminal else _line_every()
     known = root.total is not None or not root.unit  # how much there is to do
     bar = tqdm(
         total=1.0,

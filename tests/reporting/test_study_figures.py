@@ -320,7 +320,7 @@ def test_the_selected_events_are_drawn_beside_all_data_and_the_true_signal():
 
 
 def test_numbers_of_ours_and_published_ones_of_the_like_stand_in_one_row() -> None:
-    auc = {"auc": [0.6, 0.7, 0.8], "max_sic": [1.0, 1.1, 1.2]}
+    auc = {"auc": [0.6, 0.7, 0.8], "max_sic": [1.0, 1.1, 1.2], "s_over_b": [0.03] * 3}
     groups = [group("unet", **auc), group("mine", **auc), group("no labels")]
     figure = claims_figure(groups, PUBLISHED["write_ups"])
     first = figure.axes[0]
@@ -332,6 +332,8 @@ def test_numbers_of_ours_and_published_ones_of_the_like_stand_in_one_row() -> No
     assert not [mark for mark in figure.axes[1].lines if mark.get_marker() == "d"]
     assert "public write-ups" in texts(figure)
     assert "median over 3 runs, bars: central 68%" in texts(figure)
+    assert "$S/B$ = 3.00%" in texts(figure)
+    assert "at least 25 test background events" in texts(figure)
     assert "no run has truth labels" in texts(claims_figure([group("anode")]))
 
 

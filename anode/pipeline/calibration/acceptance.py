@@ -40,10 +40,11 @@ def _campaigns(
     title: str,
     judge: Callable[[AcceptanceConfig], list[Check]],
     files: Callable[[AcceptanceConfig], list[str]],
-    command: str,
+    *names: str,
 ) -> Row:
-    """A row that is judged from ``calibration.json`` alone."""
-    return Row(title, judge, files, f"anode calibrate calibration={command}", files)
+    """A row that is judged from the ``calibration.json`` of calibrations of these names."""
+    commands = (f"anode calibrate calibration={name}" for name in names)
+    return Row(title, judge, files, "; ".join(commands), files)
 
 
 ROWS = {
@@ -58,7 +59,8 @@ ROWS = {
         "Over-dispersion of the default method",
         campaign_rows.dispersion,
         lambda c: [c.C.overdispersion, c.C.calibration],
-        "anode calibrate calibration=anode_no_signal",
+        "anode search experiment=search run_dir=results/search/bundled "
+        "overdispersion.n_experiments=400; anode calibrate calibration=anode_no_signal",
         lambda c: [c.C.calibration],
     ),
     "D": Row("Injected signal: toy spectra", injection_row.injection_row),
@@ -67,6 +69,8 @@ ROWS = {
         lambda c: campaign_rows.injections(map(read_calibration, c.D_searches.calibrations)),
         lambda c: c.D_searches.calibrations,
         "injection",
+        "injection_3000",
+        "injection_4500",
     ),
     "E": _campaigns(
         "Global p-value: scans by a random score",
@@ -85,7 +89,7 @@ ROWS = {
         "Events that no setting was chosen on",
         campaign_rows.blind,
         lambda c: [c.G.background, c.G.signal],
-        "anode search experiment=blind_background; anode search experiment=blind_signal",
+        "anode reproduce only=[blind_background,blind_signal]",
     ),
     "H": Row("Cuts that few events of the template pass", toy_rows.cut_row),
 }

@@ -1,6 +1,5 @@
 """Evaluation of a run's scores: ``metrics.json``, ``curves.h5`` and, if wanted, figures."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -147,10 +146,17 @@ def _follows(
     if events.label is not None:
         score, events = score[events.label == 0], events[events.label == 0]
     columns = {"mass": events.mass, **{name: events.column(name) for name in events.names}}
-    with contextlib.suppress(DataError):  # a file of another format, and without particles
-        if particles is not None and has_particles(particles):
-            columns["n_particles"] = ParticleGroup(particles).multiplicity(events.event_id)
+    if particles is not None and _holds_particles(particles):
+        columns["n_particles"] = ParticleGroup(particles).multiplicity(events.event_id)
     return followed(score, columns) or None
+
+
+def _holds_particles(path: Path) -> bool:
+    """Whether a file, of any format, is one with particles."""
+    try:
+        return has_particles(path)
+    except DataError:  # of another format
+        return False
 
 
 def _scored_data(prepared: Prepared, scored: Scored) -> tuple[EventTable, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The search: windows side by side, then one result; ``search.json`` last, as its seal."""
+"""The search: windows side by side, then one result; with ``search.json`` it is complete."""
 
 import dataclasses
 import logging

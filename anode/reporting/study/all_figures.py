@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from anode.evaluation.comparison import Group, summarise
+from anode.evaluation.comparison import Group
 from anode.evaluation.curves import SicCurve
 from anode.reporting.study.claims_figure import claims_figure
 from anode.reporting.study.comparison_figures import comparison_figure, roc_comparison_figure
@@ -15,7 +15,7 @@ from anode.reporting.study.method_figures import (
     gain_figure,
     robustness_figure,
 )
-from anode.reporting.study.point_style import looks_of
+from anode.reporting.study.point_style import looks_of, signal_content
 from anode.reporting.study.published_results import Published
 from anode.reporting.study.selection_figure import selection_figure
 from anode.reporting.study.signal_strength_figure import scan_figure
@@ -59,8 +59,11 @@ def study_figures(
         ending = f"-{point}" if point else ""
         for name, stem, draw in _CURVES:
             if name in names:
-                signal = {key: _median(members, key) for key in ("s_over_b", "s_over_sqrt_b")}
-                yield stem + ending, draw(known, looks_of(groups, labels), **signal)
+                signal = signal_content(members)
+                yield (
+                    stem + ending,
+                    draw(known, looks_of(groups, labels), **signal),
+                )
     if "scan" in names:
         yield "scan", scan_figure(groups, published, labels=labels)
     if "cost" in names:
@@ -77,9 +80,3 @@ def study_figures(
         yield "follows", follows_figure(groups, labels=labels)
     if "selection" in names:
         yield "selection", selection_figure(groups, labels=labels)
-
-
-def _median(groups: Sequence[Group], quantity: str) -> float | None:
-    """Over all runs of all groups."""
-    interval = summarise([value for g in groups for value in g.by_seed(quantity).values()])
-    return None if interval is None else interval.median

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from anode.evaluation.comparison import Group, Interval
+from anode.evaluation.curves import MIN_BACKGROUND
+from anode.reporting.common.sic_axes import signal_line
 from anode.reporting.common.style import REFERENCE_LINE, new_figure, notice_figure, style
+from anode.reporting.common.tables import CEILING_NOTE
 from anode.reporting.study.point_style import (
     PUBLISHED_MARK,
     draw_point,
@@ -13,6 +16,7 @@ from anode.reporting.study.point_style import (
     legend_below,
     looks_of,
     place_of,
+    signal_content,
     spread_note,
 )
 from anode.reporting.study.published_results import Published
@@ -60,5 +64,12 @@ def claims_figure(
         panels[0].set_ylim(len(drawn) - 0.4, -0.6)
         for axes in panels:
             axes.tick_params(axis="y", which="both", length=0)
-        legend_below(figure, entries_of(*panels), columns=2, note=spread_note(drawn, "auc"))
+        legend_below(figure, entries_of(*panels), columns=2, note=_note(drawn))
     return figure
+
+
+def _note(groups: Sequence[Group]) -> str:
+    """What points are, of which sample, where SIC is quoted, and what an asterisk means."""
+    cut = f"SIC where at least {MIN_BACKGROUND} test background events pass"
+    lines = [spread_note(groups, "auc"), f"{signal_line(**signal_content(groups))}; {cut}"]
+    return "\n".join([*lines, CEILING_NOTE] if any(g.uses_truth for g in groups) else lines)

@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anode.evaluation.comparison import Group, Interval
+from anode.evaluation.comparison import Group, Interval, summarise
 from anode.reporting.common.style import Look, looks
 from anode.reporting.common.tables import CEILING_NOTE
 from anode.reporting.study.labels import label_of
@@ -96,6 +96,15 @@ def looks_of(groups: Sequence[Group], labels: Mapping[str, str] | None = None) -
 def place_of(group: Group, look: Look, labels: Mapping[str, str] | None = None) -> str:
     """Point and variant of a group, as a legend names them."""
     return f"{label_of(group.point, labels)} {look.label}".strip()
+
+
+def signal_content(groups: Sequence[Group]) -> dict[str, float | None]:
+    """S/B and S/sqrt(B) of the signal region, medians over all runs of all groups."""
+    content: dict[str, float | None] = {}
+    for key in ("s_over_b", "s_over_sqrt_b"):
+        found = summarise([value for g in groups for value in g.by_seed(key).values()])
+        content[key] = None if found is None else found.median
+    return content
 
 
 def runs_text(counts: Sequence[int]) -> str:
