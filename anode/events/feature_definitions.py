@@ -102,9 +102,19 @@ def invariant_mass(first: Jet, second: Jet) -> np.ndarray:
     return np.sqrt(m1 + m2 + 2 * (slowness + opening))
 
 
+def wrapped(angle: np.ndarray) -> np.ndarray:
+    """Angles in [-pi, pi).
+
+    Example:
+        >>> wrapped(np.array([3.5, -3.5, 0.25])).round(3).tolist()
+        [-2.783, 2.783, 0.25]
+    """
+    return (angle + np.pi) % (2 * np.pi) - np.pi
+
+
 def delta_phi(first: Jet, second: Jet) -> np.ndarray:
     """(N,) angle between the jets in the transverse plane, in [0, pi]."""
-    return np.abs((first.phi - second.phi + np.pi) % (2 * np.pi) - np.pi)
+    return np.abs(wrapped(first.phi - second.phi))
 
 
 def delta_eta(first: Jet, second: Jet) -> np.ndarray:

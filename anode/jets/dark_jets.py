@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.events.dark_sector.jets_file import N_PARTICLES, N_VALUES, PADDING
+from anode.events.feature_definitions import wrapped
 from anode.events.particles import DetectorObjects
 from anode.events.simulation.hidden_valley import DarkEvents
 from anode.events.simulation.pythia import INVISIBLE
 from anode.jets.features import invariant_mass
-from anode.jets.frame import sums, wrapped
+from anode.jets.frame import sums
 from anode.jets.hardest_jets import HardestJets, hardest_jets
 
 RADIUS, N_JETS, MIN_PT = 0.4, 3, 1.0

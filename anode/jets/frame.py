@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import DataError
+from anode.events.feature_definitions import wrapped
 from anode.events.particles import EventParticles
 
 N_JETS = 2
@@ -112,12 +113,3 @@ def sums(place: NDArray[np.int64], values: NDArray[np.float64], n: int) -> NDArr
     [5.0, 0.0, 3.0, 0.0]
     """
     return np.asarray(np.bincount(place, values, minlength=n), dtype=np.float64)
-
-
-def wrapped(phi: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angles in [-pi, pi).
-
-    >>> wrapped(np.array([3.5, -3.5, 0.25])).round(3).tolist()
-    [-2.783, 2.783, 0.25]
-    """
-    return (phi + np.pi) % (2 * np.pi) - np.pi

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anode.errors import ConfigError
+from anode.events.feature_definitions import wrapped
 from anode.events.particles import EventParticles
 from anode.jets.frame import (
     N_JETS,
@@ -14,7 +15,6 @@ from anode.jets.frame import (
     jet_constituents,
     refuse_empty_jets,
     sums,
-    wrapped,
 )
 
 KINDS = {"jets": 2, "event": 3}

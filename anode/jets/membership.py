@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from anode.events.feature_definitions import wrapped
 from anode.events.particles import DetectorObjects, EventParticles
 from anode.jets.clustering import LeadingJets
 
@@ -33,7 +34,7 @@ def particles_of(
     place = np.repeat(objects.offsets[jets.event] - offsets[:-1], counts) + np.arange(offsets[-1])
     jet = _jets_of(jets, offsets)
     pt, eta = objects.pt[place].astype(np.float32), objects.eta[place].astype(np.float32)
-    phi = ((objects.phi[place] + np.pi) % (2 * np.pi) - np.pi).astype(np.float32)
+    phi = wrapped(objects.phi[place]).astype(np.float32)
     phi = np.where(phi < np.float32(np.pi), phi, -phi)
     order = np.lexsort((phi, eta, -pt, np.repeat(np.arange(len(counts)), counts)))
     return EventParticles(event_id, offsets, pt[order], eta[order], phi[order], jet[order])

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from anode.errors import ConfigError
 from anode.events.dark_sector.jets_file import N_PARTICLES, TRUTH, DarkJets
-from anode.events.feature_definitions import TAU_ROUNDING, check_features
+from anode.events.feature_definitions import TAU_ROUNDING, check_features, wrapped
 
 _BLOCK = 5000
 """Jets whose distances of pairs are in memory at a time."""
@@ -81,11 +81,6 @@ def check_names(names: Sequence[str]) -> None:
             f"from {', '.join(FEATURES)}"
         )
     check_features(names, tuple(FEATURES))
-
-
-def wrapped(angle: Array) -> Array:
-    """Angles brought to [-pi, pi)."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 def _constituents(jets: DarkJets) -> _Constituents:

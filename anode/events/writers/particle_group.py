@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from anode.events.feature_definitions import wrapped
 from anode.events.particles import EventParticles
 from anode.events.writers.bundled import round_mantissa
 
@@ -49,7 +50,7 @@ def rounded(particles: EventParticles) -> EventParticles:
         7.0
     """
     phi = np.asarray(particles.phi, dtype=np.float64)
-    turned = (phi + np.pi) % (2 * np.pi) - np.pi
+    turned = wrapped(phi)
     return particles._replace(
         pt=round_mantissa(particles.pt, PT_BITS),
         eta=_on_grid(particles.eta),
