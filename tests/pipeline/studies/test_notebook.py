@@ -1,6 +1,7 @@
 """The notebooks run from top to bottom: on a finished run, with truth labels and without, and on
 studies of all methods."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -214,10 +215,9 @@ def test_the_exploration_of_the_bundled_particles_needs_no_run():
 
 @pytest.mark.slow
 def test_representations_are_shown_and_one_is_fitted():
-    outliers = 'STUDY_DIR = ROOT / "results/reference/representations/outliers"'
     notebook = NOTEBOOK.with_name("representations.ipynb")
-    cells = execute_notebook(notebook, REPOSITORY, f"{outliers}\nEPOCHS = 1")
+    cells = execute_notebook(notebook, REPOSITORY, "EPOCHS = 1")
     check_execution(cells, n_figures=4)
     text = shown(cells)
     assert "16 latent numbers" in text
-    assert "| -tau21 of the heavier jet | 0.849 |" in text
+    assert re.search(r"-tau21 of the heavier jet +\| 0\.849 ", text)
