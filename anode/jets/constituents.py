@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from anode.errors import ConfigError, needs_extra
 from anode.events.particles import DetectorObjects, EventParticles
 from anode.jets.clustering import object_momenta
-from anode.jets.frame import N_JETS, JetConstituents, jet_constituents
+from anode.jets.frame import N_JETS, JetConstituents, jet_constituents, sums
 
 KT_RADIUS = 1.0
 """R of the kT algorithm whose clustering orders constituents."""
+
+FIRST = ("pt", "mass")
+"""What the first jet has more of than the other one."""
 
 _JETS = 4000
 """Jets clustered at a time."""
@@ -26,6 +29,7 @@ class ConstituentConfig:
     Attributes:
         n: number kept of each jet, the hardest ones.
         order: "pt" by falling pT, or "kt" by the clustering of the jet.
+        first: which of the jets comes first, that of larger "pt" or that of larger "mass".
 
     Raises:
         ConfigError: an impossible value.
@@ -37,16 +41,19 @@ class ConstituentConfig:
 
     n: int = 50
     order: str = "pt"
+    first: str = "pt"
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ConfigError(f"n must be at least 1 constituent, got {self.n}")
         if self.order not in ORDERS:
             raise ConfigError(f"order must be one of {', '.join(ORDERS)}, got {self.order!r}")
+        if self.first not in FIRST:
+            raise ConfigError(f"first must be one of {', '.join(FIRST)}, got {self.first!r}")
 
 
 def constituents(particles: EventParticles, config: ConstituentConfig) -> NDArray[np.float32]:
-    """(N, 2, n, 4) constituents of both jets of N events, the harder jet first.
+    """(N, 2, n, 4) constituents of both jets of N events, the harder or the heavier jet first.
 
     Columns: share of the pT of the jet; delta eta and delta phi to the axis of the jet, which is
     the pT-weighted mean direction of all its constituents (``frame.jet_constituents``); and 1 for
@@ -100,7 +107,11 @@ def constituents(particles: EventParticles, config: ConstituentConfig) -> NDArra
     result = np.zeros((n_jets, config.n, 4), dtype=np.float32)
     values = (jets.fraction, jets.delta_eta, jets.delta_phi, np.ones(len(jets.jet)))
     result[jets.jet[kept], slot] = np.stack(values, axis=1)[kept]
-    return result.reshape(-1, N_JETS, config.n, 4)
+    events = result.reshape(-1, N_JETS, config.n, 4)
+    if config.first == "mass":
+        other = np.flatnonzero(np.diff(_mass_squared(particles, jets), axis=1)[:, 0] > 0)
+        events[other] = events[other, ::-1]
+    return events
 
 
 def _hardest_first(jets: JetConstituents) -> JetConstituents:
@@ -113,6 +124,17 @@ def _hardest_first(jets: JetConstituents) -> JetConstituents:
         jets.delta_eta[order],
         jets.delta_phi[order],
     )
+
+
+def _mass_squared(particles: EventParticles, jets: JetConstituents) -> NDArray[np.float64]:
+    """(N, 2) squared masses of the jets, of all their constituents, these massless [GeV^2]."""
+    pt, eta, phi = (np.asarray(column[jets.place], np.float64) for column in particles[2:5])
+    n_jets = N_JETS * len(particles.event_id)
+    e, x, y, z = (
+        sums(jets.jet, pt * factor, n_jets)
+        for factor in (np.cosh(eta), np.cos(phi), np.sin(phi), np.sinh(eta))
+    )
+    return (e**2 - x**2 - y**2 - z**2).reshape(-1, N_JETS)
 
 
 def _by_pt(particles: EventParticles, jets: JetConstituents) -> NDArray[np.int64]:

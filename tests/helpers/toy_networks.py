@@ -1,5 +1,7 @@
 """One small network of every kind, and toy events that it can learn."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,19 +19,21 @@ from anode.representations.networks.vit import VisionConfig
 
 SHAPES = {"features": (6,), "images": (2, 16, 16), "constituents": (2, 8, 4)}
 
+VIEWS: dict[str, Any] = {
+    "head": [16, 8],
+    "temperature": 0.2,
+    "shift": 0.1,
+    "smear": 1e-4,
+    "split": 0.5,
+    "trained": True,
+}
 CONTRASTIVE = ContrastiveConfig(
     "contrastive",
+    **VIEWS,
     hidden=[16, 12],
-    jet_latent=5,
     activation="silu",
-    temperature=0.2,
-    shift=0.1,
-    smear=1e-4,
-    split=0.5,
 )
-POOLED = PooledConfig(
-    "pooled", kernels=[5, 3], width=8, pixels=12, radius=0.8, hide_fraction=0.4, trained=True
-)
+POOLED = PooledConfig("pooled", **VIEWS, kernels=[5, 3], width=8, pixels=12, radius=0.8)
 CONFIGS: dict[str, NetworkConfig] = {
     "ae": AutoencoderConfig("ae", hidden=[16, 12], n_latent=2, activation="silu"),
     "vae": VariationalConfig("vae", hidden=[16, 12], n_latent=2, activation="silu", beta=0.1),

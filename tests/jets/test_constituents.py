@@ -156,3 +156,23 @@ def test_a_jet_without_constituents_is_refused_by_its_event():
 def test_impossible_settings_are_refused(key, value, message):
     with pytest.raises(ConfigError, match=message):
         ConstituentConfig(**{key: value})
+
+
+def test_the_heavier_jet_comes_first_if_asked():
+    """Of masses by FastJet's four-momenta sum, all constituents massless, none cut off by n."""
+    harder = constituents(EVENTS, ConstituentConfig(n=60))
+    heavier = constituents(EVENTS, ConstituentConfig(n=60, first="mass"))
+    n_swapped = 0
+    for row, (ours, other) in enumerate(zip(harder, heavier, strict=True)):
+        masses = []
+        for number in (0, 1):
+            event = part_of(EVENTS, [row])
+            pt, eta, phi = (np.float64(values[event.jet == number]) for values in event[2:5])
+            momentum = np.array(
+                [pt * np.cosh(eta), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(eta)]
+            ).sum(1)
+            masses.append(momentum[0] ** 2 - (momentum[1:] ** 2).sum())
+        swapped = masses[1] > masses[0]
+        n_swapped += swapped
+        assert np.array_equal(other, ours[::-1] if swapped else ours)
+    assert 0 < n_swapped < len(harder)

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from anode.representations.networks.build import build_network
-from anode.representations.networks.contrastive import nt_xent
 from anode.representations.networks.parts.augmentations import (
     LARGEST_SMEAR,
     Strengths,
@@ -18,11 +17,11 @@ from anode.representations.networks.parts.augmentations import (
     split,
 )
 from anode.representations.networks.parts.sets import UNITS
-from anode.representations.networks.pooled import PooledConfig
+from anode.representations.networks.parts.views import nt_xent
 from anode.representations.networks.set_autoencoder import SetAutoencoderConfig, weighted_error
 from anode.training.optimiser import Adam
 from anode.training.recipe import Pace
-from helpers.toy_networks import POOLED, constituents, inputs, network
+from helpers.toy_networks import CONFIGS, POOLED, constituents, inputs, network
 
 SETS = ["set_ae", "contrastive", "pooled"]
 
@@ -153,6 +152,21 @@ def test_the_contrastive_loss_is_its_formula_view_by_view():
     assert nt_xent(first, second, 0.3).tolist() == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_jet_is_three_means_of_its_constituents_under_the_contrastive_loss():
+    """pT-weighted mean, plain mean and maximum of f, each constituent by itself."""
+    one, x = network("contrastive"), inputs("contrastive", 6)
+    latent = one.encode(x)
+    assert latent.shape == (6, 2 * 3 * 12)
+    for row, jet in zip(latent.view(12, 36), x.flatten(0, 1), strict=True):
+        members = jet[jet[:, 3] > 0]
+        share = members[:, :1]
+        seen = torch.cat([members[:, :3] / torch.tensor(UNITS), (share.log() + 4) / 2], dim=1)
+        each = one.each(seen)
+        weighted = (share * each).sum(0) / share.sum()
+        expected = torch.cat([weighted, each.mean(0), each.amax(0)])
+        assert torch.allclose(row, expected, atol=1e-5)
+
+
 def test_the_pooled_representation_has_134_numbers_by_default_width():
     one = build_network(replace(POOLED, width=64), (2, 8, 4), seed=1)
     assert one.encode(inputs("pooled", 3)).shape == (3, 134)
@@ -163,7 +177,8 @@ def test_the_pooled_kinematics_are_mean_and_maximum_over_both_jets():
     latent = network("pooled").encode(x)
     for row, event in zip(latent, x, strict=True):
         rows = event[event[..., 3] > 0][:, :3]
-        assert torch.allclose(row[:3], rows.mean(0), atol=1e-6)
+        mean = (rows * rows[:, :1]).sum(0) / rows[:, 0].sum()
+        assert torch.allclose(row[:3], mean, atol=1e-6)
         assert torch.allclose(row[11:14], rows.amax(0), atol=1e-6)
 
 
@@ -172,11 +187,12 @@ def test_a_constituent_is_represented_by_the_features_of_its_own_pixel():
     latent = one.encode(x)[:, 3:11]
     for row, event in zip(latent, x, strict=True):
         pixels, site = one._pixels(event)
-        features = one._features(pixels, torch.zeros(len(pixels.features), dtype=torch.bool))
+        features = one._features(pixels)
         member = event[..., 3] > 0
         place = ((event[member][:, 1:3] / 0.8 + 1) / 2 * 12).floor().long().clamp(0, 11)
         assert torch.equal(pixels.coordinates[site[member], 1:], place)
-        assert torch.allclose(row, features[site[member]].mean(0), atol=1e-6)
+        weight = event[member][:, 0] / event[member][:, 0].sum()
+        assert torch.allclose(row, weight @ features[site[member]], atol=1e-6)
 
 
 def test_constituents_of_a_pixel_add_their_pt_and_read_the_same_features():
@@ -191,20 +207,11 @@ def test_constituents_of_a_pixel_add_their_pt_and_read_the_same_features():
     assert site.tolist() == [[0, 0, 1, -1]]
 
 
-def test_a_hidden_pixel_is_predicted_without_its_pt():
-    one = network("pooled")
-    x = one._pixels(inputs("pooled", 4).flatten(0, 1)).jets
-    hidden = torch.arange(len(x.coordinates)) % 3 == 0
-    changed = x._replace(features=torch.where(hidden[:, None], 9.0, x.features))
-    assert torch.equal(one._features(x, hidden), one._features(changed, hidden))
-    seen = x._replace(features=torch.where(hidden[:, None], x.features, 9.0))
-    assert not torch.allclose(one._features(x, hidden), one._features(seen, hidden))
-
-
-def test_the_untrained_control_keeps_its_weights_and_represents_events():
-    one = build_network(replace(POOLED, trained=False), (2, 8, 4), seed=1)
-    trained = network("pooled")
-    x = inputs("pooled", 6)
+@pytest.mark.parametrize("name", ["contrastive", "pooled"])
+def test_the_untrained_control_keeps_its_weights_and_represents_events(name):
+    one = build_network(replace(CONFIGS[name], trained=False), (2, 8, 4), seed=1)
+    trained = network(name)
+    x = inputs(name, 6)
     before = {key: value.clone() for key, value in one.state_dict().items()}
     optimiser = Adam(one.parameters(), weight_decay=0.1, gradient_clip=1.0)
     for _ in range(3):
@@ -222,12 +229,12 @@ def test_the_untrained_control_keeps_its_weights_and_represents_events():
 def test_a_kernel_of_three_cannot_see_across_a_gap_of_two_pixels():
     # Why ``kernels`` is a setting.
     def features(kernel, pt):
-        config = PooledConfig("pooled", [kernel], 4, 8, 1.0, 0.5, True)
+        config = replace(POOLED, kernels=[kernel], width=4, pixels=8, radius=1.0)
         one = build_network(config, (1, 2, 4), seed=1)
         jet = torch.tensor([[[pt, -0.9, -0.9, 1.0], [0.5, -0.4, -0.9, 1.0]]])
         x = one._pixels(jet).jets
         assert x.coordinates[:, 1].tolist() == [0, 2]
-        return one._features(x, torch.zeros(2, dtype=torch.bool))[1]
+        return one._features(x)[1]
 
     assert torch.equal(features(3, 0.2), features(3, 0.4))
     assert not torch.allclose(features(5, 0.2), features(5, 0.4))

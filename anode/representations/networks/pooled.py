@@ -1,13 +1,13 @@
 """Where in a jet is a constituent? Mean and maximum of what an image network sees at each.
 
-Each jet is an image of the square root of pT; submanifold convolutions give every active pixel W
-features. A constituent has 3 + W numbers: pT fraction, d_eta, d_phi, and the features of its
-pixel. Their mean and maximum over all constituents of the event are the latent vector, of
-L = 2 (3 + W) numbers: 134 for W = 64.
+Each jet is an image; its active pixels hold the root of pT, its log, and where they are, of which
+submanifold convolutions make W features of each. A constituent has 3 + W numbers: pT fraction,
+d_eta, d_phi, and the features of its pixel. Their pT-weighted mean and their maximum over all
+constituents of the event are the latent vector, of L = 2 (3 + W) numbers: 134 for W = 64.
 
-The network learns without labels to predict sqrt(pT) of pixels that are hidden from it, from the
-pixels around them; the loss is the mean squared error of an event's hidden pixels. Untrained, it
-is the control of every claim that training found something: random features pool well too.
+The network learns without labels to tell two views of a jet from other jets (``parts.views``), by
+the same mean and maximum over the jet. Untrained, it is the control of every claim that training
+found something: random features pool well too.
 """
 
 from collections.abc import Sequence
@@ -19,27 +19,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anode.errors import ConfigError
-from anode.representations.networks.base import Network, NetworkConfig
-from anode.representations.networks.parts.noise import batch_stream
-from anode.representations.networks.parts.sets import N_KINEMATICS, mean_and_max
+from anode.representations.networks.parts.dense import mlp
+from anode.representations.networks.parts.sets import N_KINEMATICS, UNITS, pt_mean_and_max
+from anode.representations.networks.parts.views import ViewsConfig, ViewsNetwork
 from anode.representations.networks.sparse_conv import (
     SparseConvolution,
     SparseTensor,
     rulebook,
 )
 
+N_INPUTS = 4  # of a pixel
+ROOT_UNIT, LOG_CENTRE, SOFTEST = 0.3, -2.0, 1e-2  # of the root of a pixel's share of pT
+
 
 @dataclass(frozen=True)
-class PooledConfig(NetworkConfig):
+class PooledConfig(ViewsConfig):
     """Settings of the pooled network.
 
     Attributes:
-        kernels: side of each layer's kernel, odd; 5 and above cross gaps between pixels.
+        kernels: side of each layer's kernel, odd; 5 and above cross gaps between pixels, 1 sees
+            one pixel.
         width: features W of a pixel; L = 2 (3 + W).
         pixels: side of a jet's image [pixels].
         radius: half of that side in d_eta and d_phi; constituents beyond are in the outer pixels.
-        hide_fraction: fraction of pixels that are hidden.
-        trained: False leaves the first, random weights.
 
     Raises:
         ConfigError: a size below 1, no layer, an even kernel, or a number out of range.
@@ -49,12 +51,10 @@ class PooledConfig(NetworkConfig):
     width: int
     pixels: int
     radius: float
-    hide_fraction: float
-    trained: bool
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._check_sizes("kernels", "width", "pixels")
-        self._check_between("hide_fraction", 0, 1)
         if not self.kernels or any(kernel % 2 == 0 for kernel in self.kernels):
             raise ConfigError(
                 f"network.kernels must be odd numbers, at least one, got {self.kernels}"
@@ -75,73 +75,70 @@ class Pixels(NamedTuple):
     site: Tensor
 
 
-class Pooled(Network):
+class Pooled(ViewsNetwork):
     """The network of the module's docstring.
 
     Args:
         input_shape: (J, K, 4).
         config: settings.
 
-    >>> config = PooledConfig("pooled", kernels=[5, 3], width=64, pixels=32, radius=0.8,
-    ...     hide_fraction=0.3, trained=True)
+    >>> config = PooledConfig("pooled", head=[32], temperature=0.1, shift=0.0, smear=1e-3,
+    ...     split=0.1, trained=True, kernels=[5, 1], width=64, pixels=32, radius=0.8)
     >>> Pooled((2, 20, 4), config).encode(torch.zeros(5, 2, 20, 4)).shape
     torch.Size([5, 134])
     """
 
-    reconstructs = False
+    config: PooledConfig
+    units: Tensor
 
     def __init__(self, input_shape: Sequence[int], config: PooledConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         del input_shape  # constituents are pooled, however many there are
-        self.config = config
         self.n_latent = 2 * (N_KINEMATICS + config.width)
-        # A pixel's inputs: its pT, and whether it is hidden.
-        widths = [2] + [config.width] * len(config.kernels)
+        units = torch.cat([torch.tensor(UNITS), torch.ones(config.width)]).repeat(2)
+        self.register_buffer("units", units, persistent=False)
+        widths = [N_INPUTS] + [config.width] * len(config.kernels)
         self.layers = nn.ModuleList(
             SparseConvolution(a, b, kernel=kernel)
             for a, b, kernel in zip(widths[:-1], widths[1:], config.kernels, strict=True)
         )
-        self.head = nn.Linear(config.width, 1)
+        self.head = mlp([self.n_latent, *config.head], "relu")
         if not config.trained:
-            self.requires_grad_(False)
-            # An optimiser needs something to move; weight decay leaves a 0 as it is.
-            self.nothing = nn.Parameter(torch.zeros(()))
+            self._leave_untrained()
 
-    def _features(self, x: SparseTensor, hidden: Tensor) -> Tensor:
-        """(P, W) features of the pixels, some of which (P,) are hidden."""
-        flag = hidden[:, None].to(x.features)
-        x = x._replace(features=torch.cat([x.features * (1 - flag), flag], dim=1))
+    def _features(self, x: SparseTensor) -> Tensor:
+        """(P, W) features of the pixels."""
+        middle = (x.coordinates[:, 1:].to(x.features) + 0.5) / x.size
+        place = self.config.radius * (2 * middle - 1) / UNITS[1]
+        root = x.features
+        log = root.clamp(min=SOFTEST).log() - LOG_CENTRE
+        x = x._replace(features=torch.cat([root / ROOT_UNIT, log, place], dim=1))
         books = {k: rulebook(x, kernel=k) for k in set(self.config.kernels)}
         for layer, kernel in zip(self.layers, self.config.kernels, strict=True):
             x = layer(x, books[kernel])
-            x = x._replace(features=F.silu(x.features))
+            x = x._replace(features=F.relu(x.features))
         return x.features
 
-    def _loss(self, inputs: Tensor) -> Tensor:
-        if not self.config.trained:
-            return 0 * self.nothing.expand(len(inputs))
-        x = self._pixels(inputs.flatten(0, 1)).jets
-        noise = torch.rand(len(x.coordinates), generator=batch_stream(inputs))
-        hidden = (noise < self.config.hide_fraction).to(inputs.device)
-        error = (self.head(self._features(x, hidden)) - x.features).square()[:, 0]
-        event = torch.div(x.coordinates[:, 0], inputs.shape[1], rounding_mode="floor")
-        both = torch.stack([error * hidden, hidden.to(error)], dim=1)
-        total, number = inputs.new_zeros(len(inputs), 2).index_add(0, event, both).unbind(1)
-        return total / number.clamp(min=1)
+    def _output(self, jets: Tensor) -> Tensor:
+        output: Tensor = self.head(self._pooled(jets, 1) / self.units)
+        return output
 
     def _encode(self, inputs: Tensor) -> Tensor:
-        jets = inputs.flatten(0, 1)
+        return self._pooled(inputs.flatten(0, 1), inputs.shape[1])
+
+    def _pooled(self, jets: Tensor, each: int) -> Tensor:
+        """(N / each, L) mean and maximum over the constituents of so many jets of (N, K, 4)."""
         x, site = self._pixels(jets)
-        features = self._features(x, torch.zeros_like(x.features[:, 0], dtype=torch.bool))
+        features = self._features(x)
         # Padding reads an additional row of zeros, which is there without any pixel.
         padding = features.new_zeros(1, features.shape[1])
         at_constituents = torch.cat([padding, features])[site + 1]
         rows = torch.cat([jets[..., :N_KINEMATICS], at_constituents], dim=-1)
-        n_events = len(inputs)
-        return mean_and_max(
-            rows.reshape(n_events, -1, rows.shape[-1]),
-            jets[..., N_KINEMATICS].reshape(n_events, -1),
+        values, share, mask = (
+            part.reshape(len(jets) // each, -1, *part.shape[2:])
+            for part in (rows, jets[..., 0], jets[..., N_KINEMATICS])
         )
+        return pt_mean_and_max(values, share, mask)
 
     def _pixels(self, jets: Tensor) -> Pixels:
         """The images of jets (N, K, 4)."""

@@ -28,6 +28,27 @@ def mean_and_max(values: Tensor, mask: Tensor) -> Tensor:
     return torch.cat([mean, torch.where(member.any(-2), largest, 0)], dim=-1)
 
 
+def pt_mean_and_max(values: Tensor, pt: Tensor, mask: Tensor) -> Tensor:
+    """(..., 2F) mean weighted with pT and maximum over the K members of sets, 0 of an empty set.
+
+    A mean that counts all members alike hangs on how many soft ones there are.
+
+    Args:
+        values: (..., K, F).
+        pt: (..., K) pT, in any unit; that of padding does not count.
+        mask: (..., K) 1 for a member, 0 for padding.
+
+    >>> values = torch.tensor([[1.0], [3.0], [9.0]])
+    >>> pt_mean_and_max(values, torch.tensor([3.0, 1.0, 5.0]), torch.tensor([1.0, 1.0, 0.0]))
+    tensor([1.5000, 3.0000])
+    """
+    weight = torch.where(mask > 0, pt, 0)
+    weight = weight / weight.sum(-1, keepdim=True).clamp(min=1e-9)
+    mean = (weight[..., None] * torch.where(mask[..., None] > 0, values, 0)).sum(-2)
+    n_features = values.shape[-1]
+    return torch.cat([mean, mean_and_max(values, mask)[..., n_features:]], dim=-1)
+
+
 class DeepSet(nn.Module):
     """Deep set (Zaheer et al. 1703.06114; energy flow networks, Komiske et al. 1810.05165).
 
