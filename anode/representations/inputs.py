@@ -11,9 +11,11 @@ from anode.events.table import EventTable
 from anode.jets.constituents import constituents
 from anode.jets.images import images
 from anode.representations.config import InputConfig
+from anode.representations.networks.base import CHUNK
 
-BLOCK = 5000
-"""Events whose particles are in memory at a time."""
+BLOCK = 10 * CHUNK
+"""Events whose particles are in memory at a time; in whole chunks of a network, rounding is that
+of all at once."""
 
 
 class Inputs(NamedTuple):

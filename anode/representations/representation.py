@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from anode.events.table import EventTable
 from anode.regions.preprocessing import Preprocessing
 from anode.regions.splits import uniform_of
 from anode.representations.config import RepresentationConfig
-from anode.representations.inputs import Inputs
+from anode.representations.inputs import BLOCK, Inputs
 from anode.representations.networks.base import Network
 from anode.representations.networks.build import build_network
 from anode.seeding import stream_seed
@@ -108,7 +109,9 @@ class Representation:
 
     def encode(self, events: EventTable) -> np.ndarray:
         """(N, L) float64 latent numbers of N events."""
-        return self._fitted().encode(self._inputs(events)).double().numpy()
+        network = self._fitted()
+        parts = [network.encode(inputs) for inputs in self._blocks(events)]
+        return torch.cat(parts).double().numpy()
 
     def reconstruct(self, events: EventTable) -> np.ndarray:
         """(N, ...) float32 what the network makes of the inputs, in their own units.
@@ -116,7 +119,8 @@ class Representation:
         Raises:
             DataError: the network reconstructs nothing.
         """
-        result = self._fitted().reconstruct(self._inputs(events))
+        network = self._fitted()
+        result = torch.cat([network.reconstruct(inputs) for inputs in self._blocks(events)])
         if self._scaling is not None:
             result = self._scaling.inverse(result).float()
         return result.numpy()
@@ -124,8 +128,11 @@ class Representation:
     def loss(self, events: EventTable) -> dict[str, np.ndarray]:
         """Scores that the network has for each event, by name: (N,) each, larger for stranger
         events; none of a network that reconstructs nothing."""
-        terms = self._fitted().terms(self._inputs(events))
-        return {name: values.double().numpy() for name, values in terms.items()}
+        network = self._fitted()
+        parts = [network.terms(inputs) for inputs in self._blocks(events)]
+        return {
+            name: torch.cat([terms[name] for terms in parts]).double().numpy() for name in parts[0]
+        }
 
     @property
     def gain(self) -> float | None:
@@ -197,10 +204,11 @@ class Representation:
                 )
         io.write_json(self.directory / GAIN, {"gain": gain}, sealed=True)
 
-    def _inputs(self, events: EventTable) -> Tensor:
-        values = self.inputs.of(events)
-        self._fitted()
-        return _scaled(values, self._scaling)
+    def _blocks(self, events: EventTable) -> Iterator[Tensor]:
+        """Inputs of the events, block by block: those of all need not fit into memory."""
+        for start in range(0, max(len(events), 1), BLOCK):
+            values = self.inputs.of(events[start : start + BLOCK])
+            yield _scaled(values, self._scaling)
 
     def _fit_scaling(self, values: np.ndarray) -> Preprocessing | None:
         if self.inputs.config.kind != "features":

@@ -12,6 +12,7 @@ from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.representations import representation as representation_module
 from anode.representations.config import CompressionConfig, InputConfig
 from anode.representations.inputs import Inputs
+from anode.representations.networks.base import CHUNK
 from anode.representations.representation import Representation, Resources, latent_names
 from helpers.bit_flips import flipped
 from helpers.interrupted import Killed, killing, save_every
@@ -45,6 +46,24 @@ def test_latent_numbers_of_an_event_do_not_depend_on_the_others(fitted, events):
     whole = fitted.encode(events)
     assert whole.shape == (2000, 2)
     assert np.array_equal(fitted.encode(events[500:520]), whole[500:520])
+
+
+def test_blocks_bound_what_is_in_memory_and_change_no_bit(fitted, events, monkeypatch):
+    whole = fitted.encode(events), fitted.reconstruct(events), fitted.loss(events)
+    sizes = []
+
+    def counted(self, part):
+        sizes.append(len(part))
+        return of(self, part)
+
+    of = Inputs.of
+    monkeypatch.setattr(Inputs, "of", counted)
+    monkeypatch.setattr(representation_module, "BLOCK", 2 * CHUNK)
+    blocks = fitted.encode(events), fitted.reconstruct(events), fitted.loss(events)
+    assert sizes == 3 * [1024, 976]
+    assert all(map(np.array_equal, blocks[:2], whole[:2]))
+    assert np.array_equal(blocks[2]["reconstruction"], whole[2]["reconstruction"])
+    assert fitted.encode(events[:0]).shape == (0, 2)
 
 
 def test_the_reconstruction_error_is_that_of_the_reconstruction(fitted, events):
