@@ -132,7 +132,10 @@ def windows(folder: Path) -> Any:
 def loaded(folder: Path) -> Any:
     """Windows as ``anode score`` of a file takes them, with their fits checked."""
     found = load_windows(folder, SearchDirectory(folder).read_result(), threads=1)
-    return [(each.window, each.thresholds, each.config.identity) for each in found]
+    return [
+        (each.window, each.efficiencies.tolist(), each.by_fold.tolist(), each.config.identity)
+        for each in found
+    ]
 
 
 # --- runs -----------------------------------------------------------------------------------
