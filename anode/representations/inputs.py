@@ -1,5 +1,6 @@
 """Input of a representation: from a table of events to the tensor that its network sees."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,8 +43,13 @@ class Inputs(NamedTuple):
         assert config.constituents is not None  # or the configuration was refused
         return (2, config.constituents.n, 4)
 
-    def of(self, events: EventTable) -> np.ndarray:
+    def of(self, events: EventTable, file: Path | None = None) -> np.ndarray:
         """(N, ...) float32 inputs of N events; features in their own units.
+
+        Args:
+            events: the events.
+            file: where inputs made of particles are kept, a ``.npy`` that is read as it is
+                needed; None for memory.
 
         Raises:
             ConfigError: particles are needed, and no file has any.
@@ -59,7 +65,14 @@ class Inputs(NamedTuple):
                 f"{config.kind} are made of them, and data without a file have none"
             )
         group = ParticleGroup(self.particles)
-        result = np.empty((len(events), *self.shape()), dtype=np.float32)
+        shape = (len(events), *self.shape())
+        if file is None or not len(events):
+            result = np.empty(shape, dtype=np.float32)
+        else:
+            result = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+            with file.open("r+b") as opened:
+                # A full disk is an error here, and the end of the process in a mapped file.
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
         for start in range(0, len(events), BLOCK):
             rows = slice(start, start + BLOCK)
             particles = group.read(events.event_id[rows])
@@ -67,10 +80,10 @@ class Inputs(NamedTuple):
                 result[rows] = images(particles, config.images)
             elif config.constituents is not None:
                 result[rows] = constituents(particles, config.constituents)
-        if not np.isfinite(result).all():
-            row = int(np.flatnonzero(~np.isfinite(result).reshape(len(events), -1).all(1))[0])
-            raise DataError(
-                f"{self.particles}: particles must give finite {config.kind}, but event "
-                f"{events.event_id[row]} does not; make the file again"
-            )
+            wrong = ~np.isfinite(result[rows]).reshape(len(particles.event_id), -1).all(1)
+            if wrong.any():
+                raise DataError(
+                    f"{self.particles}: particles must give finite {config.kind}, but event "
+                    f"{particles.event_id[wrong][0]} does not; make the file again"
+                )
         return result

@@ -8,6 +8,8 @@ import dataclasses
 import hashlib
 import json
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +40,7 @@ VALIDATION = 0.15
 DESCRIPTION = "representation.json"
 SCALING = "scaling.pt"
 GAIN = "gain.json"
+INPUTS = "inputs-"  # how temporary folders begin
 CODE = ("representations", "jets", "regions", "training", "seeding.py")
 """Sources that a fit depends on."""
 
@@ -98,14 +101,24 @@ class Representation:
         """
         if (self.directory / GAIN).is_file():  # the last file that a fit writes
             return
-        values = self.inputs.of(events)
-        if self.resources.store is None:
-            self._fit(values, events.identity)
-            return
-        entry = self.resources.store / self._content_hash(values, events.identity)
-        with store.sharing({self.directory: entry}, self._contents()):
-            if not (self.directory / GAIN).is_file():
-                self._fit(values, events.identity)
+        number = uniform_of(events.identity, self.resources.seed, "representation")
+        held = number < VALIDATION
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for left in self.directory.glob(f"{INPUTS}*"):  # by a fit that was killed
+            shutil.rmtree(left)
+        # Images of all events need not fit into memory: they lie in files while the fit lasts.
+        with tempfile.TemporaryDirectory(dir=self.directory, prefix=INPUTS) as folder:
+            values = _Values(
+                self.inputs.of(events[~held], Path(folder) / "train.npy"),
+                self.inputs.of(events[held], Path(folder) / "validation.npy"),
+            )
+            if self.resources.store is None:
+                self._fit(values)
+                return
+            entry = self.resources.store / self._content_hash(values, events.identity)
+            with store.sharing({self.directory: entry}, self._contents()):
+                if not (self.directory / GAIN).is_file():
+                    self._fit(values)
 
     def encode(self, events: EventTable) -> np.ndarray:
         """(N, L) float64 latent numbers of N events."""
@@ -142,21 +155,19 @@ class Representation:
         content = io.read_json(self.directory / GAIN, remedy=remedy)
         return None if content["gain"] is None else float(content["gain"])
 
-    def _fit(self, values: np.ndarray, identity: np.ndarray) -> None:
-        """Fit the network to inputs (N, ...) of events of these identities (N,)."""
-        validation = uniform_of(identity, self.resources.seed, "representation") < VALIDATION
-        scaling = self._fit_scaling(values[~validation])
-        sample = _scaled(values, scaling)
+    def _fit(self, values: "_Values") -> None:
+        """Fit the network to inputs."""
+        scaling = self._fit_scaling(values.train)
+        train, validation = (_scaled(part, scaling) for part in values)
         network = self._fresh()
         self._describe()
-        held = torch.from_numpy(validation)
         with progress.task("representation"):
             fit(
                 [
                     Fit(
                         network,
-                        _sample(sample[~held]),
-                        _sample(sample[held]),
+                        _sample(train),
+                        _sample(validation),
                         seed=stream_seed(self.resources.seed, self.directory.name),
                         directory=self.directory,
                     )
@@ -166,9 +177,9 @@ class Representation:
                 device=self.resources.device,
             )
         self._network = None
-        self._judge(sample[held])
+        self._judge(validation)
 
-    def _content_hash(self, values: np.ndarray, identity: np.ndarray) -> str:
+    def _content_hash(self, values: "_Values", identity: np.ndarray) -> str:
         """SHA-256 of all that the fit depends on: inputs, settings, seed and code."""
         settings = {
             "representation": self._identity(),
@@ -179,7 +190,7 @@ class Representation:
             "torch": torch.__version__,
         }
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for content in (values, identity):
+        for content in (*values, identity):
             digest.update(np.ascontiguousarray(content).data)
         return digest.hexdigest()
 
@@ -251,6 +262,13 @@ class Representation:
                 self._scaling.load_state_dict(content)
             self._network = network.eval()
         return self._network
+
+
+class _Values(NamedTuple):
+    """Inputs (N, ...) of the events that a network is fitted to, and of those that judge it."""
+
+    train: np.ndarray
+    validation: np.ndarray
 
 
 def _scaled(values: np.ndarray, scaling: Preprocessing | None) -> Tensor:

@@ -8,7 +8,7 @@ weights of an uninterrupted one, bit for bit.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -24,6 +24,8 @@ from anode.training.state import Fit, Losses, Sample, State
 from anode.training.trackers import build_tracker
 
 VALIDATION_CHUNK = 8192
+SHUFFLED_AT_ONCE = 2**26
+"""Bytes of features that an epoch may copy: images stay where they are, in a file perhaps."""
 
 
 def fit(
@@ -125,7 +127,8 @@ def _train_epoch(state: State, epoch: int, n_batches: int) -> list[float]:
     modules = [one.module for one in state.fits]
     for module in modules:
         module.train()
-    batches = [_batches(one, epoch, n_batches) for one in state.fits]
+    orders = [_order(one, epoch).tensor_split(n_batches) for one in state.fits]
+    batches = [_batches(one.train, order) for one, order in zip(state.fits, orders, strict=True)]
     n_steps = state.config.epochs * n_batches
     losses, ones = [], torch.ones(len(modules), device=state.fits[0].train.features.device)
     for step, batch in enumerate(zip(*batches, strict=True), start=(epoch - 1) * n_batches):
@@ -136,16 +139,22 @@ def _train_epoch(state: State, epoch: int, n_batches: int) -> list[float]:
             optimiser.step(pace)
         losses.append(each.detach())
         progress.count()
-    sizes = torch.tensor([[len(b.features) for b in of_one] for of_one in batches])
+    sizes = torch.tensor([[len(rows) for rows in order] for order in orders])
     weighted = torch.stack(losses).double().cpu() * sizes.t()
     return (weighted.sum(0) / sizes.sum(1)).tolist()
 
 
-def _batches(one: Fit, epoch: int, n_batches: int) -> list[Sample]:
-    """The epoch's batches, slices of events that are shuffled once."""
+def _order(one: Fit, epoch: int) -> torch.Tensor:
+    """(N,) the training events of an epoch, shuffled."""
     generator = torch_stream(one.seed, "shuffle", epoch)
     order = torch.randperm(len(one.train.features), generator=generator)
-    split = (
-        t.tensor_split(n_batches) for t in one.train.take(order.to(one.train.features.device))
-    )
-    return [Sample(*batch) for batch in zip(*split, strict=True)]
+    return order.to(one.train.features.device)
+
+
+def _batches(sample: Sample, rows: Sequence[torch.Tensor]) -> Iterator[Sample]:
+    """The events of each batch's rows: slices of all, shuffled at once, unless these are large."""
+    if sample.features.nbytes > SHUFFLED_AT_ONCE:
+        return (sample.take(batch) for batch in rows)
+    sizes = [len(batch) for batch in rows]
+    split = (t.split(sizes) for t in sample.take(torch.cat(list(rows))))
+    return (Sample(*batch) for batch in zip(*split, strict=True))
