@@ -15,7 +15,7 @@ from anode import progress
 from anode.classifiers.config import TreesConfig
 from anode.classifiers.job import ClassifierJob, divide
 from anode.classifiers.tree_arrays import Trees, from_boosting, load_trees, save_trees, sum_values
-from anode.seeding import stream_seed
+from anode.seeding import stream, stream_seed
 from anode.training import checkpoints
 from anode.training.checkpoints import FitResult
 
@@ -96,6 +96,17 @@ def _path(directory: Path, member: int) -> Path:
     return directory / f"member_{member:03d}.npz"
 
 
+def _columns(job: ClassifierJob, config: TreesConfig, member: int) -> np.ndarray:
+    """(C,) features that a member sees, rising."""
+    n_features, always = job.positive.shape[1], config.features_always
+    if config.features_per_member is None or always >= n_features:
+        return np.arange(n_features)
+    rng = stream(job.seed, job.directory.name, "features of a member", member)
+    drawn = min(config.features_per_member, n_features - always)
+    others = rng.choice(np.arange(always, n_features), drawn, replace=False)
+    return np.sort(np.concatenate([np.arange(always), others]))
+
+
 def _fit_member(
     job: ClassifierJob, binning: Binning, config: TreesConfig, member: int, threads: int
 ) -> None:
@@ -103,6 +114,7 @@ def _fit_member(
     from threadpoolctl import threadpool_limits
 
     started = time.perf_counter()
+    columns = _columns(job, config, member)
     train, validation = divide(job, member)
     model = HistGradientBoostingClassifier(
         max_iter=config.max_iter,
@@ -116,16 +128,19 @@ def _fit_member(
     )
     with threadpool_limits(threads, user_api="openmp"):
         model.fit(
-            train.features,
+            train.features[:, columns],
             train.label,
             sample_weight=train.weight,
-            X_val=validation.features,
+            X_val=validation.features[:, columns],
             y_val=validation.label,
             sample_weight_val=validation.weight,
         )
+    trees = from_boosting(model)
+    feature = np.where(trees.is_leaf, 0, columns[trees.feature]).astype(trees.feature.dtype)
+    trees = trees._replace(feature=feature)
     save_trees(
         _path(job.directory, member),
-        binning.physical(from_boosting(model)),
+        binning.physical(trees),
         baseline=float(model._baseline_prediction.item()),
         # The first entries are those of no tree.
         train_loss=-model.train_score_[1:],

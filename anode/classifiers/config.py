@@ -42,6 +42,10 @@ class TreesConfig(ClassifierConfig):
         min_samples_leaf: smallest number of events in a leaf.
         l2_regularization: term added to the denominator of a leaf's value.
         patience: number of trees without a lower validation loss after which a member stops.
+        features_per_member: number of features that each member sees, drawn anew for each: where
+            there are many, most of them noise, members of few find more (attribute bagging, Bryll
+            et al. 2003; for weak supervision 2604.20965). None for all features.
+        features_always: number of features, the first ones, that every member sees beside those.
     """
 
     members: int
@@ -51,6 +55,8 @@ class TreesConfig(ClassifierConfig):
     min_samples_leaf: int
     l2_regularization: float
     patience: int
+    features_per_member: int | None
+    features_always: int
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +65,12 @@ class TreesConfig(ClassifierConfig):
         if self.max_leaf_nodes < 2:
             raise ConfigError(
                 f"classifier.max_leaf_nodes must be at least 2, got {self.max_leaf_nodes}"
+            )
+        if self.features_per_member is not None:
+            _check_positive(self, "classifier", "features_per_member")
+        if self.features_always < 0:
+            raise ConfigError(
+                f"classifier.features_always must not be negative, got {self.features_always}"
             )
         if self.l2_regularization < 0:
             raise ConfigError(

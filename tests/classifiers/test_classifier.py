@@ -203,6 +203,45 @@ def test_stored_trees_give_what_scikit_learn_gives(tmp_path):
         assert np.array_equal(sum_values(loaded, values, more["baseline"].item(), 1), expected)
 
 
+def with_noise(sample: np.ndarray, seed: int, n: int = 60) -> np.ndarray:
+    """The sample's features and n further ones that tell nothing."""
+    rng = np.random.default_rng(seed)
+    return np.concatenate([sample, rng.normal(size=(len(sample), n))], axis=1)
+
+
+def test_a_member_sees_the_features_that_it_drew_and_those_of_all(tmp_path):
+    config = dataclasses.replace(TREES, features_per_member=5, features_always=2)
+    samples = [with_noise(sample, i) for i, sample in enumerate(gaussians(1500, 1500))]
+    fit_classifier(ClassifierJob(tmp_path, *samples, config, seed=1), threads=1)
+    seen = []
+    for member in range(config.members):
+        trees, _ = load_trees(tmp_path / f"member_{member:03d}.npz")
+        used = set(trees.feature[~trees.is_leaf].tolist())
+        assert {0, 1} <= used
+        assert 3 <= len(used) <= 7
+        seen.append(used)
+    assert len(set.union(*seen)) > 14
+    test = with_noise(TEST, 9)
+    assert np.corrcoef(evaluate_classifier(tmp_path, test), TEST @ SHIFT)[0, 1] > 0.9
+
+
+def test_few_features_a_member_tell_more_among_many_that_tell_nothing(tmp_path):
+    """The reason for it: 300 events a class, two good features among 302."""
+    samples = [with_noise(sample, i, 300) for i, sample in enumerate(gaussians(300, 300))]
+    test, found = with_noise(TEST, 9, 300), {}
+    for name, change in (
+        ("all", {}),
+        ("few", {"features_per_member": 5, "features_always": 2}),
+        ("more than there are", {"features_per_member": 500}),
+    ):
+        config = dataclasses.replace(TREES, members=10, **change)
+        one = ClassifierJob(tmp_path / name, *samples, config, seed=1)
+        fit_classifier(one, threads=1)
+        found[name] = np.corrcoef(evaluate_classifier(tmp_path / name, test), TEST @ SHIFT)[0, 1]
+    assert found["few"] > found["all"] + 0.05
+    assert found["more than there are"] > 0.3
+
+
 def test_files_hold_no_pickles(tmp_path):
     fit_classifier(job(tmp_path / "trees", TREES), threads=1)
     fit_forest(tmp_path / "forest", TEST, ForestConfig(10, 64), seed=1)
@@ -255,6 +294,8 @@ def test_log_odds_average_probabilities_and_are_stable():
         (TREES, {"members": 0}, r"classifier\.members must be above 0, got 0"),
         (TREES, {"learning_rate": -0.1}, r"classifier\.learning_rate must be above 0"),
         (TREES, {"max_leaf_nodes": 1}, r"classifier\.max_leaf_nodes must be at least 2"),
+        (TREES, {"features_per_member": 0}, "classifier.features_per_member must be above 0"),
+        (TREES, {"features_always": -1}, "classifier.features_always must not be negative"),
         (TREES, {"l2_regularization": -1.0}, r"l2_regularization must not be negative"),
         (TREES, {"validation": 1.0}, r"classifier\.validation must lie in \(0, 1\), got 1"),
         (NETWORK, {"hidden_layers": -1}, r"classifier\.hidden_layers must not be negative"),

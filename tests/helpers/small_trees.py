@@ -12,4 +12,6 @@ TREES = TreesConfig(
     min_samples_leaf=20,
     l2_regularization=0.0,
     patience=5,
+    features_per_member=None,
+    features_always=0,
 )
