@@ -43,6 +43,9 @@ class RunMetrics(Record):
         follows: rank correlation of the score with mass, features and number of particles, as
             far as the file has them, over data events of the signal region; of background alone
             where the truth is known.
+        held_out_loss: what was fitted ("p_bg", "p_data", "classifier", ...) -> mean loss of its
+            validation events at the epochs that are averaged, mean over its fits. Of a density
+            it is -log p of the scaled features, in nats.
         uses_truth: True if truth labels entered the scores: a ceiling, not a search.
         signal_fraction, signal_fraction_error: fitted fraction of signal in the signal region, of
             methods that fit one.
@@ -84,6 +87,7 @@ class RunMetrics(Record):
     sculpting: dict[str, FlatnessTest] = field(default_factory=dict)
     selection: dict[str, dict[str, Spread]] = field(default_factory=dict, repr=False)
     follows: dict[str, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    held_out_loss: dict[str, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     uses_truth: bool = False
     signal_fraction: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     signal_fraction_error: float | None = field(default=None, metadata=LEFT_OUT_IF_NONE)

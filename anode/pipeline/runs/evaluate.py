@@ -101,6 +101,7 @@ def _metrics(
         sculpting=_sculpting(prepared, scored),
         selection=_selection(data, score),
         follows=_follows(data, score, config.particles_file),
+        held_out_loss=_held_out_loss(method),
         uses_truth=method.uses_truth,
         signal_fraction=extra.signal_fraction,
         signal_fraction_error=extra.signal_fraction_error,
@@ -234,6 +235,14 @@ def loss_histories(checkpoints: Path, ensemble: EnsembleConfig) -> dict[str, lis
         panel = _PANELS[path.parent.name.split("_")[0]]
         histories.setdefault(panel, []).append(history)
     return histories
+
+
+def _held_out_loss(method: AnomalyMethod) -> dict[str, float] | None:
+    """Mean loss of validation events, by what was fitted; None where nothing was."""
+    histories = loss_histories(method.directory, method.settings.ensemble)
+    return {
+        name: float(np.mean([fit.held_out for fit in fits])) for name, fits in histories.items()
+    } or None
 
 
 def _closure(

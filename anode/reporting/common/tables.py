@@ -36,6 +36,14 @@ def result_table(metrics: RunMetrics, *, markdown: bool = False) -> str:
         rows += _performance_rows(metrics)
     if metrics.signal_fraction is not None:
         rows.append(("signal fraction, fitted", _fraction(metrics)))
+    densities = {n: x for n, x in (metrics.held_out_loss or {}).items() if n.startswith("p_")}
+    if densities:
+        rows.append(
+            (
+                f"-log p of held-out events: {', '.join(densities)}",
+                ", ".join(f"{loss:.3f}" for loss in densities.values()),
+            )
+        )
     if metrics.seconds is not None:
         rows.append(("time", f"{metrics.seconds:.0f} s"))
     return table(["quantity", "value"], rows, markdown=markdown)

@@ -50,6 +50,12 @@ class LossHistory(NamedTuple):
     validation: np.ndarray
     members: tuple[int, ...] = ()
 
+    @property
+    def held_out(self) -> float:
+        """Mean validation loss of the epochs that are averaged; of the last one without any."""
+        averaged = np.isin(self.epoch, self.members)
+        return float(self.validation[averaged].mean() if averaged.any() else self.validation[-1])
+
 
 def mass_figure(
     mass: np.ndarray,

@@ -17,6 +17,7 @@ from anode.pipeline.runs.prepare import Prepared, prepare
 from anode.pipeline.runs.score_file import read_scores
 from anode.pipeline.scoring import blocks as stream
 from anode.regions.injection import InjectionConfig
+from anode.training.checkpoints import read_result
 from helpers.chain import QUICK, _lhco_file, composed_content
 
 SMALL = [
@@ -106,6 +107,12 @@ def test_a_run_ends_with_its_metrics(finished, name):
         assert metrics["cpu_seconds"] > 0
     densities = ("anode", "r_anode", "cathode", "lacathode", "combination")
     assert (metrics["closure"] is not None) == (name in densities)
+    held_out = metrics.get("held_out_loss", {})
+    assert ("p_bg" in held_out) == (name in densities)
+    if name == "anode":
+        fit = read_result(Path(config.run_dir) / "checkpoints" / "background")
+        losses = [checkpoint.validation_loss for checkpoint in fit.select("last", 2)]
+        assert held_out["p_bg"] == pytest.approx(np.mean(losses))
 
 
 @every_method
