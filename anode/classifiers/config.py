@@ -55,8 +55,8 @@ class TreesConfig(ClassifierConfig):
     min_samples_leaf: int
     l2_regularization: float
     patience: int
-    features_per_member: int | None
-    features_always: int
+    features_per_member: int | None = None  # runs of earlier versions have neither
+    features_always: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest
 
 from anode.classifiers import boosted_trees as boosting
 from anode.classifiers.boosted_trees import Binning
-from anode.classifiers.config import CLASSIFIERS, ForestConfig, NeuralConfig
+from anode.classifiers.config import CLASSIFIERS, ForestConfig, NeuralConfig, TreesConfig
 from anode.classifiers.fit import (
     ClassifierEvaluateJob,
     ClassifierJob,
@@ -223,6 +223,12 @@ def test_a_member_sees_the_features_that_it_drew_and_those_of_all(tmp_path):
     assert len(set.union(*seen)) > 14
     test = with_noise(TEST, 9)
     assert np.corrcoef(evaluate_classifier(tmp_path, test), TEST @ SHIFT)[0, 1] > 0.9
+
+
+def test_runs_of_earlier_versions_have_no_such_keys():
+    content = dataclasses.asdict(TREES)
+    del content["features_per_member"], content["features_always"]
+    assert TreesConfig(**content) == TREES
 
 
 def test_few_features_a_member_tell_more_among_many_that_tell_nothing(tmp_path):
