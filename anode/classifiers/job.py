@@ -106,8 +106,9 @@ def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
         n_validation = min(max(2, round(job.config.validation * n)), n - 2)
         identity = np.arange(n) if identity is None else identity
         drawn = uniform_of(identity, job.seed, *stream, label)
-        chosen = np.zeros(n, dtype=bool)
-        chosen[np.argsort(drawn, kind="stable")[:n_validation]] = True
+        # Equal numbers are copies, or jets of one event: they are not parted.
+        last = np.partition(drawn, n_validation - 1)[n_validation - 1]
+        chosen = drawn <= last
         for part, rows in zip(parts, (~chosen, chosen), strict=True):
             part.append((events[rows], weight[rows]))
     train, validation = (_balanced(job, *part) for part in parts)
