@@ -40,12 +40,12 @@ _EFFICIENCY = {
 }
 """Signal efficiency at 1% background, trained and tested on one signal."""
 
-PUBLISHED_AUC: dict[tuple[SignalPoint, SignalPoint], float] = {
+PUBLISHED_AUC = {
     (_SIGNALS[trained_on], point): value
     for trained_on, row in _AUC.items()
     for point, value in zip(_SIGNALS.values(), row, strict=True)
 }
 """(trained on, tested on) -> AUC."""
 
-PUBLISHED_EFFICIENCY = dict(zip(_SIGNALS, (0.053, 0.259, 0.361, 0.059, 0.273, 0.123), strict=True))
+PUBLISHED_EFFICIENCY = {_SIGNALS[name]: value for name, value in _EFFICIENCY.items()}
 """Signal, trained and tested on -> efficiency at 1% background."""

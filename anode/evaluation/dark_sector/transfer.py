@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from anode.evaluation.comparison import Interval, summarise
 from anode.evaluation.dark_sector.slices import Slice, benchmark, one_parameter
-from anode.events.dark_sector.names import PARAMETERS, SignalPoint
+from anode.events.dark_sector.names import ALPHAS, PARAMETERS, SignalPoint
 
 Pair = tuple[SignalPoint, SignalPoint]
 """Signal that a classifier has learned, and signal that it is tested on."""
@@ -139,7 +139,7 @@ class Sensitivity(NamedTuple):
 
 
 def sensitivities(points: Sequence[SignalPoint]) -> list[Sensitivity]:
-    """For each parameter that some signals vary alone, these signals.
+    """For each parameter that some signals vary alone, these signals, in the order of its values.
 
     The fixed classifier is that of the benchmark if it is among them, and of the first otherwise.
 
@@ -152,11 +152,17 @@ def sensitivities(points: Sequence[SignalPoint]) -> list[Sensitivity]:
     found = []
     for param in PARAMETERS:
         slices: list[Slice] = one_parameter(list(points), param)
+        slices = sorted(slices, key=lambda each: _rank(each.value))
         values = {each.value: each.points[0] for each in slices}
         if values:
             fixed = central if central in values.values() else next(iter(values.values()))
             found.append(Sensitivity(param, fixed, values))
     return found
+
+
+def _rank(value: float | str) -> float:
+    """Place of a value on its axis: strengths of the coupling go from low to high."""
+    return ALPHAS.index(value) if isinstance(value, str) else value
 
 
 def _together(trials: Sequence[Trial]) -> Transfer:

@@ -40,14 +40,13 @@ def signal_labels(points: Sequence[SignalPoint]) -> dict[SignalPoint, str]:
         ['rinv 0.2', 'rinv 0.3']
     """
     varied = [name for name in PARAMETERS if len({point.value(name) for point in points}) > 1]
-    return {
-        point: ", ".join(
-            point.text(name) if name == "alpha" else f"{name} {point.text(name)}"
-            for name in varied
-        )
-        or point.name
-        for point in points
-    }
+
+    def label(point: SignalPoint) -> str:
+        texts = {name: point.text(name) for name in varied}
+        words = (text if name == "alpha" else f"{name} {text}" for name, text in texts.items())
+        return ", ".join(words)
+
+    return {point: label(point) or point.name for point in points}
 
 
 def short_table(found: TransferTable) -> str:
