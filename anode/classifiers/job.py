@@ -26,8 +26,9 @@ class ClassifierJob:
         seed: root seed of the run.
         positive_weight: (N1,) relative weights within the class; None for equal ones.
         negative_weight: (N0,) the same of the other class.
-        positive_identity: (N1,) uint64 ``EventTable.identity`` of the events, which decides who is
-            validated on; None for events that occur once and in an order of their own.
+        positive_identity: (N1,) uint64 ``EventTable.identity`` of the events, or the collision of
+            jets, which decides who is validated on; None for events that occur once and in an
+            order of their own.
         negative_identity: (N0,) the same of the other class.
         tracker: "none", "jsonl" or "wandb"; for networks.
         device: "cpu" or "cuda"; for networks.
@@ -90,7 +91,8 @@ class Labelled(NamedTuple):
 
 def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
     """Training and validation events, a random division of each class by the job's stream
-    ``names``, with copies of an event in one part; both classes have the same weight in either.
+    ``names``, with events of equal identity in one part; both classes have the same weight in
+    either.
 
     Raises:
         DataError: all weights of a class in either part are 0.

@@ -51,11 +51,14 @@ class Transfer:
 
     Attributes:
         classifier: name of the classifier.
-        matching: one of ``MATCHINGS``.
-        trained_on, tested_on: signals.
-        auc, efficiency: median and central 68% over the seeds.
+        matching: where Standard Model jets have the pT of the signal: none, test or both.
+        trained_on: signal that the classifier has learned.
+        tested_on: signal that it is tested on.
+        auc: area under the ROC curve, median and central 68% over the seeds.
+        efficiency: share of the dark jets that pass where 1% of the Standard Model's do.
         auc_by_seed, efficiency_by_seed: values in the order of the seeds.
-        n_signal, n_background: smallest numbers of a seed.
+        n_signal: smallest number of dark jets that a seed tests on.
+        n_background: smallest effective number of Standard Model jets, (sum w)^2 / sum w^2.
     """
 
     classifier: str
