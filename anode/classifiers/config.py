@@ -1,4 +1,4 @@
-"""Settings of classifiers: boosted trees, networks, isolation forests."""
+"""Settings of classifiers: boosted trees, networks of features or of sets, isolation forests."""
 
 from dataclasses import dataclass
 
@@ -101,12 +101,77 @@ class NeuralConfig(ClassifierConfig):
             raise ConfigError(
                 f"classifier.hidden_layers must not be negative, got {self.hidden_layers}"
             )
-        for key in ("keep", "epochs"):
-            if getattr(self.trainer, key) < self.ensemble_size:
-                raise ConfigError(
-                    f"classifier.trainer.{key} must be at least classifier.ensemble_size, got "
-                    f"{getattr(self.trainer, key)} and {self.ensemble_size}"
-                )
+        _check_ensemble(self.ensemble_size, self.trainer)
+
+
+@dataclass(frozen=True)
+class SetConfig(ClassifierConfig):
+    """A network of sets: events are up to K members of C columns each, the last of them the mask.
+
+    Attributes:
+        members: K; events have K C features, member by member.
+        ensemble_size: number of epochs of lowest validation loss that are averaged.
+        trainer: settings of the training.
+    """
+
+    members: int
+    ensemble_size: int
+    trainer: TrainerConfig
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "classifier", "members", "ensemble_size")
+        _check_ensemble(self.ensemble_size, self.trainer)
+
+
+@dataclass(frozen=True)
+class DeepSetConfig(SetConfig):
+    """A deep set (Zaheer et al. 1703.06114; energy flow networks, Komiske et al. 1810.05165).
+
+    Attributes:
+        hidden_features: width of every hidden layer, and of the representation of a set.
+        hidden_layers: number of hidden layers before, and after, the members are pooled.
+    """
+
+    hidden_features: int
+    hidden_layers: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "classifier", "hidden_features", "hidden_layers")
+
+
+@dataclass(frozen=True)
+class TransformerConfig(SetConfig):
+    """A small particle transformer (Qu, Li, Qian 2202.03772).
+
+    Attributes:
+        width: numbers that represent a member; a multiple of ``heads``.
+        blocks: number of blocks of attention and a fully connected layer.
+        heads: number of attention heads.
+    """
+
+    width: int
+    blocks: int
+    heads: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "classifier", "width", "blocks", "heads")
+        if self.width % self.heads:
+            raise ConfigError(
+                "classifier.width must be a multiple of classifier.heads, got "
+                f"{self.width} and {self.heads}"
+            )
+
+
+def _check_ensemble(size: int, trainer: TrainerConfig) -> None:
+    for key in ("keep", "epochs"):
+        if getattr(trainer, key) < size:
+            raise ConfigError(
+                f"classifier.trainer.{key} must be at least classifier.ensemble_size, got "
+                f"{getattr(trainer, key)} and {size}"
+            )
 
 
 @dataclass(frozen=True)
@@ -128,3 +193,10 @@ class ForestConfig:
 
 
 CLASSIFIERS: dict[str, type[ClassifierConfig]] = {"hgb": TreesConfig, "mlp": NeuralConfig}
+"""Name -> settings of the classifiers of features, which runs can choose from."""
+
+SET_CLASSIFIERS: dict[str, type[SetConfig]] = {
+    "deep_set": DeepSetConfig,
+    "transformer": TransformerConfig,
+}
+"""Name -> settings of the classifiers of sets."""

@@ -15,7 +15,14 @@ import numpy as np
 
 from anode import io, progress
 from anode.classifiers.boosted_trees import fit_trees, trees_outputs
-from anode.classifiers.config import CLASSIFIERS, ClassifierConfig, NeuralConfig, TreesConfig
+from anode.classifiers.config import (
+    CLASSIFIERS,
+    SET_CLASSIFIERS,
+    ClassifierConfig,
+    NeuralConfig,
+    SetConfig,
+    TreesConfig,
+)
 from anode.classifiers.job import ClassifierJob as ClassifierJob
 from anode.classifiers.job import check_finite, log_odds
 from anode.classifiers.neural import fit_network, network_outputs
@@ -87,14 +94,14 @@ def fit_classifier(job: ClassifierJob, *, threads: int) -> FitResult:
             return result
     if isinstance(job.config, TreesConfig):
         return fit_trees(job, job.config, threads)
-    if isinstance(job.config, NeuralConfig):
+    if isinstance(job.config, NeuralConfig | SetConfig):
         return fit_network(job, job.config)
     raise TypeError(f"no classifier is fitted from {type(job.config).__name__}")
 
 
 def _n_steps(job: ClassifierJob) -> int:
     """Number of members of trees, or of batches of a network."""
-    if isinstance(job.config, NeuralConfig):
+    if isinstance(job.config, NeuralConfig | SetConfig):
         trainer = job.config.trainer
         return trainer.epochs * trainer.n_batches(job.n_events)
     return job.config.members if isinstance(job.config, TreesConfig) else 1
@@ -157,7 +164,7 @@ def _outputs(
 ) -> np.ndarray:
     if isinstance(config, TreesConfig):
         return trees_outputs(directory, config, features, threads)
-    if isinstance(config, NeuralConfig):
+    if isinstance(config, NeuralConfig | SetConfig):
         return network_outputs(directory, config, features)
     raise TypeError(f"no classifier is evaluated from {type(config).__name__}")
 
@@ -180,4 +187,5 @@ def _description(directory: Path) -> dict[str, Any]:
 def _as_config(settings: Mapping[str, Any]) -> ClassifierConfig:
     """The configuration from the plain dictionary it was saved as."""
     trainer = {key: TrainerConfig(**value) for key, value in settings.items() if key == "trainer"}
-    return CLASSIFIERS[settings["name"]](**{**settings, **trainer})
+    known: dict[str, type[ClassifierConfig]] = {**CLASSIFIERS, **SET_CLASSIFIERS}
+    return known[settings["name"]](**{**settings, **trainer})

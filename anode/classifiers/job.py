@@ -26,8 +26,9 @@ class ClassifierJob:
         seed: root seed of the run.
         positive_weight: (N1,) relative weights within the class; None for equal ones.
         negative_weight: (N0,) the same of the other class.
-        positive_identity: (N1,) uint64 ``EventTable.identity`` of the events, which decides who is
-            validated on; None for events that occur once and in an order of their own.
+        positive_identity: (N1,) uint64 ``EventTable.identity`` of the events, or the collision of
+            jets, which decides who is validated on; None for events that occur once and in an
+            order of their own.
         negative_identity: (N0,) the same of the other class.
         tracker: "none", "jsonl" or "wandb"; for networks.
         device: "cpu" or "cuda"; for networks.
@@ -90,7 +91,8 @@ class Labelled(NamedTuple):
 
 def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
     """Training and validation events, a random division of each class by the job's stream
-    ``names``, with copies of an event in one part; both classes have the same weight in either.
+    ``names``, with events of equal identity in one part; both classes have the same weight in
+    either.
 
     Raises:
         DataError: all weights of a class in either part are 0.
@@ -106,8 +108,9 @@ def divide(job: ClassifierJob, *names: Name) -> tuple[Labelled, Labelled]:
         n_validation = min(max(2, round(job.config.validation * n)), n - 2)
         identity = np.arange(n) if identity is None else identity
         drawn = uniform_of(identity, job.seed, *stream, label)
-        chosen = np.zeros(n, dtype=bool)
-        chosen[np.argsort(drawn, kind="stable")[:n_validation]] = True
+        # Equal numbers are copies, or jets of one event: they are not parted.
+        last = np.partition(drawn, n_validation - 1)[n_validation - 1]
+        chosen = drawn <= last
         for part, rows in zip(parts, (~chosen, chosen), strict=True):
             part.append((events[rows], weight[rows]))
     train, validation = (_balanced(job, *part) for part in parts)

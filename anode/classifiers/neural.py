@@ -1,4 +1,4 @@
-"""Neural classifier, fitted by the training loop of densities."""
+"""Neural classifiers, of features or of sets, fitted by the training loop of densities."""
 
 import itertools
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from anode.classifiers.config import NeuralConfig
+from anode.classifiers.binary_network import BinaryNetwork
+from anode.classifiers.config import NeuralConfig, SetConfig
 from anode.classifiers.job import ClassifierJob, Labelled, divide
+from anode.classifiers.set_networks import build_set_network
 from anode.density.matmul import whole_blocks
 from anode.seeding import stream_seed
 from anode.training import checkpoints
@@ -18,7 +19,7 @@ from anode.training.loop import fit
 from anode.training.state import Fit, Sample
 
 
-class NeuralClassifier(nn.Module):
+class NeuralClassifier(BinaryNetwork):
     """Log-odds a(x) of D standardised features: layers of equal width, ReLU between them.
 
     Args:
@@ -44,31 +45,25 @@ class NeuralClassifier(nn.Module):
         x = torch.as_tensor(features, dtype=torch.float64)
         return ((x - self.mean.cpu()) / self.scale.cpu()).float()
 
+    def adapt(self, features: np.ndarray) -> None:
+        """Take mean and deviation of the training events (N, D)."""
+        spread = features.std(axis=0)
+        self.mean.copy_(torch.from_numpy(features.mean(axis=0)))
+        self.scale.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+
     def forward(self, features: Tensor) -> Tensor:
         """Standardised features (B, D) -> log-odds (B,)."""
         return self.network(features).squeeze(-1)
 
-    def loss(self, features: Tensor, context: Tensor) -> Tensor:
-        """Cross entropy [nats] times weight, not reduced.
 
-        Args:
-            features: standardised features (B, D).
-            context: label, 0 or 1, and weight (B, 2).
-        """
-        label, weight = context.unbind(1)
-        return weight * binary_cross_entropy_with_logits(self(features), label, reduction="none")
-
-
-def fit_network(job: ClassifierJob, config: NeuralConfig) -> FitResult:
+def fit_network(job: ClassifierJob, config: NeuralConfig | SetConfig) -> FitResult:
     """Fit one network, or finish what was begun in its folder."""
     train, validation = divide(job)
     seed = stream_seed(job.seed, job.directory.name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(job.seed, job.directory.name, "initial weights"))
-        network = NeuralClassifier(train.features.shape[1], config)
-    spread = train.features.std(axis=0)
-    network.mean.copy_(torch.from_numpy(train.features.mean(axis=0)))
-    network.scale.copy_(torch.from_numpy(np.where(spread > 0, spread, 1.0)))
+        network = _build(train.features.shape[1], config)
+    network.adapt(train.features)
     one = Fit(network, _sample(network, train), _sample(network, validation), seed, job.directory)
     (result,) = fit(
         [one],
@@ -79,19 +74,28 @@ def fit_network(job: ClassifierJob, config: NeuralConfig) -> FitResult:
     return result
 
 
-def network_outputs(directory: Path, config: NeuralConfig, features: np.ndarray) -> np.ndarray:
+def network_outputs(
+    directory: Path, config: NeuralConfig | SetConfig, features: np.ndarray
+) -> np.ndarray:
     """(K, N) log-odds of the K epochs of lowest validation loss for features (N, D)."""
-    network = NeuralClassifier(features.shape[1], config)
+    network = _build(features.shape[1], config)
     outputs = []
     for chosen in checkpoints.read_result(directory).select("best", config.ensemble_size):
         network.load_state_dict(checkpoints.load_tensors(directory / chosen.path))
         network.eval()
         with torch.no_grad():
             inputs = whole_blocks(network.standardised(features))
-            outputs.append(network(inputs).double().numpy()[: len(features)])
+            found = torch.cat([network(part) for part in inputs.split(network.chunk)])
+            outputs.append(found.double().numpy()[: len(features)])
     return np.stack(outputs)
 
 
-def _sample(network: NeuralClassifier, events: Labelled) -> Sample:
+def _build(n_features: int, config: NeuralConfig | SetConfig) -> BinaryNetwork:
+    if isinstance(config, SetConfig):
+        return build_set_network(n_features, config)
+    return NeuralClassifier(n_features, config)
+
+
+def _sample(network: BinaryNetwork, events: Labelled) -> Sample:
     context = np.stack([events.label, events.weight], axis=1)
     return Sample(network.standardised(events.features), torch.from_numpy(context).float())

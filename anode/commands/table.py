@@ -184,6 +184,16 @@ COMMANDS: dict[str, Command] = {
             "anode explore data=dark_sector data.path=DIR output=DIR",
         ),
     ),
+    "classify": Command(
+        "Train classifiers on each dark sector, test each on all; resumable.",
+        "classify",
+        f"{_STUDIES}.dark_classifiers.config:parse_classify",
+        f"{_STUDIES}.dark_classifiers.classify:classify",
+        (
+            "anode classify data.path=DIR output=DIR",
+            "anode classify data.path=DIR output=DIR 'classifiers=[trees]' 'seeds=[1,2,3,4,5]'",
+        ),
+    ),
     "download": Command(
         "Fetch a public data set, whole and checked; resumable.",
         "download",

@@ -69,6 +69,34 @@ def jet_features(jets: DarkJets, names: Sequence[str]) -> Array:
     return result
 
 
+N_COLUMNS = 5
+"""Numbers of a constituent in ``constituent_inputs``."""
+
+
+def constituent_inputs(jets: DarkJets) -> Array:
+    """(N, 20, 5) constituents of jets as networks take them, hardest first.
+
+    The columns are z = pT / sum pT, the distances d_eta and d_phi to the jet, log z, and 1 for a
+    constituent; a slot without one is 0 throughout. Neither the momentum of the jet nor its
+    place is among them, nor is any truth.
+
+    Args:
+        jets: jets of a file.
+
+    Example:
+        >>> particles = np.full((1, 20, 3), -999.0)
+        >>> particles[0, :2] = [[30.0, 0.1, 0.2], [10.0, -0.3, 0.2]]
+        >>> columns = {"jet_eta": np.zeros(1), "jet_phi": np.full(1, 0.2)}
+        >>> found = constituent_inputs(DarkJets("one", None, columns, particles, None))
+        >>> found[0, :3].round(2).tolist()
+        [[0.75, 0.1, 0.0, -0.29, 1.0], [0.25, -0.3, 0.0, -1.39, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    own = _constituents(jets)
+    log_fraction = np.log(own.fraction, out=np.zeros_like(own.fraction), where=own.mask)
+    columns = (own.fraction, own.eta, own.phi, log_fraction, own.mask)
+    return np.stack(columns, axis=2, dtype=np.float64)
+
+
 def check_names(names: Sequence[str]) -> None:
     """Refuse names that are no features.
 
