@@ -172,6 +172,13 @@ def test_the_pooled_representation_has_134_numbers_by_default_width():
     assert one.encode(inputs("pooled", 3)).shape == (3, 134)
 
 
+@pytest.mark.parametrize("name", ["contrastive", "pooled"])
+def test_no_latent_number_is_constant(name):
+    """As those of a unit that is never on would be, which no density can be fitted to."""
+    for seed in range(5):
+        assert (network(name, seed).encode(inputs(name, 40)).std(0) > 0).all()
+
+
 def test_the_pooled_kinematics_are_mean_and_maximum_over_both_jets():
     x = inputs("pooled", 12)
     latent = network("pooled").encode(x)

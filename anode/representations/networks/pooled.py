@@ -114,9 +114,12 @@ class Pooled(ViewsNetwork):
         log = root.clamp(min=SOFTEST).log() - LOG_CENTRE
         x = x._replace(features=torch.cat([root / ROOT_UNIT, log, place], dim=1))
         books = {k: rulebook(x, kernel=k) for k in set(self.config.kernels)}
-        for layer, kernel in zip(self.layers, self.config.kernels, strict=True):
+        for number, (layer, kernel) in enumerate(
+            zip(self.layers, self.config.kernels, strict=True)
+        ):
+            if number:  # none behind the last layer: a unit that is never on has no density
+                x = x._replace(features=F.relu(x.features))
             x = layer(x, books[kernel])
-            x = x._replace(features=F.relu(x.features))
         return x.features
 
     def _output(self, jets: Tensor) -> Tensor:
