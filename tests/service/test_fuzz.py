@@ -57,7 +57,7 @@ def answered(case) -> Any:
     return answer
 
 
-@pytest.mark.parametrize(("path", "method"), ROUTES, ids=" ".join)
+@pytest.mark.parametrize(("path", "method"), ROUTES, ids=[" ".join(r) for r in ROUTES])
 def test_made_up_requests_are_answered_as_documented(document, examples, path, method):
     route = document[path][method]
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
