@@ -16,3 +16,7 @@ hypothesis.settings.load_profile("anode")
 @pytest.fixture
 def last_two() -> EnsembleConfig:
     return EnsembleConfig("last", 2, 1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", type=int, default=25, help="examples of each route to fuzz")

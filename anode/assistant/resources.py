@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from anode.assistant.toolbox.data_facts import run_facts
+from anode.assistant.toolbox.run_facts import run_facts
 from anode.assistant.toolbox.search_facts import search_facts
 from anode.assistant.toolbox.workspace import Workspace
 from anode.errors import AnodeError, ConfigError

@@ -20,6 +20,10 @@ LONGEST_LINE = 2**20
 
 _NUMBER = {"type": "number"}
 _FEATURES = {"type": "array", "items": _NUMBER, "minItems": 14, "maxItems": 14}
+_EVENT = [
+    1264.8, 888.7, 65.1, 205.9, 0.15, 0.08, 0.05,
+    -1180.2, -901.5, 130.4, 80.1, 0.2, 0.06, 0.04,
+]  # fmt: skip
 _KEPT_BODY = {
     "required": True,
     "content": {
@@ -28,7 +32,7 @@ _KEPT_BODY = {
                 "type": "object",
                 "required": ["features"],
                 "properties": {"features": _FEATURES},
-                "example": {"features": [0.0] * 14},
+                "example": {"features": _EVENT},
             }
         }
     },
@@ -40,11 +44,26 @@ _BODY = {
     "content": {
         JSON: {
             "schema": {
-                "type": "object",
-                "properties": {
-                    "events": {"type": "array", "items": _EVENTS},
-                    "columns": {"type": "object"},
-                },
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "required": ["events"],
+                        "properties": {"events": {"type": "array", "items": _EVENTS}},
+                        "additionalProperties": False,
+                    },
+                    {
+                        "type": "object",
+                        "required": ["columns"],
+                        "properties": {
+                            "columns": {
+                                "type": "object",
+                                "additionalProperties": {"type": "array", "items": _NUMBER},
+                            }
+                        },
+                        "additionalProperties": False,
+                    },
+                ],
+                "example": {"events": [_EVENT]},
             }
         },
         NDJSON: {"schema": {"type": "string"}},

@@ -4,16 +4,16 @@ import dataclasses
 import re
 import typing
 
+import numpy as np
 import pytest
 
 from anode import io
 from anode.assistant.toolbox import arguments
 from anode.assistant.toolbox.data_facts import (
-    compare_facts,
     data_facts,
     proposal_facts,
-    run_facts,
 )
+from anode.assistant.toolbox.run_facts import compare_facts, run_facts
 from anode.assistant.toolbox.schema import argument, checked, schema_of
 from anode.assistant.toolbox.search_facts import search_facts
 from anode.assistant.toolbox.toolbox import Begun, Toolbox
@@ -173,6 +173,48 @@ def test_runs_are_listed_without_windows_and_hidden_folders(tmp_path):
     }
 
 
+@pytest.mark.parametrize(("median", "doubted"), [(2.85, True), (2850.0, False), (2e6, True)])
+def test_masses_that_may_be_no_gev_are_said(tmp_path, median, doubted):
+    mass = {**CARD["derived"][0], "quantiles": [median] * 5}
+    io.write_json(tmp_path / "card.json", {**CARD, "derived": [mass]})
+    found = data_facts(tmp_path, "d", labels=False).mass_doubt
+    assert (found is not None) == doubted
+    assert not doubted or f"half of the masses are below {median:.3g} GeV" in found
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "message"),
+    [
+        (
+            "run",
+            {"data": "toy", "run_dir": "t.npz", "low": 60, "high": 70},
+            "run_dir must be a fo",
+        ),
+        (
+            "describe_file",
+            {"data": "toy", "output": "t.npz"},
+            "output must be a folder, but t.npz",
+        ),
+        ("report", {"run_dir": "t.npz"}, "run_dir must be a folder, but t.npz is a file"),
+        ("compare", {"runs": ["none"], "output": "c"}, "runs must be folders of finished runs"),
+        ("score", {"output": "s.csv"}, r"output must end in .h5 or .hdf5, got 's.csv'"),
+        ("score", {"output": "t.h5"}, "t.h5 is there and is something else; choose another name"),
+        ("score", {"output": "r/s.h5"}, "r/s.h5 is there and is something else"),
+    ],
+)
+def test_no_tool_writes_over_what_another_has_left(tmp_path, tool, given, message):
+    write_table(tmp_path / "t.npz", n_signal=0)
+    scores = {name: np.zeros(3) for name in ("score", "sample", "outside")}
+    io.write_hdf5(tmp_path / "t.h5", {"mass": np.zeros(3)})
+    for name in ("r/s.h5", "s.h5"):
+        io.write_hdf5(tmp_path / name, scores)
+    of_score = {"run_dir": "r", "data": "blackbox", "path": "t.h5"}
+    toolbox = box(tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        toolbox.begin(tool, {**of_score, **given} if tool == "score" else given)
+    assert isinstance(toolbox.begin("score", {**of_score, "output": "s.h5"}), Begun)
+
+
 def test_labels_are_left_out_unless_asked_for(tmp_path):
     io.write_json(tmp_path / "card.json", CARD)
     blind = data_facts(tmp_path, "d", labels=False)
@@ -188,8 +230,9 @@ def test_labels_are_left_out_unless_asked_for(tmp_path):
     assert run_facts(tmp_path, "r", labels=True).numbers["auc"] == 0.9
     group = {"n_runs": 2, "auc": {"median": 0.9}, "n_data_sr": {"median": 70}, "max_sic": None}
     io.write_json(tmp_path / "comparison.json", {"one": group})
-    (compared,) = compare_facts(tmp_path, "c", labels=False).groups
-    assert compared.medians == {"n_data_sr": 70}
+    compared = compare_facts(tmp_path, "c", {"r": tmp_path}, labels=False)
+    assert compared.groups[0].medians == {"n_data_sr": 70}
+    assert compared.runs == [run_facts(tmp_path, "r", labels=False)]
 
 
 def test_facts_of_a_search_are_the_numbers_of_its_file(tmp_path):

@@ -7,6 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,59 @@ def test_a_request_at_work_is_finished_at_sigterm(run):
         process.kill()
         process.stderr.close()
         process.wait()
+
+
+def children_of(process: int) -> list[int]:
+    """Processes that a process has begun and that have not ended."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,stat=", "--ppid", str(process)], capture_output=True, text=True
+    ).stdout.splitlines()
+    rows = [line.split() for line in listed]
+    return [int(number) for number, state in rows if not state.startswith("Z")]
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_several_workers_answer_and_end_with_the_command(run, tmp_path):
+    words = [sys.executable, "-m", "anode", "serve", f"run_dir={run}", "port=0", "workers=2"]
+    errors = tmp_path / "stderr"
+    with open(errors, "w") as log:
+        process = subprocess.Popen(words, stderr=log)
+    try:
+        until(lambda: errors.read_text().count("is in memory") == 2, process)
+        (port,) = set(re.findall(r"http://127\.0\.0\.1:(\d+)", errors.read_text()))
+        workers = children_of(process.pid)
+        assert len(workers) >= 2
+        row = raw_rows(run.parent / "other.h5")[0].tolist()
+        body = json.dumps({"events": [row]}).encode()
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/score", body, {"Content-Type": "application/json"}
+        )
+        answers = {urllib.request.urlopen(asked, timeout=60).read() for _ in range(8)}
+        assert len(answers) == 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        until(lambda: not any(map(is_there, workers)))
+    finally:
+        for each in [*children_of(process.pid), process.pid]:
+            if is_there(each):
+                os.kill(each, signal.SIGKILL)
+        process.wait()
+
+
+def until(condition: Callable[[], bool], process: "subprocess.Popen[bytes] | None" = None) -> None:
+    end = time.monotonic() + 300
+    while not condition():
+        assert process is None or process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def config(run: Path, **changes: object) -> ServeConfig:

@@ -464,6 +464,17 @@ def test_every_status_is_in_the_openapi_document(client):
     assert statuses["post /v2/models/{model}/infer"] >= {"200", "400", "404", "422", "503"}
 
 
+def test_the_examples_of_the_openapi_document_are_events(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    for path, key in (("/score", "features"), ("/v1/score", "events")):
+        content = paths[path]["post"]["requestBody"]["content"]["application/json"]
+        example = content["schema"]["example"]
+        (row,) = example[key] if path == "/v1/score" else [example[key]]
+        (event,) = client.post("/v1/score", json={"events": [row]}).json()["events"]
+        assert event["mass"] > 1000
+        assert client.post(path, json=example).status_code in (200, 422)
+
+
 def test_a_fault_of_ours_says_nothing_of_itself(run, scorer, inside, monkeypatch):
     client = TestClient(create_app(settings(run), scorer), raise_server_exceptions=False)
 

@@ -21,27 +21,26 @@ def _mass(meaning: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataArguments:
-    """Which events."""
+class FileArguments:
+    """A file of events, of whatever kind."""
 
-    data: str = argument("kind of the events", choices=KINDS)
     path: str | None = argument("file, below the root; none for bundled and toy", None)
     mass: str | None = argument("data=table: column of the mass", None)
     columns: list[str] | None = argument("data=table: columns of the features", None)
     mass_unit: str | None = argument("data=table: unit of the mass", None, choices=("GeV", "TeV"))
 
-    def data_words(self, workspace: Workspace) -> list[str]:
-        """Words of the command line.
+    def words_of(self, workspace: Workspace, kind: str) -> list[str]:
+        """Words of the command line for a file of a kind.
 
         Raises:
             ConfigError: a name is impossible, or there is no such file.
         """
-        words = [f"data={self.data}"]
+        words = [f"data={kind}"]
         if self.path is not None:
             words.append(f"data.path={quoted(str(workspace.file(self.path, 'path')))}")
-        elif self.data not in ("bundled", "toy"):
-            raise ConfigError(f"path must be given for data={self.data}")
-        if self.data != "table":
+        elif kind not in ("bundled", "toy"):
+            raise ConfigError(f"path must be given for data={kind}")
+        if kind != "table":
             return words
         if self.mass is None or not self.columns:
             raise ConfigError("mass and columns must name the columns of a table")
@@ -51,6 +50,21 @@ class DataArguments:
         mass = quoted(column(self.mass, "mass"))
         words.append(f"data.columns={{mass: {mass}, features: {{{names}}}}}")
         return words if self.mass_unit is None else [*words, f"data.mass_unit={self.mass_unit}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataArguments(FileArguments):
+    """Which events."""
+
+    data: str = argument("kind of the events", choices=KINDS)
+
+    def data_words(self, workspace: Workspace) -> list[str]:
+        """Words of the command line.
+
+        Raises:
+            ConfigError: as ``words_of``.
+        """
+        return self.words_of(workspace, self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,15 +216,14 @@ def forest_words(low: float, high: float) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class Score(FileArguments):
     """Arguments of ``score``."""
 
     run_dir: str = argument("a finished run or search, below the root")
     data: str | None = argument(
         "kind of another file; null: the search's own events in its best window", None,
-        choices=KINDS[:3],
+        choices=KINDS[:-1],
     )  # fmt: skip
-    path: str | None = argument("this file, below the root", None)
     output: str | None = argument("HDF5 file for its scores, below the root", None)
     n_jobs: int = argument("processes", 2, low=1, high=64)
     wait: bool = argument(_WAIT, True)

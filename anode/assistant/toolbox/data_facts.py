@@ -1,5 +1,5 @@
-"""Facts of files, proposals and runs in one window: what tools return, read from what commands
-leave. What only labels say is there only if it is asked for."""
+"""Facts of files and proposals: what tools return, read from what commands leave. What only labels
+say is there only if it is asked for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,8 @@ from typing import Any
 
 from anode import io
 from anode.errors import DataError
+from anode.events.readers.tables.config import HEAVIEST_GEV, LIGHTEST_GEV
 from anode.pipeline.datasets.features_manifest import read_features_manifest
-from anode.pipeline.runs.run_directory import RunDirectory
-
-WITHOUT_LABELS = (
-    "n_data_sr", "n_data_sb", "n_dropped", "n_copies", "n_clipped", "n_scored_data",
-    "likelihood_gain", "signal_fraction", "signal_fraction_error",
-)  # fmt: skip
-"""Numbers of ``metrics.json`` that no label enters."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,7 @@ class DataFacts:
         n_rows, n_faulty, n_repeated: rows, those that break a rule, those that occurred before.
         faults: broken rules.
         mass_low, mass_median, mass_high: least, median and greatest m_jj [GeV].
+        mass_doubt: why the masses may be in another unit than GeV; None without a doubt.
         features: features of the rows without fault.
         has_labels: whether the file says which events are signal.
         n_background, n_signal: what labels say, if they were asked for.
@@ -69,6 +64,7 @@ class DataFacts:
     mass_low: float | None
     mass_median: float | None
     mass_high: float | None
+    mass_doubt: str | None
     features: list[ColumnFact]
     has_labels: bool
     n_background: int | None
@@ -94,6 +90,7 @@ def data_facts(path: Path, shown: str, *, labels: bool) -> DataFacts:
         mass_low=mass["low"],
         mass_median=_median(mass),
         mass_high=mass["high"],
+        mass_doubt=_doubt(_median(mass)),
         features=[
             ColumnFact(c["name"], c["unit"], c["low"], _median(c), c["high"], ks.get(c["name"]))
             for c in columns
@@ -101,6 +98,16 @@ def data_facts(path: Path, shown: str, *, labels: bool) -> DataFacts:
         has_labels=card["has_labels"],
         n_background=everything["n_background"] if labels else None,
         n_signal=everything["n_signal"] if labels else None,
+    )
+
+
+def _doubt(median: float | None) -> str | None:
+    """Why masses with a median [GeV] may be in another unit."""
+    if median is None or LIGHTEST_GEV <= median <= HEAVIEST_GEV:
+        return None
+    return (
+        f"half of the masses are below {median:.3g} GeV, expected between {LIGHTEST_GEV:g} and "
+        f"{HEAVIEST_GEV:g}; say mass_unit=TeV if they are in TeV, or convert them to GeV"
     )
 
 
@@ -204,78 +211,6 @@ def features_facts(path: Path, shown: str) -> FeaturesFacts:
         shown, found.layout, found.n_read, found.n_written, found.n_skipped, found.skipped,
         found.output_sha256,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """A run in one signal region.
-
-    Attributes:
-        folder: folder of the run.
-        method: name of the method.
-        numbers: numbers of ``metrics.json``: those that no label enters, or all that there are.
-        with_labels: whether labels entered some of them.
-    """
-
-    folder: str
-    method: str
-    numbers: dict[str, float]
-    with_labels: bool
-
-
-def run_facts(path: Path, shown: str, *, labels: bool) -> RunFacts:
-    """Facts of ``metrics.json``.
-
-    Raises:
-        DataError: there is none, or it is not one.
-    """
-    metrics = RunDirectory(path).read_metrics()
-    return RunFacts(shown, metrics.method, _numbers(metrics.quantities, labels), labels)
-
-
-@dataclass(frozen=True)
-class GroupFacts:
-    """Runs that differ by their seed: number of them, and medians of their numbers."""
-
-    name: str
-    n_runs: int
-    medians: dict[str, float]
-
-
-@dataclass(frozen=True)
-class CompareFacts:
-    """Several runs side by side.
-
-    Attributes:
-        folder: folder of the comparison.
-        groups: groups of runs.
-        with_labels: whether labels entered some of the numbers.
-    """
-
-    folder: str
-    groups: list[GroupFacts]
-    with_labels: bool
-
-
-def compare_facts(path: Path, shown: str, *, labels: bool) -> CompareFacts:
-    """Facts of ``comparison.json``.
-
-    Raises:
-        DataError: there is none, or it is not one.
-    """
-    groups = []
-    for name, group in _read(path / "comparison.json").items():
-        medians = {k: v["median"] for k, v in group.items() if _is_interval(v)}
-        groups.append(GroupFacts(name, group["n_runs"], _numbers(medians, labels)))
-    return CompareFacts(shown, groups, labels)
-
-
-def _is_interval(value: object) -> bool:
-    return isinstance(value, dict) and value.get("median") is not None
-
-
-def _numbers(found: Mapping[str, float], labels: bool) -> dict[str, float]:
-    return {name: value for name, value in found.items() if labels or name in WITHOUT_LABELS}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from anode import io
+from anode.errors import ConfigError, DataError
 from anode.pipeline.search.report import read_search
 from anode.pipeline.search.search_directory import SearchDirectory
 from anode.statistics.scan.top_events import TopEvent, TopEvents
+
+SUFFIXES = (".h5", ".hdf5")
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,36 @@ def window_scores(path: Path, shown: str) -> ScoreFacts:
         n_repeated=len(top) - len(kept),
         files=[f"{shown}/top_events.json"],
     )
+
+
+def refuse_other(output: Path, name: str, run: Path) -> None:
+    """Refuse to write scores over anything but earlier scores of a file.
+
+    Args:
+        output: file to write.
+        name: this file as callers name it.
+        run: folder of the run, whose own scores are none of a file.
+
+    Raises:
+        ConfigError: the name is not one of HDF5, or something else is there.
+    """
+    if output.suffix not in SUFFIXES:
+        raise ConfigError(f"output must end in {' or '.join(SUFFIXES)}, got {name!r}")
+    if not output.exists():
+        return
+    if output.is_relative_to(run) or not _holds_scores(output):
+        raise ConfigError(
+            f"output must be new, or hold earlier scores of a file, but {name} is there and is "
+            "something else; choose another name"
+        )
+
+
+def _holds_scores(path: Path) -> bool:
+    try:
+        with io.open_hdf5(path) as stored:
+            return {"score", "sample", "outside"} <= set(stored)
+    except DataError:
+        return False
 
 
 def file_scores(path: Path, shown: str, output: Path, output_shown: str) -> ScoreFacts:

@@ -7,23 +7,26 @@ from typing import Any, NamedTuple
 
 from anode.assistant.toolbox import arguments as of
 from anode.assistant.toolbox.data_facts import (
-    CompareFacts,
     DataFacts,
     FeaturesFacts,
     ProposalFacts,
-    RunFacts,
-    compare_facts,
     data_facts,
     features_facts,
     proposal_facts,
-    run_facts,
 )
 from anode.assistant.toolbox.jobs import JobState
+from anode.assistant.toolbox.run_facts import CompareFacts, RunFacts, compare_facts, run_facts
 from anode.assistant.toolbox.schema import Schema, schema_of
-from anode.assistant.toolbox.score_facts import ScoreFacts, file_scores, window_scores
+from anode.assistant.toolbox.score_facts import (
+    ScoreFacts,
+    file_scores,
+    refuse_other,
+    window_scores,
+)
 from anode.assistant.toolbox.search_facts import SearchFacts, search_facts
 from anode.assistant.toolbox.workspace import Workspace, quoted
 from anode.errors import ConfigError
+from anode.pipeline.runs.run_directory import RunDirectory
 
 
 class Work(NamedTuple):
@@ -97,7 +100,7 @@ class Tool(NamedTuple):
 
 
 def _explore(at: Workspace, asked: of.Described) -> Work:
-    folder = at.output(asked.output, "output")
+    folder = at.folder(asked.output, "output")
     words = ["explore", *asked.words(at), f"output={quoted(str(folder))}"]
     shown = at.shown(folder)
     return Work(words, shown, lambda: data_facts(folder, shown, labels=asked.labels))
@@ -130,29 +133,29 @@ def _run(at: Workspace, asked: of.Run) -> Work:
 def _in_folder(
     at: Workspace, command: str, words: list[str], run_dir: str
 ) -> tuple[Path, list[str]]:
-    folder = at.output(run_dir, "run_dir")
+    folder = at.folder(run_dir, "run_dir")
     return folder, [command, *words, "tracker=none", f"run_dir={quoted(str(folder))}"]
 
 
 def _score(at: Workspace, asked: of.Score) -> Work:
-    folder = at.path(asked.run_dir, "run_dir")
+    folder = at.folder(asked.run_dir, "run_dir")
     shown = at.shown(folder)
     if asked.data is None:
         words = ["report", f"run_dir={quoted(str(folder))}"]
         return Work(words, shown, lambda: window_scores(folder, shown))
     if asked.path is None or asked.output is None:
         raise ConfigError("path and output must be given where data is")
-    path, output = at.file(asked.path, "path"), at.output(asked.output, "output")
-    words = ["score", f"run_dir={quoted(str(folder))}", f"data={asked.data}",
-             f"data.path={quoted(str(path))}", f"output={quoted(str(output))}",
-             f"n_jobs={asked.n_jobs}"]  # fmt: skip
+    output = at.output(asked.output, "output")
+    refuse_other(output, asked.output, folder)
+    words = ["score", f"run_dir={quoted(str(folder))}", *asked.words_of(at, asked.data),
+             f"output={quoted(str(output))}", f"n_jobs={asked.n_jobs}"]  # fmt: skip
     return Work(
         words, at.shown(output), lambda: file_scores(folder, shown, output, at.shown(output))
     )
 
 
 def _report(at: Workspace, asked: of.Report) -> Work:
-    folder = at.path(asked.run_dir, "run_dir")
+    folder = at.folder(asked.run_dir, "run_dir")
     words = ["report", f"run_dir={quoted(str(folder))}"]
     if asked.calibrated is not None:
         words.append(f"calibrated={quoted(str(at.file(asked.calibrated, 'calibrated')))}")
@@ -160,11 +163,15 @@ def _report(at: Workspace, asked: of.Report) -> Work:
 
 
 def _compare(at: Workspace, asked: of.Compare) -> Work:
-    folder = at.output(asked.output, "output")
-    listed = ",".join(quoted(str(at.path(run, "runs"))) for run in asked.runs)
+    folder = at.folder(asked.output, "output")
+    runs = {run: at.folder(run, "runs") for run in asked.runs}
+    for run, path in runs.items():
+        if not RunDirectory(path).metrics.is_file():
+            raise ConfigError(f"runs must be folders of finished runs, but {run} has no metrics")
+    listed = ",".join(quoted(str(path)) for path in runs.values())
     words = ["compare", f"runs=[{listed}]", f"output={quoted(str(folder))}", "figures=[]"]
     shown = at.shown(folder)
-    return Work(words, shown, lambda: compare_facts(folder, shown, labels=asked.labels))
+    return Work(words, shown, lambda: compare_facts(folder, shown, runs, labels=asked.labels))
 
 
 TOOLS: Mapping[str, Tool] = {

@@ -74,6 +74,17 @@ class Workspace:
             raise ConfigError(f"{key} must be a folder or file below the root, got the root")
         return found
 
+    def folder(self, name: str, key: str) -> Path:
+        """A folder that may be written, there or not.
+
+        Raises:
+            ConfigError: as ``output``, or it is a file.
+        """
+        found = self.output(name, key)
+        if found.is_file():
+            raise ConfigError(f"{key} must be a folder, but {name} is a file; choose another name")
+        return found
+
     def shown(self, path: Path) -> str:
         """A path below the root as callers name it."""
         return path.relative_to(self.root).as_posix()
