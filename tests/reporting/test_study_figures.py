@@ -123,6 +123,31 @@ def test_groups_of_one_method_take_the_palette_and_never_a_taken_colour() -> Non
     assert len({(look.color, look.line) for look in many.values()}) == 25
 
 
+def test_among_many_groups_no_two_look_alike_and_panels_keep_their_size() -> None:
+    kinds = ("supervised", "cwola", "iad", None)
+    asked = {
+        f"{kind} {n}": (kind, kind in ("supervised", "iad")) for n in range(5) for kind in kinds
+    }
+    shown = looks(asked)
+    assert len({(look.color, look.line) for look in shown.values()}) == len(asked)
+    heights = []
+    for names in (list(asked)[:4], list(asked)):
+        curves = {name: [curve(3.0)] for name in names}
+        costs = [group(name, max_sic=[3.0, 4.0], cpu_seconds=[1.0, 2.0]) for name in names]
+        figures = [
+            comparison_figure(curves, shown),
+            roc_comparison_figure(curves, shown),
+            cost_figure(costs),
+        ]
+        for figure in figures:
+            figure.draw_without_rendering()
+        heights.append([f.axes[0].get_window_extent().height / f.dpi for f in figures])
+        for figure in figures:  # the legend is below the panels
+            legend, axes = figure.legends[0], figure.axes[0]
+            assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
+    assert all(many > 0.8 * few for few, many in zip(*heights, strict=True))
+
+
 def test_figures_speak_the_words_of_the_field() -> None:
     groups = [
         group(name, point, max_sic=[3.0, 4.0], s_over_b=[0.01], cpu_seconds=[1.0, 2.0])

@@ -122,7 +122,7 @@ def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
     several methods.
 
     Other groups take what is left of the palette in turn, then further colours, then all of it
-    with other lines.
+    again: dotted, or, dashed as they are, those that use truth labels.
 
     Args:
         groups: name -> (method or None, whether it uses truth labels).
@@ -139,12 +139,20 @@ def looks(groups: Mapping[str, tuple[str | None, bool]]) -> dict[str, Look]:
         for method, name in first.items()
         if method in METHOD_COLORS and not single
     }
-    others = [(color, "-") for color in (*PALETTE, *FURTHER) if color not in own.values()]
-    others += [(color, line) for line in ("--", ":") for color in PALETTE]
-    remaining = itertools.cycle(others)
-    found = {}
+    colors = (*PALETTE, *FURTHER)
+    fresh = (color for color in colors if color not in own.values())
+    again = itertools.cycle((color, line) for line in (":", "-.") for color in PALETTE)
+    dashed = {own[name] for name in own if groups[name][1]}
+    found: dict[str, Look] = {}
+    color: str | None
     for name, (_, uses_truth) in groups.items():
-        color, line = (own[name], "-") if name in own else next(remaining)
+        color, line = own.get(name) or next(fresh, None), "-"
+        if color is None and uses_truth:  # one that no other dashed line has, while there is one
+            color = next((c for c in colors if c not in dashed), colors[len(found) % len(colors)])
+        elif color is None:
+            color, line = next(again)
+        if uses_truth:
+            dashed.add(color)
         found[name] = Look(f"{name}*" if uses_truth else name, color, "--" if uses_truth else line)
     return found
 

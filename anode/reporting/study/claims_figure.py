@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from anode.evaluation.comparison import Group, Interval
-from anode.evaluation.curves import MIN_BACKGROUND
-from anode.reporting.common.sic_axes import signal_line
 from anode.reporting.common.style import REFERENCE_LINE, new_figure, notice_figure, style
 from anode.reporting.common.tables import CEILING_NOTE
 from anode.reporting.study.point_style import (
@@ -16,8 +14,7 @@ from anode.reporting.study.point_style import (
     legend_below,
     looks_of,
     place_of,
-    signal_content,
-    spread_note,
+    sample_note,
 )
 from anode.reporting.study.published_results import Published
 
@@ -69,7 +66,6 @@ def claims_figure(
 
 
 def _note(groups: Sequence[Group]) -> str:
-    """What points are, of which sample, where SIC is quoted, and what an asterisk means."""
-    cut = f"SIC where at least {MIN_BACKGROUND} test background events pass"
-    lines = [spread_note(groups, "auc"), f"{signal_line(**signal_content(groups))}; {cut}"]
-    return "\n".join([*lines, CEILING_NOTE] if any(g.uses_truth for g in groups) else lines)
+    """As of all points, and what an asterisk of the rows means."""
+    ceiling = [CEILING_NOTE] if any(group.uses_truth for group in groups) else []
+    return "\n".join([sample_note(groups, "auc"), *ceiling])

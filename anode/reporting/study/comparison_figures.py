@@ -17,7 +17,7 @@ from anode.reporting.common.style import (
     style,
 )
 from anode.reporting.common.tables import CEILING_NOTE
-from anode.reporting.study.point_style import columns_that_fit, runs_text
+from anode.reporting.study.point_style import entries_of, legend_below, runs_text
 
 MANY = 12  # groups, above which bands would hide each other
 FEW = 3  # groups, up to which the legend fits beside the curves
@@ -63,7 +63,7 @@ def comparison_figure(
             left.legend_ = None
             left.set_ylim(0, 1.05 * left.dataLim.y1)
             _describe_above(left, lines)
-            _legend_below(figure, left)
+            legend_below(figure, entries_of(left), columns=4, title=False)
     return figure
 
 
@@ -99,7 +99,7 @@ def roc_comparison_figure(
         axes.set(yscale="log", xlim=(0, 1), ylim=(1, 1.3 * highest))
         # Every corner of the axes may hold a curve, so the sample is described on top.
         _describe_above(axes, _lines(drawn, groups, shown, s_over_b, s_over_sqrt_b))
-        _legend_below(figure, axes)
+        legend_below(figure, entries_of(axes), columns=4, title=False)
     return figure
 
 
@@ -155,9 +155,3 @@ def _lines(
 
 def _describe_above(axes: Axes, lines: list[str]) -> None:
     axes.set_title("\n".join(filter(None, lines)), loc="left", fontsize=8, color="0.25")
-
-
-def _legend_below(figure: Figure, axes: Axes) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    n_columns = columns_that_fit(figure, labels, 4)
-    figure.legend(handles, labels, loc="outside lower center", ncols=n_columns, fontsize=8)

@@ -22,6 +22,7 @@ from anode.reporting.study.point_style import (
     legend_below,
     looks_of,
     place_of,
+    sample_note,
     spread_note,
 )
 from anode.reporting.study.published_results import Published
@@ -59,7 +60,7 @@ def cost_figure(groups: Sequence[Group], *, labels: Mapping[str, str] | None = N
         axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(0, 1.08 * max(gain.high for _, _, gain in drawn))
-        note = spread_note([group for group, _, _ in drawn], "max_sic")
+        note = sample_note([group for group, _, _ in drawn], "max_sic")
         legend_below(figure, entries_of(axes), columns=3, note=note)
     return figure
 

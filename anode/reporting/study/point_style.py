@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anode.evaluation.comparison import Group, Interval, summarise
+from anode.evaluation.curves import MIN_BACKGROUND
+from anode.reporting.common.sic_axes import signal_line
 from anode.reporting.common.style import Look, looks
 from anode.reporting.common.tables import CEILING_NOTE
 from anode.reporting.study.labels import label_of
@@ -17,6 +19,7 @@ from anode.reporting.study.labels import label_of
 MARKS = "osD^v>P*Xp<"
 """Marks of variants, in order."""
 
+ROWS_WITH_ROOM, ROW_HEIGHT = 4, 0.19  # of a legend; inches
 PUBLISHED_MARK: dict[str, Any] = {"marker": "d", "ms": 7, "mfc": "none", "mew": 1.3, "ls": ""}
 """Numbers of others: hollow."""
 
@@ -56,20 +59,30 @@ def entries_of(*panels: Axes) -> dict[str, Artist]:
 
 
 def legend_below(
-    figure: Figure, entries: dict[str, Artist], *, columns: int, note: str = ""
+    figure: Figure,
+    entries: dict[str, Artist],
+    *,
+    columns: int,
+    note: str = "",
+    title: bool = True,
 ) -> None:
-    """Legend under all panels, where it hides nothing, what bars are, and an asterisk means."""
+    """Legend under all panels, where it hides nothing; as its title, unless there is another
+    place, what bars are, and an asterisk means."""
     ceiling = CEILING_NOTE if any(label.endswith("*") for label in entries) else ""
-    title = "\n".join(text for text in (note, ceiling) if text) or None
+    above = "\n".join(text for text in (note, ceiling) if text and title) or None
+    n_columns = columns_that_fit(figure, list(entries), columns)
     figure.legend(
         list(entries.values()),
         list(entries),
         loc="outside lower center",
-        ncols=columns_that_fit(figure, list(entries), columns),
+        ncols=n_columns,
         fontsize=8,
-        title=title,
+        title=above,
         title_fontsize=8,
     )
+    # A long legend makes the figure longer, not its panels smaller.
+    more = -(-len(entries) // n_columns) - ROWS_WITH_ROOM
+    figure.set_figheight(figure.get_figheight() + ROW_HEIGHT * max(0, more))
 
 
 def columns_that_fit(figure: Figure, labels: Sequence[str], most: int) -> int:
@@ -123,3 +136,11 @@ def spread_note(groups: Sequence[Group], quantity: str, what: str = "bars") -> s
     counts = [n for group in groups if (n := len(group.by_seed(quantity)))]
     runs = runs_text(counts or [0])
     return f"{'points' if what == 'bars' else 'lines'}: median over {runs}, {what}: central 68%"
+
+
+def sample_note(groups: Sequence[Group], quantity: str) -> str:
+    """What points and bars are, of which sample, and where SIC is quoted."""
+    one = len({group.point for group in groups}) == 1  # points differ in their signal
+    content = signal_line(**signal_content(groups)) if one else ""
+    cut = f"SIC where at least {MIN_BACKGROUND} test background events pass"
+    return f"{spread_note(groups, quantity)}\n{'; '.join(filter(None, (content, cut)))}"
