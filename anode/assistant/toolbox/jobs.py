@@ -182,9 +182,8 @@ class Jobs:
         process = self._processes.get(job.id)
         while time.monotonic() < until:
             gone = not is_alive(job.process)
-            if process is not None:
-                process.poll()  # which lets go of a process that has ended
-            if gone:
+            # A process whose threads still end is a zombie already, and not to be let go of yet.
+            if (process is None or process.poll() is not None) and gone:
                 return True
             time.sleep(_POLL)
         return False
