@@ -1,5 +1,6 @@
 """``anode serve`` as a process: its port, its end, and its errors in one line."""
 
+import asyncio
 import json
 import os
 import re
@@ -152,6 +153,25 @@ def test_a_port_in_use_is_named(run):
         with pytest.raises(OSError, match="in use") as error:
             command.serve(config(run, port=port))
     assert error.value.filename == f"127.0.0.1:{port}"
+
+
+def test_answers_are_sent_at_once_and_do_not_wait_to_be_acknowledged():
+    async def options() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            found.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with command._listen("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                nodelay = await found
+                writer.close()
+                return nodelay
+
+    assert asyncio.run(options()) != 0
 
 
 def test_without_its_packages_the_extra_is_named(run, monkeypatch):

@@ -4,7 +4,10 @@ import asyncio
 import io
 import json
 import random
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -15,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from anode.pipeline.scoring.scorer import Scorer
-from anode.service.app import create_app
+from anode.service.app import THREADS, create_app
 from anode.service.settings import ServeConfig
 from helpers.served_runs import quick_run, raw_rows
 
@@ -405,6 +408,26 @@ def test_the_scorer_is_loaded_behind_the_first_requests(run, inside):
                 break
             time.sleep(0.05)
         assert client.post("/score", json={"features": inside}).status_code == 200
+
+
+def test_many_at_once_take_turns_on_few_threads_so_that_memory_does_not_grow(
+    run, scorer, inside, monkeypatch
+):
+    lock, threads = threading.Lock(), set()
+    score_columns = scorer.score_columns
+
+    def noting(*given: object, **named: object) -> object:
+        with lock:
+            threads.add(threading.get_ident())
+        time.sleep(0.05)
+        return score_columns(*given, **named)
+
+    monkeypatch.setattr(scorer, "score_columns", noting)
+    with TestClient(create_app(settings(run), scorer)) as client, ThreadPoolExecutor(20) as users:
+        ask = partial(client.post, "/score", json={"features": inside})
+        answers = [future.result() for future in [users.submit(ask) for _ in range(20)]]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(threads) == THREADS
 
 
 def test_without_the_token_only_probes_and_the_page_answer(run, scorer, inside, tmp_path):
