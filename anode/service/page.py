@@ -19,6 +19,8 @@ REPORT = "report.html"
 _SHOWN = ("metrics.json", "search.json")
 """Files of a run or scan whose numbers are shown: names of ours, never of a request."""
 
+_OPENED = ("best", "sic_at_fpr")
+"""Objects in them whose numbers are shown too."""
 
 _STYLE = """
 * { box-sizing: border-box }
@@ -28,8 +30,8 @@ h1 { margin: 0 } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; border-bottom: 1p
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: .1rem 1.2rem;
   margin: .6rem 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
-dl.many { grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); column-gap: 2.5rem }
-dl.many > div { display: flex; justify-content: space-between; gap: 1rem;
+dl.many { display: block; columns: 18rem; column-gap: 2.5rem }
+dl.many > div { display: flex; justify-content: space-between; gap: 1rem; break-inside: avoid;
   border-bottom: 1px solid #ececec }
 dl:not(.many) > div { display: contents }
 dt { color: #5a5a5a } dd { margin: 0 }
@@ -37,11 +39,12 @@ textarea { width: 100%; font: 14px/1.5 monospace; padding: .5rem }
 button, input { font: inherit; padding: .25rem .9rem } [hidden] { display: none }
 .bad { color: #a00 } :focus-visible { outline: 2px solid #0072b2; outline-offset: 1px }
 @media (max-width: 40rem) { dl:not(.many) > div { display: block; margin-bottom: .4rem }
-  dl:not(.many) { grid-template-columns: 1fr } dl.many { grid-template-columns: 1fr } }
+  dl:not(.many) { grid-template-columns: 1fr } }
 """
 _SCRIPT = """
 const at = id => document.getElementById(id);
 const headers = () => at("token").value ? {Authorization: "Bearer " + at("token").value} : {};
+const said = ["method", "title"];
 const text = value => Number.isInteger(value) ? value.toLocaleString("en") :
   typeof value === "number" ? String(Number(value.toPrecision(5))) : String(value);
 function element(name, parent, content) {
@@ -72,7 +75,10 @@ function act(place, work) {
   return async event => {
     event?.preventDefault();
     try { await work(); }
-    catch (error) { at(place).replaceChildren(); element("p", at(place), error.message).className = "bad"; }
+    catch (error) {
+      at(place).replaceChildren();
+      element("p", at(place), error.message).className = "bad";
+    }
   };
 }
 const show = act("runs", async () => {
@@ -80,11 +86,11 @@ const show = act("runs", async () => {
   at("runs").replaceChildren();
   for (const run of content.runs) {
     element("h3", at("runs"), run.name);
-    list(at("runs"), [["method", run.method], ["score", run.meaning], ["mass windows", run.windows],
-      ["event", run.inputs.join(", ")]]);
-    const cuts = Object.entries(run.thresholds);
-    list(at("runs"), [...cuts.map(([name, cut]) => ["score passed by " + name + " of background",
-      text(cut)]), ...Object.entries(run.metrics).map(([name, value]) => [name, text(value)])], "many");
+    list(at("runs"), [["method", run.method], ["score", run.meaning],
+      ["mass windows", run.windows], ["numbers of an event", run.inputs.join(", ")]]);
+    const cuts = Object.entries(run.thresholds).map(([of, cut]) => ["threshold at " + of, cut]);
+    const numbers = Object.entries(run.metrics).filter(([name]) => !said.includes(name));
+    list(at("runs"), [...cuts, ...numbers].map(([name, value]) => [name, text(value)]), "many");
     at("report").hidden = !run.report;
     at("event").placeholder = run.inputs.join(", ");
   }
@@ -102,11 +108,11 @@ const score = act("result", async () => {
     ["mass", text(event.mass) + " GeV"]];
   if (event.reason === null) {
     rows.push(...Object.entries(event.parts).map(([name, value]) => [name, text(value)]));
-    rows.push(["passes", event.passed < 1 ?
-      "the cut that " + event.passed + " of background passes" : "no cut"]);
+    rows.push(["passes", event.passed < 1 ? "the cut at background efficiency " + event.passed :
+      "no cut"]);
     rows.push(["window", event.window.join(" to ") + " GeV"]);
     if (event.outside) rows.push(["note", "a feature lay outside the fitted range"]);
-    if (event.fitted) rows.push(["note", "the fits know this event; a fold that does not scored it"]);
+    if (event.fitted) rows.push(["note", "known to the fits; scored by a fold that is not"]);
   }
   at("result").replaceChildren();
   list(at("result"), rows);
@@ -124,7 +130,8 @@ _HTML = f"""<!doctype html>
 <form id="access" hidden><label>Token <input id="token" type="password" autocomplete="off"></label>
 <button>Show</button></form>
 <h2>Score an event</h2>
-<form id="scoring"><p><label for="event">Numbers of one event, separated by commas or spaces</label></p>
+<form id="scoring">
+<p><label for="event">Numbers of one event, separated by commas or spaces</label></p>
 <textarea id="event" rows="3" autocomplete="off" spellcheck="false"></textarea>
 <p><button id="score">Score</button></p></form>
 <div id="result" role="status"></div>
@@ -138,9 +145,11 @@ def _hash(text: str) -> str:
     return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
 
 
+# A report opens as a blob, since a link brings no token, and a blob has the policy of the page
+# that made it: hence any style, and scripts by their hash alone.
 _POLICY = (
     f"default-src 'none'; connect-src 'self'; img-src data:; script-src {_hash(_SCRIPT)}; "
-    f"style-src {_hash(_STYLE)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
@@ -189,12 +198,16 @@ def _description(state: State) -> dict[str, Json]:
 
 
 def _metrics(state: State) -> dict[str, Json]:
-    """Single numbers of the run or scan."""
+    """Single numbers of the run or scan, those of its best window among them."""
     found: dict[str, Json] = {}
     for name in _SHOWN:
         try:
             content = read_json(state.path / name)
         except AnodeError:
             continue
+        for key in _OPENED:
+            inside = content.get(key)
+            if isinstance(inside, dict):
+                content |= {f"{key}.{name}": value for name, value in inside.items()}
         found |= {k: v for k, v in content.items() if isinstance(v, int | float | str)}
     return found

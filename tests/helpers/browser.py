@@ -15,8 +15,9 @@ from typing import Any
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 
+TAB, ENTER, CONTROL = "\ue004", "\ue007", "\ue009"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""Key of a reference to an element, a constant of the protocol."""
+"""Keys, and the name of a reference to an element: constants of the protocol."""
 
 _ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic",
@@ -63,14 +64,29 @@ class Browser:
         """Click on it, which fails where something lies over it."""
         self.ask("POST", f"/element/{self.find(selector)}/click")
 
-    def type(self, keys: str) -> None:
-        """Press keys, wherever the focus is."""
+    def type(self, keys: str, *, held: str = "") -> None:
+        """Press keys one after the other, with another held down, wherever the focus is."""
         presses = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        if held:
+            down, up = ({"type": kind, "value": held} for kind in ("keyDown", "keyUp"))
+            presses = [down, *presses, up]
         self.ask("POST", "/actions", actions=[{"type": "key", "id": "keys", "actions": presses}])
 
     def run(self, script: str, *given: object) -> Any:
         """What the body of a function returns."""
         return self.ask("POST", "/execute/sync", script=script, args=list(given))
+
+    def newest_tab(self, n_tabs: int) -> None:
+        """Go to the last of so many tabs, once there are as many."""
+        end = time.monotonic() + 60
+        while len(tabs := self.ask("GET", "/window/handles")) < n_tabs:
+            assert time.monotonic() < end, tabs
+            time.sleep(0.05)
+        self.ask("POST", "/window", handle=tabs[-1])
+
+    def close_tab(self) -> None:
+        """Close this tab and go to the first."""
+        self.ask("POST", "/window", handle=self.ask("DELETE", "/window")[0])
 
     def until(self, script: str, *given: object) -> Any:
         """What it returns once that is true."""
