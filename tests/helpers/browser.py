@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -123,7 +124,8 @@ def browser(folder: Path) -> Iterator[Browser]:
     """A browser with a new profile in a folder, and its end."""
     log = folder / "driver.log"
     with log.open("w") as stream:
-        driver = subprocess.Popen([DRIVER, "--port=0"], stdout=stream, stderr=stream)
+        scratch = {**os.environ, "TMPDIR": str(folder)}
+        driver = subprocess.Popen([DRIVER, "--port=0"], stdout=stream, stderr=stream, env=scratch)
     try:
         end = time.monotonic() + 60
         while "started successfully on port" not in (text := log.read_text()):

@@ -203,16 +203,23 @@ def test_lines_are_answered_in_order(client, rows, expected):
 
 
 def streamed(app, parts: list[bytes]) -> list[dict]:
-    """What an application sends for parts of a body of lines, with how much it had read by then
-    as ``after``."""
+    """What an application sends for parts of a body of lines."""
+    return asked_of(app, parts, [(b"content-type", b"application/x-ndjson")], "/v1/score")
+
+
+def asked_of(app, parts: list[bytes | None], headers: list, path: str) -> list[dict]:
+    """What an application sends for parts of a body, with how much it had read by then as
+    ``after``. None as a part: the client goes."""
     scope = {
-        "type": "http", "method": "POST", "path": "/v1/score", "query_string": b"",
-        "headers": [(b"content-type", b"application/x-ndjson")],
+        "type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers,
     }  # fmt: skip
     waiting, sent = list(parts), []
 
     async def receive() -> dict:
-        return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
+        part = waiting.pop(0)
+        if part is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": part, "more_body": bool(waiting)}
 
     async def send(message: dict) -> None:
         sent.append({**message, "after": len(parts) - len(waiting)})
@@ -350,7 +357,7 @@ def test_damaged_bodies_are_refused_and_no_fault(client, rows, scorer):
         ("text/csv", csv(few, names)),
     ]
     draw = random.Random(1)
-    for number in range(400):
+    for number in range(1000):
         kind, body = whole[number % len(whole)]
         answer = client.post(
             "/v1/score", content=damaged(body, draw), headers={"Content-Type": kind}
@@ -453,6 +460,22 @@ def test_other_pages_may_not_ask_from_a_browser(client):
     answer = client.options("/v1/score", headers=headers)
     assert answer.status_code == 405
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("path", ["/score", "/v1/score", "/v2/models/run/infer"])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-npy", "application/x-ndjson"])
+def test_a_client_that_goes_in_mid_upload_is_no_fault_and_leaves_nothing(
+    run, scorer, path, kind, caplog
+):
+    app = create_app(settings(run), scorer)
+    headers = [(b"content-type", kind.encode()), (b"content-length", b"9999")]
+    sent = asked_of(app, [b"[" * 100, None], headers, path)
+    assert sent == []
+    assert not caplog.records
+    text = TestClient(app).get("/metrics").text
+    assert 'status="499"} 1.0' in text
+    assert 'status="500"' not in text
+    assert "anode_in_flight 1.0" in text  # that of the metrics
 
 
 def test_metrics_count_requests_and_events(client, rows):
