@@ -208,6 +208,15 @@ def _metrics(state: State) -> dict[str, Json]:
         for key in _OPENED:
             inside = content.get(key)
             if isinstance(inside, dict):
-                content |= {f"{key}.{name}": value for name, value in inside.items()}
+                content |= {f"{key}.{name}": value for name, value in _bounded(inside).items()}
         found |= {k: v for k, v in content.items() if isinstance(v, int | float | str)}
     return found
+
+
+def _bounded(window: dict[str, Json]) -> dict[str, Json]:
+    """Numbers of a window, those that its toys only bound as bounds."""
+    p, z = window.get("p_global"), window.get("z_global")
+    is_bound = window.get("p_global_from") == "above toys"
+    if not (is_bound and isinstance(p, float) and isinstance(z, float)):
+        return window
+    return window | {"p_global": f"< {p:.2g}", "z_global": f"> {z:.1f}"}

@@ -507,6 +507,14 @@ def test_the_numbers_of_a_search_have_those_of_its_best_window(scorer, tmp_path)
     assert served["metrics"] == {"n_events": 9, "best.low": 3300.0, "best.z_local": 6.8}
 
 
+def test_what_the_toys_only_bound_is_shown_as_a_bound(scorer, tmp_path):
+    best = {"p_global": 1.5e-5, "z_global": 4.17, "p_global_from": "above toys"}
+    write_json(tmp_path / "search.json", {"best": best})
+    (served,) = TestClient(create_app(settings(tmp_path), scorer)).get("/v1/runs").json()["runs"]
+    assert served["metrics"]["best.z_global"] == "> 4.2"
+    assert served["metrics"]["best.p_global"] == "< 1.5e-05"
+
+
 def test_every_status_is_in_the_openapi_document(client):
     document = client.get("/openapi.json").json()
     statuses = {
