@@ -37,6 +37,10 @@ class TrainingError(AnodeError):
     """A fit cannot continue: the loss is not finite, or there is nothing to train on."""
 
 
+class SamplingError(AnodeError):
+    """A fitted density draws events that are not finite."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean WORD?``, or nothing where no known word is like it.
 

@@ -38,7 +38,7 @@ def next_steps(
         lines.append(
             "Look at the top events of the window in report.html: detector, trigger, jets."
         )
-    if not claimed and forest is not None and forest.best and forest.best.z_local >= SEEN:
+    if not claimed and forest is not None and forest.best and forest.best.z_test >= SEEN:
         lines.append("The isolation forest has an excess there: look at its report.")
     return lines or ["Nothing that the numbers ask for."]
 

@@ -50,7 +50,8 @@ class Conclusion:
         claimed: whether an excess is claimed.
         level: level of the search's verdict.
         low, high: window of the largest excess [GeV]; None if no window was tested.
-        z_local, z_global: its significances, as ``search.json`` has them.
+        z_local, z_test, z_global: its significances, at its cut alone, of the test that competes
+            and over the scan, as ``search.json`` has them.
         z_global_is_bound: True if toys end below it, and it is a lower limit.
         found: what was found.
         explanations: what could explain it other than a signal, or hide one.
@@ -64,6 +65,7 @@ class Conclusion:
     low: float | None
     high: float | None
     z_local: float | None
+    z_test: float | None
     z_global: float | None
     z_global_is_bound: bool
     found: list[str]
@@ -109,6 +111,7 @@ def conclude(
         low=None if best is None else best.low,
         high=None if best is None else best.high,
         z_local=None if best is None else best.z_local,
+        z_test=None if best is None else best.z_test,
         z_global=None if best is None else best.z_global,
         z_global_is_bound=best is not None and best.is_bound,
         found=_found(search, claimed),
@@ -147,7 +150,9 @@ def _window(best: Excess) -> str:
 
 
 def _significance(best: Excess) -> str:
-    local = f"local Z = {z_text(best.z_local)}"
+    local = f"local Z = {z_text(best.z_test)}"
+    if best.z_test != best.z_local:
+        local += f" of all score categories, {z_text(best.z_local)} at this cut alone"
     if not best.is_bound:
         return f"{local}, global Z = {z_text(best.z_global)} (p = {p_text(best.p_global)})"
     least = math.floor(10 * best.z_global) / 10  # of a bound, the safe side
@@ -227,7 +232,7 @@ def _closure(best: Excess) -> str:
 def _forest(forest: SearchFacts | None) -> str:
     if forest is None or forest.best is None:
         return "Isolation forest: it could not test the window."
-    z = forest.best.z_local
+    z = forest.best.z_test
     if z >= SEEN:
         return f"Isolation forest: it sees the excess too, local Z = {z_text(z)}."
     return (

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from anode.density.base import ConditionalDensity
 from anode.density.matmul import ROWS, whole_blocks
+from anode.errors import SamplingError
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 
@@ -90,7 +91,11 @@ class PhysicalDensity(nn.Module):
         return out
 
     def generate(self, mass: np.ndarray, seed: int) -> np.ndarray:
-        """One event x ~ p(x|m) for every mass (N,) [GeV]: (N, D) physical features."""
+        """One event x ~ p(x|m) for every mass (N,) [GeV]: (N, D) physical features.
+
+        Raises:
+            SamplingError: an event is not finite, as the inverse of a flow overflows.
+        """
         self.eval()
         generator = torch_stream(seed, "generate")
         chunks = []
@@ -98,5 +103,12 @@ class PhysicalDensity(nn.Module):
             for start in range(0, len(mass), CHUNK):
                 m = torch.as_tensor(mass[start : start + CHUNK], dtype=torch.float64)
                 z = self.density.sample(self.context_scaling(m), generator)
+                if not bool(torch.isfinite(z).all()):
+                    n_bad = int((~torch.isfinite(z)).any(dim=1).sum())
+                    raise SamplingError(
+                        f"events drawn from a density must be finite, but {n_bad} of {len(z)} are "
+                        f"not: its inverse overflows in {z.shape[1]} dimensions; fit another "
+                        "density (density=made_mog), with more weight decay, or to fewer features"
+                    )
                 chunks.append(self.preprocessing.inverse(z).double().numpy())
         return np.concatenate(chunks) if chunks else np.empty((0, self.density.n_features))

@@ -44,6 +44,7 @@ def test_an_excess_is_claimed_with_its_window_and_bound(signal):
     assert search.best is not None
     assert (found.low, found.high) == (search.best.low, search.best.high)
     assert (found.z_local, found.z_global) == (search.best.z_local, search.best.z_global)
+    assert found.z_test == search.best.z_test
     assert found.z_global_is_bound
     assert "global Z > 4.1 (p < 1.5e-5)" in found.found[0]  # 4.1733, on the safe side
     assert found.explanations[0].startswith("A fluctuation of background")

@@ -242,7 +242,8 @@ def test_facts_of_a_search_are_the_numbers_of_its_file(tmp_path):
     assert (found.best.low, found.best.high) == (best["low"], best["high"])
     assert found.best.z_global == best["z_global"]
     assert found.best.p_global == best["p_global"]
-    assert found.best.z_local == best.get("z_test", best["z_local"])
+    assert (found.best.z_local, found.best.p_local) == (best["z_local"], best["p_local"])
+    assert found.best.z_test == best.get("z_test", best["z_local"])
     assert found.best.n_observed == best["n_observed"]
     assert found.n_events == content["n_events"]
     assert [w.z_local for w in found.windows] == [t["z_local"] for t in content["combined"]]

@@ -10,7 +10,7 @@ from anode.density.build import DENSITIES, build_density
 from anode.density.ensemble import Ensemble, log_mean_exp
 from anode.density.maf import Flow
 from anode.density.physical import PhysicalDensity
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, SamplingError
 from anode.regions.preprocessing import ContextScaling, Preprocessing
 from anode.seeding import torch_stream
 from helpers.settings import flow_config
@@ -184,3 +184,18 @@ def test_physical_density_does_not_depend_on_chunks(monkeypatch):
     whole = physical.evaluate(features, mass)
     monkeypatch.setattr("anode.density.physical.CHUNK", 77)
     assert physical.evaluate(features, mass) == pytest.approx(whole, abs=1e-4)
+
+
+def test_events_that_are_not_finite_are_none(monkeypatch):
+    preprocessing = Preprocessing.fit(np.random.default_rng(1).normal(size=(50, 2)), ("a", "b"))
+    scaling = ContextScaling.fit(np.linspace(3000, 4000, 50))
+    physical = PhysicalDensity(shaken("maf", {}, n_features=2), preprocessing, scaling)
+
+    def overflows(context, generator):
+        z = torch.zeros(len(context), 2)
+        z[3, 1] = torch.inf
+        return z
+
+    monkeypatch.setattr(physical.density, "sample", overflows)
+    with pytest.raises(SamplingError, match=r"1 of 10 are not: .* 2 dimensions; fit another"):
+        physical.generate(np.full(10, 3500.0), seed=1)

@@ -24,7 +24,9 @@ class Excess:
         low, high: edges of the window [GeV].
         efficiency: background efficiency of the cut that counts below are of; 1 is none.
         n_observed, n_expected, n_expected_error: events that pass, and what a fit beside expects.
-        z_local, p_local: local significance of the test that competes.
+        z_local, p_local: local significance of the events at this cut alone.
+        z_test, p_test: that of the test that competes: of all score categories together, unless
+            the search was told otherwise.
         z_global, p_global: significance over the scan; bounds where ``is_bound``.
         is_bound: True if no toy is as large: z_global is a lower, p_global an upper limit at 95%.
         spurious: signal that another background shape makes, over its statistical error.
@@ -40,6 +42,8 @@ class Excess:
     n_expected_error: float
     z_local: float
     p_local: float
+    z_test: float
+    p_test: float
     z_global: float
     p_global: float
     is_bound: bool
@@ -53,7 +57,8 @@ class Excess:
         template = best.template
         return cls(
             best.low, best.high, best.efficiency, best.n_observed, best.n_expected,
-            best.n_expected_error, best.z_of_test, best.p_of_test, best.z_global, best.p_global,
+            best.n_expected_error, best.z_local, best.p_local, best.z_of_test, best.p_of_test,
+            best.z_global, best.p_global,
             best.p_global_from == "above toys", best.spurious,
             None if template is None else template.z_local, best.pull,
         )  # fmt: skip

@@ -1,12 +1,13 @@
 """Evaluation of a run's scores: ``metrics.json``, ``curves.h5`` and, if wanted, figures."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from anode import io
 from anode.density.ensemble import EnsembleConfig
-from anode.errors import AnodeError, DataError
+from anode.errors import AnodeError, DataError, SamplingError
 from anode.evaluation.closure import Closure, closure
 from anode.evaluation.curves import Performance, performance
 from anode.evaluation.followed import followed
@@ -29,6 +30,8 @@ from anode.seeding import stream, stream_seed
 from anode.statistics.counting.pass_rate import FlatnessTest
 from anode.training.checkpoints import read_result
 from anode.training.store import saved_seconds
+
+log = logging.getLogger(__name__)
 
 
 def evaluate_scores(
@@ -251,7 +254,8 @@ def _closure(
     """Events drawn from p_bg at the masses of the signal region against the events there; None
     for a method without p_bg.
 
-    Against background alone where truth is known, else against all data, signal included.
+    Against background alone where truth is known, else against all data, signal included. None,
+    with a warning, where the density draws no events: scores do not need them.
     """
     background = method.background_density()
     if background is None:
@@ -263,7 +267,11 @@ def _closure(
         raise DataError(f"{reference.source}: closure needs signal-region background, got none")
     chosen = stream(config.seed, "closure").choice(reference.mass, config.evaluation.n_closure)
     seed = stream_seed(config.seed, "closure events")
-    generated = background.generate(chosen, seed)
+    try:
+        generated = background.generate(chosen, seed)
+    except SamplingError as error:
+        log.warning("%s: closure was not tested: %s", directory.path, error)
+        return None
     seen = method.seen(reference)
     result = closure(generated, seen.features, seen.names)
     if config.figures:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from anode import io
+from anode.density.physical import PhysicalDensity
+from anode.errors import SamplingError
 from anode.methods.build import METHODS
 from anode.pipeline.datasets.config import DataConfig
 from anode.pipeline.runs import config as configuration
@@ -213,3 +215,16 @@ def test_a_run_of_ceilings_without_events_outside_the_data_is_refused(path, tmp_
     with pytest.raises(stages.DataError, match=r"method=iad needs labelled events .* data\.extra"):
         stages.run(config)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_density_draws_no_events_has_metrics_without_closure(
+    path, tmp_path, monkeypatch, caplog
+):
+    def overflows(density, mass, seed):
+        raise SamplingError("1 of 10 are not finite")
+
+    monkeypatch.setattr(PhysicalDensity, "generate", overflows)
+    with caplog.at_level("WARNING"):
+        done = run(config_of(path, tmp_path / "run", "anode"))
+    assert io.read_json(done / "metrics.json")["closure"] is None
+    assert "closure was not tested: 1 of 10 are not finite" in caplog.text
