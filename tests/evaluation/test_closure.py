@@ -168,3 +168,12 @@ def test_bad_pass_rate_input_is_refused() -> None:
         pass_rate(np.zeros(3), np.zeros(2), np.arange(3.0))
     with pytest.raises(ConfigError, match="rise"):
         pass_rate(np.zeros(3), np.zeros(3), np.array([1.0, 0.0]))
+
+
+def test_pairs_are_of_the_first_features_alone() -> None:
+    rng = np.random.default_rng(3)
+    events = rng.normal(size=(200, 14))
+    found = closure(events[:100], events[100:], [f"z{i}" for i in range(14)])
+    assert len(found.features) == 14
+    assert len(found.pairs) == 66
+    assert {name for pair in found.pairs for name in pair.names} == {f"z{i}" for i in range(12)}
