@@ -194,6 +194,16 @@ COMMANDS: dict[str, Command] = {
             "anode classify data.path=DIR output=DIR 'classifiers=[trees]' 'seeds=[1,2,3,4,5]'",
         ),
     ),
+    "dark_anomalies": Command(
+        "Find jets of dark sectors without learning them: anomaly scores; resumable.",
+        "dark_anomalies",
+        f"{_STUDIES}.dark_anomalies.config:parse_anomalies",
+        f"{_STUDIES}.dark_anomalies.study:dark_anomalies",
+        (
+            "anode dark_anomalies data.path=DIR output=DIR",
+            "anode dark_anomalies data.path=DIR output=DIR density=maf s_over_b=0.01",
+        ),
+    ),
     "download": Command(
         "Fetch a public data set, whole and checked; resumable.",
         "download",
