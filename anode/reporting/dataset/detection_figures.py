@@ -6,7 +6,7 @@ from matplotlib.ticker import NullLocator
 from anode.evaluation.dark_sector.detection import KNOWLEDGE, DetectionTable
 from anode.evaluation.dark_sector.transfer import sensitivities
 from anode.events.dark_sector.names import number_text
-from anode.reporting.common.heat_map import draw_heat_map
+from anode.reporting.common.heat_map import AROUND_HALF, FROM_ZERO, draw_heat_map
 from anode.reporting.common.style import (
     FURTHER,
     PALETTE,
@@ -35,17 +35,19 @@ def detection_figure(table: DetectionTable, matching: str) -> Figure:
         width = 2 * (0.75 * len(points) + 0.6) + 2.8
         figure = new_figure(width, 0.5 * len(names) + 2.4)
         panels = figure.subplots(1, 2, sharey=True)
-        for axes, title, of in zip(
-            panels, ("AUC", "efficiency at 1% background"), ("auc", "efficiency"), strict=True
+        most = max(each.efficiency.median for each in found.values())
+        for axes, title, of, looks in (
+            (panels[0], "AUC", "auc", (AROUND_HALF, 1.0)),
+            (panels[1], "efficiency at 1% background", "efficiency", (FROM_ZERO, max(most, 0.05))),
         ):
             cells = [[getattr(found[name, p], of) for p in points] for name in names]
-            shown = draw_heat_map(axes, cells)
+            shown = draw_heat_map(axes, cells, colors=looks[0], high=looks[1])
             axes.set_aspect("auto")
             axes.set_title(title)
             axes.set_xticks(range(len(points)), labels, rotation=60, ha="right", fontsize=8)
             axes.tick_params(length=0)
+            figure.colorbar(shown, ax=axes, shrink=0.8, pad=0.02)
         panels[0].set_yticks(range(len(names)), names, fontsize=8)
-        figure.colorbar(shown, ax=list(panels), shrink=0.8, pad=0.02)
         figure.suptitle(MATCHING_TEXT[matching])
     return figure
 
