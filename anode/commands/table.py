@@ -204,6 +204,13 @@ COMMANDS: dict[str, Command] = {
             "anode dark_anomalies data.path=DIR output=DIR density=maf s_over_b=0.01",
         ),
     ),
+    "dark_search": Command(
+        "Search for a Z' to dark quarks over QCD, with and without its shower; resumable.",
+        "dark_search",
+        f"{_STUDIES}.dark_search.config:parse_dark_search",
+        f"{_STUDIES}.dark_search.study:dark_search",
+        ("anode dark_search data.background=FILE data.signal=FILE output=DIR",),
+    ),
     "download": Command(
         "Fetch a public data set, whole and checked; resumable.",
         "download",
