@@ -18,6 +18,7 @@ class FoundResonance:
         z_selected: local significance of the window with all score categories; None as above.
         best_low, best_high: window of the largest excess [GeV]; None without any test.
         z_global: significance of the largest excess over the whole scan; None as above.
+        is_lower_limit: True if no toy reaches it: ``z_global`` is a lower limit then.
     """
 
     features: str
@@ -31,3 +32,4 @@ class FoundResonance:
     best_low: float | None
     best_high: float | None
     z_global: float | None
+    is_lower_limit: bool

@@ -16,6 +16,18 @@ _HEADER = (
 )  # fmt: skip
 
 
+_EXPLANATION = """\
+# Search for a Z' to dark quarks
+
+The spectrum of `{mass}` of QCD di-jets is searched, with so many events of a dark shower in it that
+S/√B in their window is as given, without any cut on a score. Sets of features: {sets}. Z inclusive
+is the significance of the window in the spectrum of all events, Z that of all score categories of
+the window, both local; Z global that of the largest excess over the whole scan, a lower limit where
+no toy reaches it. Seeds draw the signal and the fits; the background is the same in all, so that a
+spread over seeds holds none of its fluctuations.
+"""
+
+
 def short_table(found: Sequence[FoundResonance]) -> str:
     """A search a line, as aligned text."""
     return table(list(_HEADER), [_cells(each) for each in found], markdown=False)
@@ -32,15 +44,7 @@ def page(found: Sequence[FoundResonance], features: Mapping[str, Sequence[str]],
     sets = "; ".join(
         f"*{name}*: {', '.join(f'`{each}`' for each in own)}" for name, own in features.items()
     )
-    text = (
-        "# Search for a Z' to dark quarks\n\n"
-        f"The spectrum of `{mass}` of QCD di-jets is searched, with so many events of a dark "
-        "shower in it that S/√B in their window is as given, without any cut on a score. Sets of "
-        f"features: {sets}. Z inclusive is the significance of the window in the spectrum of all "
-        "events, Z that of all score categories of the window, both local; Z global that of the "
-        "largest excess over the whole scan. Seeds draw the signal and the fits; the background "
-        "is the same in all.\n"
-    )
+    text = _EXPLANATION.format(mass=mass, sets=sets)
     rows = table(list(_HEADER), [_cells(each) for each in found], markdown=True)
     return "\n".join([text, rows, "![strength](strength.png)\n"])
 
@@ -91,7 +95,12 @@ def _cells(each: FoundResonance) -> list[str]:
     best = f"{each.best_low:g} to {each.best_high:g}" if each.best_low is not None else MISSING
     cells = [each.features, f"{each.strength:g}", str(each.seed), str(each.n_injected)]
     cells += [str(each.n_signal), f"{each.n_background:,}", _z(each.z_inclusive)]
-    return [*cells, _z(each.z_selected), best, _z(each.z_global)]
+    return [
+        *cells,
+        _z(each.z_selected),
+        best,
+        f"{'> ' if each.is_lower_limit else ''}{_z(each.z_global)}",
+    ]
 
 
 def _z(value: float | None) -> str:

@@ -49,6 +49,28 @@ class SelectionConfig:
 
 
 @dataclass(frozen=True)
+class DarkScanConfig:
+    """Windows of the search.
+
+    Attributes:
+        start, stop, width, step: as in ``ScanConfig`` [GeV].
+        fit_from: where the fit of the spectrum begins [GeV].
+    """
+
+    start: float
+    stop: float
+    width: float
+    step: float
+    fit_from: float
+
+    @property
+    def overrides(self) -> list[str]:
+        """The same for ``anode search``."""
+        keys = ("start", "stop", "width", "step")
+        return [f"spectrum.low={self.fit_from}", *(f"scan.{k}={getattr(self, k)}" for k in keys)]
+
+
+@dataclass(frozen=True)
 class DarkSearchConfig:
     """Keys of ``configs/dark_search.yaml``.
 
@@ -62,7 +84,8 @@ class DarkSearchConfig:
         features: features of the events.
         shower_features: features of the dark shower, beside those in half of the searches.
         seeds: seeds of injection and fits.
-        search: overrides of ``anode search``.
+        scan: windows of the search.
+        search: further overrides of ``anode search``.
         block_rows: number of events read and clustered at a time.
         n_jobs: number of processes.
 
@@ -79,6 +102,7 @@ class DarkSearchConfig:
     features: list[str]
     shower_features: list[str]
     seeds: list[int]
+    scan: DarkScanConfig
     search: list[str]
     block_rows: int
     n_jobs: int
@@ -109,8 +133,10 @@ class DarkSearchConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         for override in self.search:
             key = override.lstrip("+~").partition("=")[0]
-            if key.split(".")[0] in OWN or key == "data":
-                raise ConfigError(f"search must leave {key} to this command, got {override!r}")
+            if key.split(".")[0] in OWN:
+                raise ConfigError(
+                    f"search must leave {key} to this command, got {override!r}; remove it there"
+                )
 
     @property
     def feature_sets(self) -> dict[str, list[str]]:
@@ -121,7 +147,7 @@ class DarkSearchConfig:
         }
 
 
-OWN = ("data", "features", "injection", "run_dir", "seed", "n_jobs")
+OWN = ("data", "features", "injection", "run_dir", "scan", "seed", "n_jobs")
 """Keys of a search that this command gives."""
 
 

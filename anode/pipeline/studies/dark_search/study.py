@@ -94,6 +94,7 @@ def _search(
     folder = f"{config.mass}_{name.replace(' ', '_')}_{strength:g}_seed{seed}"
     overrides = [
         *config.search,
+        *config.scan.overrides,
         "data=table",
         f"data.path={path}",
         f"data.columns={{mass: {config.mass}, features: {{{features}}}, label: label, "
@@ -108,13 +109,11 @@ def _search(
 
 def _check_window(config: DarkSearchConfig, search: SearchConfig) -> None:
     """Refuse a window that the scan does not have."""
-    if search.scan.start is None:
-        raise ConfigError("search must give scan.start, so that window is one of the scan's")
     windows = [[each.low, each.high] for each in search.scan.windows]
     if list(config.window) not in windows:
         raise ConfigError(
             f"window must be one of the scan, {windows[0]} to {windows[-1]} by "
-            f"{search.scan.step:g} GeV, got {config.window}; change it, or scan.* in search"
+            f"{search.scan.step:g} GeV, got {config.window}; change it, or scan"
         )
 
 
@@ -154,6 +153,7 @@ def _row(
         best_low=None if best is None else best.low,
         best_high=None if best is None else best.high,
         z_global=None if best is None else best.z_global,
+        is_lower_limit=best is not None and best.p_global_from == "above toys",
     )
 
 
@@ -172,6 +172,7 @@ def _write(
         "n_background": int(np.count_nonzero(label == 0)),
         "n_signal": int(np.count_nonzero(label == 1)),
         "features": config.feature_sets,
+        "scan": plain(config.scan),
         "search": config.search,
         "searches": plain(tuple(found)),
     }
