@@ -153,6 +153,7 @@ def test_background_like_dark_showers_has_their_underlying_event():
         ("selection.pt_min=0", "selection.pt_min must be above 0, got 0"),
         ("search=['seed=3']", "search must leave seed to this command"),
         ("search=['data.path=x']", "search must leave data.path to this command"),
+        ("search=['scan.start=1']", "search must leave scan.start to this command"),
         ("n_jobs=0", "n_jobs must be at least 1"),
     ],
 )

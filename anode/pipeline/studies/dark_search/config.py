@@ -133,7 +133,8 @@ class DarkSearchConfig:
                 raise ConfigError(f"{key} must be at least 1, got {getattr(self, key)}")
         for override in self.search:
             key = override.lstrip("+~").partition("=")[0]
-            if key.split(".")[0] in OWN:
+            group = key.partition(".")[0]
+            if key in OWN or (group in OWN and group != "scan"):
                 raise ConfigError(
                     f"search must leave {key} to this command, got {override!r}; remove it there"
                 )
@@ -147,8 +148,11 @@ class DarkSearchConfig:
         }
 
 
-OWN = ("data", "features", "injection", "run_dir", "scan", "seed", "n_jobs")
-"""Keys of a search that this command gives."""
+OWN = {
+    *("data", "features", "injection", "run_dir", "seed", "n_jobs", "scan", "spectrum.low"),
+    *("scan.start", "scan.stop", "scan.width", "scan.step"),
+}
+"""Keys and groups of a search that this command gives."""
 
 
 def parse_dark_search(raw: DictConfig) -> DarkSearchConfig:
