@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from anode.evaluation.comparison import summarise
 from anode.evaluation.dark_sector.resonance_search import FoundResonance
-from anode.reporting.common.style import PALETTE, REFERENCE_LINE, new_figure, style
+from anode.reporting.common.style import PALETTE, REFERENCE_LINE, new_figure, notice_figure, style
 from anode.reporting.common.tables import MISSING, table
 
 _HEADER = (
@@ -57,6 +57,8 @@ def strength_figure(found: Sequence[FoundResonance], mass: str) -> Figure:
         mass: mass that was scanned.
     """
     strengths = sorted({each.strength for each in found})
+    if all(each.z_inclusive is each.z_selected is None for each in found):
+        return notice_figure("the window could not be tested in any search")
     with style():
         figure = new_figure(5.6, 4.2)
         axes = figure.subplots()

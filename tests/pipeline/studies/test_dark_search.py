@@ -8,10 +8,13 @@ import pytest
 from anode import io
 from anode.configuration.composition import compose
 from anode.errors import ConfigError, DataError
+from anode.evaluation.dark_sector.resonance_search import FoundResonance
 from anode.events.simulation.pythia import BackgroundConfig, background_process
 from anode.pipeline.studies.dark_search.config import parse_dark_search
 from anode.pipeline.studies.dark_search.events import make_events
 from anode.pipeline.studies.dark_search.study import dark_search, injected
+from anode.reporting.study.dark_search import short_table, strength_figure
+from helpers.drawn import texts
 from helpers.raw_files import WIDTH, write_frame
 
 SEARCH = [
@@ -120,6 +123,13 @@ def test_the_number_of_events_follows_the_strength():
         injected(mass, label, [1500, 1900], 10.0)
     with pytest.raises(DataError, match="must have background and signal, got 0 and 0"):
         injected(mass, label, [3000, 3200], 2.0)
+
+
+def test_a_window_that_no_search_could_test_is_told_by_the_figure():
+    nothing = (None, None, None, None, None, False)
+    found = [FoundResonance("event", 1.0, 1, 5, 3, 9, *nothing)]
+    assert "could not be tested" in texts(strength_figure(found, "mt"))
+    assert short_table(found).splitlines()[-1].split()[-4:] == ["-"] * 4
 
 
 def test_background_like_dark_showers_has_their_underlying_event():
