@@ -6,6 +6,8 @@ import torch
 
 from anode.density.ensemble import EnsembleConfig
 
+collect_ignore = ["service/locustfile.py"]  # needs locust, which tests do without
+
 torch.set_num_threads(1)
 
 # The same examples each time, and no test that fails on a busy machine.

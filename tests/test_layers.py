@@ -80,7 +80,7 @@ CONFINED = {
     "starlette": {"service"},
     "uvicorn": {"assistant/server.py", "service"},
     "mcp": {"assistant/server.py"},
-    "anyio": {"assistant/server.py"},
+    "anyio": {"assistant/server.py", "service/app.py"},
     "orjson": {"service"},
     "prometheus_client": {"service"},
     "dask_jobqueue": {"pipeline/datasets/workers.py"},

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
@@ -14,6 +15,9 @@ from anode.service.settings import ServeConfig
 from anode.service.state import State, state_of
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+THREADS = 2
+"""One scores while another reads or writes a body. The C library keeps freed memory for each."""
 
 
 def create_app(config: ServeConfig, scorer: Scorer | None = None) -> FastAPI:
@@ -31,6 +35,7 @@ def create_app(config: ServeConfig, scorer: Scorer | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         state.start()
         yield
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anode.service.errors import Refused, problem
@@ -12,6 +13,9 @@ from anode.service.metrics import Metrics
 
 OPEN = ("/", "/health", "/v2/health/live", "/v2/health/ready")
 """Answered without a token: probes, and the page, which asks for it."""
+
+GONE = 499
+"""Status that counts a client which has gone before its request was whole: nobody is answered."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -55,6 +59,8 @@ class Guard:
                 answer = problem(scope["path"], refused.status_code, refused.detail)
                 answer.headers.update(refused.headers or {})
                 await answer(scope, receive, noting)
+        except ClientDisconnect:
+            status = GONE
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.ended(_route(scope), method, status, time.perf_counter() - start)

@@ -21,8 +21,8 @@ LONGEST_LINE = 2**20
 _NUMBER = {"type": "number"}
 _FEATURES = {"type": "array", "items": _NUMBER, "minItems": 14, "maxItems": 14}
 _EVENT = [
-    1264.8, 888.7, 65.1, 205.9, 0.15, 0.08, 0.05,
-    -1180.2, -901.5, 130.4, 80.1, 0.2, 0.06, 0.04,
+    1454.5, 1022.0, 74.9, 205.9, 0.15, 0.08, 0.05,
+    -1357.2, -1036.7, 150.0, 80.1, 0.2, 0.06, 0.04,
 ]  # fmt: skip
 _KEPT_BODY = {
     "required": True,

@@ -79,7 +79,8 @@ def _listen(host: str, port: int) -> socket.socket:
         OSError: the address is another's, or in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # asyncio sends small answers at once only where the protocol is named, not left to be 0.
+    listening = socket.socket(family, proto=socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

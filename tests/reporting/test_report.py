@@ -16,10 +16,12 @@ from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.pipeline.search.report import ReportConfig, parse_report, report, write_report
 from anode.reporting.common.number_format import p_text, with_error, z_text
 from anode.reporting.search.report import as_html, as_markdown, make_report
-from anode.reporting.search.report_tables import events_table
+from anode.reporting.search.report_tables import bins_table, events_table
 from anode.reporting.search.report_text import excess_text
 from anode.reporting.search.result_table import verdict_level
+from anode.reporting.search.spectrum_figures import CutSpectrum
 from anode.reporting.search.warnings import warnings
+from anode.statistics.counting.significance import local_significance
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents
 from helpers.settings import REPOSITORY
@@ -135,6 +137,24 @@ def test_warnings_are_in_both_formats(bump):
     for text in both(bump):
         assert "Z > 2.7" in text
         assert "fewer than 6 bins below the window can be fitted" in text
+
+
+def test_bins_of_the_window_have_expectation_error_and_p():
+    edges = np.arange(3000.0, 4001.0, 100.0)
+    total = np.linspace(2000.0, 1100.0, 10)
+    counts = np.array([20, 19, 18, 17, 50, 33, 14, 13, 12, 11], dtype=float)
+    expected, error = total / 100, np.full(10, 1.5)
+    window = (3300.0, 3700.0)
+    used = (edges[:-1] < window[0]) | (edges[:-1] >= window[1])
+    uncut = CutSpectrum(1.0, edges, total, total, error, used, window, 0, 0.0, 0.0, None)
+    cut = uncut._replace(efficiency=0.01, counts=counts, expected=expected, expected_error=error)
+    rows = bins_table(cut, uncut).rows
+    assert [row[0] for row in rows] == ["3.3-3.4 TeV", "3.4-3.5 TeV", "3.5-3.6 TeV", "3.6-3.7 TeV"]
+    assert [row[2] for row in rows] == ["17", "50", "33", "14"]
+    assert rows[1][3] == with_error(16.0, 1.5)
+    assert float(rows[1][4]) == pytest.approx(local_significance(50, 16.0, 1.5).p_local, rel=0.1)
+    factors, weights = [float(row[6]) for row in rows], total[3:7]
+    assert np.average(factors, weights=weights) == pytest.approx(1.0, abs=0.006)  # two decimals
 
 
 def test_an_event_twice_is_refused_and_tables_have_each_once():

@@ -1,5 +1,6 @@
 """``anode serve`` as a process: its port, its end, and its errors in one line."""
 
+import asyncio
 import json
 import os
 import re
@@ -57,6 +58,53 @@ def test_a_request_at_work_is_finished_at_sigterm(run):
     finally:
         process.kill()
         process.stderr.close()
+        process.wait()
+
+
+UPLOAD = """
+import socket, sys
+client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+kind, length = "application/x-npy", 30_000_000
+head = f"POST /v1/score HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: {kind}\\r\\n"
+client.sendall(f"{head}Content-Length: {length}\\r\\n\\r\\n".encode() + bytes(length // 2))
+print("half", flush=True)
+client.recv(1)
+"""
+
+
+@pytest.mark.slow
+def test_a_client_killed_in_mid_upload_leaves_nothing(run, tmp_path):
+    errors, scratch = tmp_path / "stderr", tmp_path / "scratch"
+    scratch.mkdir()
+    words = [sys.executable, "-m", "anode", "serve", f"run_dir={run}", "port=0"]
+    with open(errors, "w") as log:
+        process = subprocess.Popen(words, stderr=log, env={**os.environ, "TMPDIR": str(scratch)})
+    try:
+        until(lambda: "is in memory" in errors.read_text(), process)
+        (port,) = re.findall(r"http://127\.0\.0\.1:(\d+)", errors.read_text())
+        asking = f"http://127.0.0.1:{port}/metrics"
+
+        def counted() -> str:
+            return urllib.request.urlopen(asking, timeout=60).read().decode()
+
+        def left() -> tuple[list[str], list[Path], str]:
+            open_files = os.listdir(f"/proc/{process.pid}/fd") if os.path.exists("/proc") else []
+            return open_files, sorted([*run.rglob("*"), *scratch.rglob("*")]), errors.read_text()
+
+        counted()
+        before = left()
+        for _ in range(3):
+            upload = [sys.executable, "-c", UPLOAD, port]
+            with subprocess.Popen(upload, stdout=subprocess.PIPE, text=True) as client:
+                assert client.stdout is not None
+                assert client.stdout.readline() == "half\n"
+                client.kill()
+        gone = 'anode_requests_total{method="POST",route="/v1/score",status="499"} 3.0'
+        until(lambda: gone in counted(), process)
+        until(lambda: left() == before, process)
+        assert "anode_in_flight 1.0" in counted()
+    finally:
+        process.kill()
         process.wait()
 
 
@@ -152,6 +200,25 @@ def test_a_port_in_use_is_named(run):
         with pytest.raises(OSError, match="in use") as error:
             command.serve(config(run, port=port))
     assert error.value.filename == f"127.0.0.1:{port}"
+
+
+def test_answers_are_sent_at_once_and_do_not_wait_to_be_acknowledged():
+    async def options() -> int:
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            found.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        with command._listen("127.0.0.1", 0) as listening:
+            async with await asyncio.start_server(connected, sock=listening):
+                _, writer = await asyncio.open_connection(*listening.getsockname())
+                nodelay = await found
+                writer.close()
+                return nodelay
+
+    assert asyncio.run(options()) != 0
 
 
 def test_without_its_packages_the_extra_is_named(run, monkeypatch):

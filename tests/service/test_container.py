@@ -40,7 +40,11 @@ def test_the_health_check_asks_a_route_that_there_is():
     assert path[1] in create_app(config).openapi()["paths"]
 
 
-def test_what_is_copied_is_there():
-    for line in re.findall(r"^COPY (?!--from)(.*)$", TEXT, re.MULTILINE):
-        for name in shlex.split(line)[:-1]:
-            assert (REPOSITORY / name).exists(), name
+def test_what_is_copied_is_there_and_nothing_else_is_sent_to_the_build():
+    lines = re.findall(r"^COPY (?!--from)(.*)$", TEXT, re.MULTILINE)
+    names = {name for line in lines for name in shlex.split(line)[:-1]}
+    for name in names:
+        assert (REPOSITORY / name).exists(), name
+    first, *sent = (REPOSITORY / ".dockerignore").read_text().split()
+    assert (first, sent[-1]) == ("*", "**/__pycache__")
+    assert {name.removeprefix("!") for name in sent[:-1]} == names

@@ -117,16 +117,19 @@ def write_report(
     search = read_search(folder)
     directory.check(search)
     spectra = _read_spectra(directory.spectra)
-    own = folder / "calibration.json"
-    calibrated = _calibration(calibration or own) if calibration or own.is_file() else None
-    top_events = _top_events(directory.top_events) if directory.top_events.is_file() else None
+    known = calibration or folder / "calibration.json"
+    calibrated = None
+    if calibration or known.is_file():
+        calibrated = Calibration.from_json(io.read_json(known), known)
     settings = settings_key(load_search(directory.config)) if directory.config.is_file() else None
     output = folder if output is None else output
+    cuts = _cuts(search, spectra)
     made = make_report(
         search,
         warnings(search, calibrated, settings=settings),
-        figures=_draw(search, spectra, output / "figures"),
-        top_events=top_events,
+        figures=_draw(search, spectra, cuts, output / "figures"),
+        cuts=cuts,
+        top_events=_top_events(directory.top_events),
         manifest=directory.read_manifest(),
     )
     io.write_text(output / "report.md", as_markdown(made))
@@ -169,27 +172,31 @@ def read_search(folder: Path) -> SearchResult:
         raise DataError(f"{error}; make it again with {make}") from None
 
 
-def _calibration(path: Path) -> Calibration:
-    return Calibration.from_json(io.read_json(path), path)
-
-
-def _top_events(path: Path) -> TopEvents:
-    return TopEvents.from_json(io.read_json(path, remedy=AGAIN), path)
+def _top_events(path: Path) -> TopEvents | None:
+    return TopEvents.from_json(io.read_json(path, remedy=AGAIN), path) if path.is_file() else None
 
 
 def _read_spectra(path: Path) -> _StoredSpectra:
     needed = _StoredSpectra._fields
     with io.open_hdf5(path, remedy=AGAIN) as file:
-        missing = [name for name in needed if name not in file]
-        if missing:
-            raise DataError(
-                f"{path}: expected the data sets {', '.join(needed)}, but {', '.join(missing)} "
-                "missing; make the search again"
-            )
+        if missing := [name for name in needed if name not in file]:
+            lack = f"{', '.join(needed)}, but {', '.join(missing)} missing"
+            raise DataError(f"{path}: expected the data sets {lack}; make the search again")
         return _StoredSpectra(*(file[name][()] for name in needed))
 
 
-def _draw(search: SearchResult, spectra: _StoredSpectra, folder: Path) -> list[str]:
+def _cuts(search: SearchResult, spectra: _StoredSpectra) -> list[CutSpectrum]:
+    """Spectra of the window of the largest excess, the loosest cut first."""
+    best = search.best or search.best_inclusive
+    if best is None:
+        return []
+    efficiencies = [1.0, *sorted(search.efficiencies, reverse=True)]
+    return [cut for e in efficiencies if (cut := _cut(search, spectra, best, e)) is not None]
+
+
+def _draw(
+    search: SearchResult, spectra: _StoredSpectra, cuts: list[CutSpectrum], folder: Path
+) -> list[str]:
     """Write every figure that the search has something for, and remove others; their names."""
     efficiencies = [1.0, *sorted(search.efficiencies, reverse=True)]
     rows = {efficiency: search.at(efficiency) for efficiency in efficiencies}
@@ -204,7 +211,6 @@ def _draw(search: SearchResult, spectra: _StoredSpectra, folder: Path) -> list[s
         drawn["limits"] = limits_figure(limits)
     best = search.best or search.best_inclusive
     if best is not None:
-        cuts = [cut for e in efficiencies if (cut := _cut(search, spectra, best, e)) is not None]
         chosen = [cut for cut in cuts if cut.efficiency == best.efficiency]
         uncut = [cut for cut in cuts if cut.efficiency >= 1 and best.efficiency < 1]
         if chosen:

@@ -26,6 +26,8 @@ SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 NEEDS = {
     "blind_background": "generated/blind_4004.h5",
     "blind_signal": "generated/blind_4004.h5",
+    "assistant_run": "generated/with_particles_8.h5",
+    "regularisation_134": "generated/with_particles_8.h5",
     "representations": "generated/with_particles_8.h5",
 }
 """Study or search -> file of events that does not come along; its configuration says how it is

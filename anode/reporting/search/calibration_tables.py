@@ -1,10 +1,14 @@
-"""What a calibration says, and whether all that must hold does, in tables."""
+"""What a calibration says, whether all that must hold does, and how far fits are trusted, in
+tables."""
 
-from anode.reporting.common.number_format import efficiency_text, p_text, with_error
+from anode.reporting.common.number_format import efficiency_text, p_text, rounded, with_error
 from anode.reporting.common.tables import MISSING, table
+from anode.reporting.search.report_tables import Table
 from anode.statistics.calibration.acceptance import Acceptance, Check
 from anode.statistics.calibration.result import Calibration, InjectionSummary
 from anode.statistics.calibration.uniformity import LEVELS, Spread, Uniformity
+from anode.statistics.counting.overdispersion import Overdispersion
+from anode.statistics.scan.trust import Trust
 
 
 def calibration_table(result: Calibration) -> str:
@@ -110,3 +114,45 @@ def _demand(check: Check) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def spurious_table(trust: Trust) -> Table:
+    """Signals that backgrounds of other shapes make."""
+    rows = [
+        (one.background, f"{one.n_signal:+.2g}", f"{one.sigma:+.2f}") for one in trust.spurious
+    ]
+    header = ("background", "spurious signal events", "over statistical error")
+    return Table(header, rows, caption="Fits to spectra of another function, without fluctuations")
+
+
+def bias_table(trust: Trust) -> Table:
+    """Strengths of injected signal in toys of other functions."""
+    rows = [
+        (
+            one.background,
+            f"{one.mass:,.0f}",
+            rounded(one.injected),
+            rounded(one.spread),
+            with_error(one.bias, one.bias_error),
+        )
+        for one in trust.biases
+    ]
+    header = ("background", "mass [GeV]", "injected events", "spread of fits", "bias over spread")
+    return Table(header, rows, caption="Bias of the strength in toys")
+
+
+def overdispersion_table(found: Overdispersion) -> Table:
+    """Spread of counts over Poisson's."""
+    ends = [*found.efficiencies[1:], 0.0]
+    rows = [
+        (
+            f"{efficiency_text(a)} to {efficiency_text(b)}"
+            if b
+            else f"below {efficiency_text(a)}",
+            with_error(f, error),
+        )
+        for a, b, f, error in zip(found.efficiencies, ends, found.f, found.f_error, strict=True)
+    ]
+    n, size = found.n_experiments, found.n_events
+    caption = f"Spread of cross-fitted counts over Poisson's, {n} samples of {size:,} events"
+    return Table(("score category", "f"), rows, caption=caption)

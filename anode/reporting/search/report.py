@@ -11,9 +11,15 @@ from anode.reporting.common.number_format import efficiency_text, mass_range
 from anode.reporting.common.pages import embedded_images, template_environment
 from anode.reporting.common.tables import table as text_table
 from anode.reporting.search import report_tables as tables
+from anode.reporting.search.calibration_tables import (
+    bias_table,
+    overdispersion_table,
+    spurious_table,
+)
 from anode.reporting.search.report_tables import Table
 from anode.reporting.search.report_text import Line, resonance_lines, summary_lines
 from anode.reporting.search.result_table import verdict, verdict_level
+from anode.reporting.search.spectrum_figures import CutSpectrum
 from anode.reporting.search.warnings import SearchWarning
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvents
@@ -69,6 +75,7 @@ def make_report(
     raised: Sequence[SearchWarning],
     *,
     figures: Sequence[str],
+    cuts: Sequence[CutSpectrum] = (),
     top_events: TopEvents | None = None,
     manifest: Manifest | None = None,
 ) -> Report:
@@ -78,6 +85,7 @@ def make_report(
         search: result of the search.
         raised: warnings about the search.
         figures: names of the figures there are, a subset of ``CAPTIONS``.
+        cuts: spectra of the window of the largest excess, one without a cut among them.
         top_events: highest-scoring events of the search, if they are known.
         manifest: record of how the search was made, if it is known.
 
@@ -87,7 +95,7 @@ def make_report(
     sections = [
         _compared(search),
         _scanned(search, figures),
-        _excess(search, figures),
+        _excess(search, figures, cuts),
         _limited(search, figures),
         _events(top_events),
         _checked(search, figures),
@@ -169,10 +177,19 @@ def _shown(search: SearchResult) -> float:
     return min((row.efficiency for row in search.windows), default=1.0)
 
 
-def _excess(search: SearchResult, figures: Sequence[str]) -> Section | None:
+def _excess(
+    search: SearchResult, figures: Sequence[str], cuts: Sequence[CutSpectrum]
+) -> Section | None:
     lines = resonance_lines(search)
     found = tables.bump_hunter_table(search)
     shown = [tables.lines_table(lines, "Fitted resonance")] if lines else []
+    uncut = [cut for cut in cuts if cut.efficiency >= 1]
+    if uncut:
+        shown += [
+            tables.bins_table(cut, uncut[0])
+            for cut in cuts
+            if cut.efficiency == _shown(search) < 1
+        ]
     if found.rows:
         shown.append(found._replace(caption="BumpHunter, an independent look at the same spectra"))
     drawn = _present(figures, "spectrum", "spectra")
@@ -211,11 +228,11 @@ def _checked(search: SearchResult, figures: Sequence[str]) -> Section | None:
     """Whether the fit that gives the largest excess can be trusted."""
     shown = []
     if search.overdispersion is not None:
-        shown.append(tables.overdispersion_table(search.overdispersion))
+        shown.append(overdispersion_table(search.overdispersion))
     if search.trust is not None and search.trust.spurious:
-        shown.append(tables.spurious_table(search.trust))
+        shown.append(spurious_table(search.trust))
     if search.trust is not None and search.trust.biases:
-        shown.append(tables.bias_table(search.trust))
+        shown.append(bias_table(search.trust))
     drawn = _present(figures, "sculpting")
     return Section("Checks", tables=shown, figures=drawn) if shown or drawn else None
 

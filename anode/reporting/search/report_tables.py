@@ -23,10 +23,10 @@ from anode.reporting.search.report_text import (
     global_text,
     strength_text,
 )
-from anode.statistics.counting.overdispersion import Overdispersion
+from anode.reporting.search.spectrum_figures import CutSpectrum
+from anode.statistics.counting.significance import local_significance
 from anode.statistics.scan.search_result import SearchResult
 from anode.statistics.scan.top_events import TopEvent
-from anode.statistics.scan.trust import Trust
 from anode.statistics.scan.window_result import CombinedTest, LargestExcess, WindowTest
 
 FEATURE_NAMES = {
@@ -34,6 +34,8 @@ FEATURE_NAMES = {
     "tau21_2": "tau21 J2", "delta_r": "delta R", "delta_eta": "delta eta",
 }  # fmt: skip
 """Columns of the tables of events, where the data have them."""
+
+_EDGE = 1e-6  # GeV, within which edges are equal
 
 MAX_OWN = 8
 """Further columns, for features that a table of one's own names."""
@@ -142,46 +144,44 @@ def _category(test: CombinedTest, loosest: float) -> str:
     return MISSING
 
 
-def spurious_table(trust: Trust) -> Table:
-    """Signals that backgrounds of other shapes make."""
-    rows = [
-        (one.background, f"{one.n_signal:+.2g}", f"{one.sigma:+.2f}") for one in trust.spurious
-    ]
-    header = ("background", "spurious signal events", "over statistical error")
-    return Table(header, rows, caption="Fits to spectra of another function, without fluctuations")
+def bins_table(selected: CutSpectrum, inclusive: CutSpectrum) -> Table:
+    """The largest excess bin by bin: what is expected, with the error of the fit, and how far the
+    count is from it, beside the excess factor over the mean pass rate of the window.
 
+    The mean rate is that of the window itself, signal and all, so that factors average to 1 by
+    construction, weighted with events: they show where a window has more, not whether it has.
 
-def bias_table(trust: Trust) -> Table:
-    """Strengths of injected signal in toys of other functions."""
-    rows = [
-        (
-            one.background,
-            f"{one.mass:,.0f}",
-            rounded(one.injected),
-            rounded(one.spread),
-            with_error(one.bias, one.bias_error),
+    Args:
+        selected: spectrum after the cut.
+        inclusive: spectrum without a cut, in the same bins.
+    """
+    low, high = selected.window
+    edges = selected.edges
+    within = np.flatnonzero((edges[:-1] > low - _EDGE) & (edges[1:] < high + _EDGE))
+    mean = selected.counts[within].sum() / max(inclusive.counts[within].sum(), 1)
+    rows = []
+    for b in within:
+        n, total = int(selected.counts[b]), int(inclusive.counts[b])
+        expected, error = float(selected.expected[b]), float(selected.expected_error[b])
+        known = np.isfinite(expected + error)
+        local = local_significance(n, expected, error) if known else None
+        rows.append(
+            (
+                mass_range(edges[b], edges[b + 1]),
+                f"{total:,}",
+                f"{n:,}",
+                with_error(expected, error) if known else MISSING,
+                MISSING if local is None else p_text(local.p_local),
+                MISSING if local is None else z_text(local.z_local),
+                f"{n / (total * mean):.2f}" if total and mean else MISSING,
+            )
         )
-        for one in trust.biases
-    ]
-    header = ("background", "mass [GeV]", "injected events", "spread of fits", "bias over spread")
-    return Table(header, rows, caption="Bias of the strength in toys")
-
-
-def overdispersion_table(found: Overdispersion) -> Table:
-    """Spread of counts over Poisson's."""
-    ends = [*found.efficiencies[1:], 0.0]
-    rows = [
-        (
-            f"{efficiency_text(a)} to {efficiency_text(b)}"
-            if b
-            else f"below {efficiency_text(a)}",
-            with_error(f, error),
-        )
-        for a, b, f, error in zip(found.efficiencies, ends, found.f, found.f_error, strict=True)
-    ]
-    n, size = found.n_experiments, found.n_events
-    caption = f"Spread of cross-fitted counts over Poisson's, {n} samples of {size:,} events"
-    return Table(("score category", "f"), rows, caption=caption)
+    header = ("bin", "total", "passing", "expected", "local p", "local Z", "over mean rate")
+    caption = (
+        "Bins of the window; errors of the fit are common to them, and p is that of a bin looked "
+        "at alone. The last column averages to 1 whatever is there"
+    )
+    return Table(header, rows, caption=caption)
 
 
 def limits_table(search: SearchResult, efficiency: float) -> Table:

@@ -122,7 +122,7 @@ def resonance_lines(search: SearchResult) -> list[Line]:
 
 
 def _goodness(p_value: float | None) -> str:
-    return "too few events to judge" if p_value is None else f"p = {p_text(p_value)}"
+    return "too few events to judge" if p_value is None else p_is(p_value)
 
 
 def before_after(search: SearchResult) -> list[tuple[str, WindowTest]]:
