@@ -1,6 +1,8 @@
 """Configurations composed from the files of ``configs/`` and overrides, as commands get them."""
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig
@@ -21,3 +23,22 @@ def compose(config: str, overrides: Sequence[str] = ()) -> DictConfig:
             return hydra.compose(config, list(overrides))
     except Exception as error:  # Hydra's own, OmegaConf's, and ValueError
         raise ConfigError(explain(error, config, overrides)) from None
+
+
+def as_word(value: Any) -> str:
+    """A value as it stands behind ``key=`` of an override, so that Hydra reads back the same.
+
+    Texts are quoted, whatever they hold: paths may have spaces, quotes, ``=`` or ``${``.
+
+    Example:
+        >>> as_word("a=1/it's"), as_word(True), as_word(2.5)
+        ("'a=1/it\\\\'s'", 'true', '2.5')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return str(value)
+    # Hydra and OmegaConf take a backslash for itself unless one of these follows.
+    escaped = re.sub(r"(\\+)(?='|\$\{|\Z)", r"\1\1", value)
+    escaped = escaped.replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"

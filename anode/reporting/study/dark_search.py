@@ -20,11 +20,12 @@ _EXPLANATION = """\
 # Search for a Z' to dark quarks
 
 The spectrum of `{mass}` of QCD di-jets is searched, with so many events of a dark shower in it
-that S/√B in their window is as given, without any cut on a score. Sets of features: {sets}. Z
-inclusive is the significance of the window in the spectrum of all events, Z that of all score
-categories of the window, both local; Z global that of the largest excess over the whole scan, a
-lower limit where no toy reaches it. Seeds draw the signal and the fits; the background is the same
-in all, so that a spread over seeds holds none of its fluctuations.
+that S/√B is expected as given in their window, without any cut on a score; S are the events drawn.
+Sets of features: {sets}. All are searched in the same sample of a strength and a seed, with the
+same folds. Z inclusive is the significance of the window in the spectrum of all events, Z that of
+all score categories of the window, both local; Z global that of the largest excess over the whole
+scan, a lower limit where no toy reaches it. Seeds draw the signal and the fits; the background is
+the same in all, so that a spread over seeds holds none of its fluctuations.
 """
 
 

@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from anode import io
-from anode.configuration.composition import compose
+from anode.configuration.composition import as_word, compose
 from anode.errors import ConfigError, DataError
 from anode.evaluation.dark_sector.resonance_search import FoundResonance
 from anode.events.simulation.pythia import BackgroundConfig, background_process
+from anode.pipeline.runs.config import load_run
+from anode.pipeline.runs.prepare import prepare
 from anode.pipeline.studies.dark_search.config import parse_dark_search
 from anode.pipeline.studies.dark_search.events import make_events
-from anode.pipeline.studies.dark_search.study import dark_search, injected
+from anode.pipeline.studies.dark_search.samples import injected, make_sample
+from anode.pipeline.studies.dark_search.study import dark_search
+from anode.regions.splits import fold_of
 from anode.reporting.study.dark_search import short_table, strength_figure
 from helpers.drawn import texts
 from helpers.raw_files import WIDTH, write_frame
@@ -52,9 +56,9 @@ def dijets(n: int, seed: int, label: int) -> np.ndarray:
 
 def config(folder, *overrides):
     given = [
-        f"data.background={folder / 'background.h5'}",
-        f"data.signal={folder / 'signal.h5'}",
-        f"output={folder / 'out'}",
+        f"data.background={as_word(str(folder / 'background.h5'))}",
+        f"data.signal={as_word(str(folder / 'signal.h5'))}",
+        f"output={as_word(str(folder / 'out'))}",
         "scan.stop=2300",
         "scan.step=400",
         "search=[" + ",".join(f'"{each}"' for each in SEARCH) + "]",
@@ -70,7 +74,8 @@ def config(folder, *overrides):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("dark_search")
+    made = tmp_path_factory.mktemp("dark search") / "it's rinv=0.3, a"  # words must be quoted
+    made.mkdir()
     write_frame(made / "background.h5", dijets(2500, 1, 0))
     write_frame(made / "signal.h5", dijets(300, 2, 1))
     return made
@@ -102,7 +107,8 @@ def test_a_search_finds_what_was_put_in_and_nothing_without(folder):
         none, some = rows[name, 0], rows[name, 4]
         assert none["n_injected"] == none["n_signal"] == 0
         assert abs(none["z_inclusive"]) < 3
-        assert some["n_signal"] == pytest.approx(4 * np.sqrt(some["n_background"]), abs=1.5)
+        wanted = 4 * np.sqrt(some["n_background"])
+        assert some["n_signal"] == pytest.approx(wanted, abs=4 * np.sqrt(wanted))
         assert some["z_inclusive"] > none["z_inclusive"] + 1
         assert some["z_selected"] > some["z_inclusive"] + 2  # R_T tells them apart
         assert (some["best_low"], some["best_high"]) == (1500, 1900)
@@ -111,6 +117,40 @@ def test_a_search_finds_what_was_put_in_and_nothing_without(folder):
     assert f"| > {rows['event', 4]['z_global']:.2f} " in page
     for suffix in ("png", "pdf"):
         assert (folder / f"out/strength.{suffix}").stat().st_size > 5000
+
+
+def test_sets_of_features_are_searched_in_one_sample_with_the_same_folds(folder):
+    dark_search(config(folder, "strengths=[4]"))
+    found = json.loads((folder / "out/dark_search.json").read_text())["searches"]
+    paths = [
+        folder / f"out/searches/mt_{name}_4_seed1/windows/1500_1900/config.yaml"
+        for name in ("event", "event_and_shower")
+    ]
+    one, other = (prepare(load_run(path)).data for path in paths)
+    assert (one.features.shape[1], other.features.shape[1]) == (1, 3)
+    assert np.array_equal(one.event_id, other.event_id)
+    assert np.array_equal(fold_of(one.identity, 2, 1), fold_of(other.identity, 2, 1))
+    assert len({(each["n_injected"], each["n_signal"]) for each in found}) == 1
+    with io.open_hdf5(folder / "out/events.h5") as file:
+        signal = file["event_id"][:][file["label"][:] == 1]
+    inside = np.isin(one.event_id, signal) & (one.mass >= 1500) & (one.mass < 1900)
+    assert inside.sum() == found[0]["n_signal"]
+
+
+def test_samples_have_no_truth_and_larger_ones_have_the_events_of_smaller_ones(folder):
+    given = config(folder)
+    events, drawn = make_events(given), {}
+    for strength, seed in ((1, 1), (2, 1), (2, 2)):
+        sample = make_sample(given, events, strength, seed)
+        with io.open_hdf5(sample.path) as file:
+            assert "label" not in file
+            identity, event_id = file["identity"][:], file["event_id"][:]
+        assert np.all(np.diff(identity) > 0)  # the order does not tell who is who
+        drawn[strength, seed] = set(event_id[event_id >= 100_000_000])
+        assert len(drawn[strength, seed]) == sample.n_injected
+    assert drawn[1, 1] < drawn[2, 1] != drawn[2, 2]
+    written = sample.path.stat().st_mtime_ns
+    assert make_sample(given, events, 2, 2).path.stat().st_mtime_ns == written
 
 
 def test_the_number_of_events_follows_the_strength():
