@@ -199,7 +199,7 @@ class Analysis:
     ) -> F:
         """The facts of a command that writes into a folder below ours."""
         log.info("%s", tool)
-        command = [*words, f"{key}={as_word(str(self.folder / folder))}"]
+        command = [*words, f"{key}={as_word(self.folder / folder)}"]
 
         def make() -> Json:
             job = self.jobs.begin(tool, command, folder)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -28,7 +29,7 @@ def compose(config: str, overrides: Sequence[str] = ()) -> DictConfig:
 def as_word(value: Any) -> str:
     """A value as it stands behind ``key=`` of an override, so that Hydra reads back the same.
 
-    Texts are quoted, whatever they hold: paths may have spaces, quotes, ``=`` or ``${``.
+    Texts and paths are quoted, whatever they hold: spaces, quotes, ``=`` or ``${``.
 
     Example:
         >>> as_word("a=1/it's"), as_word(True), as_word(2.5)
@@ -36,9 +37,9 @@ def as_word(value: Any) -> str:
     """
     if isinstance(value, bool):
         return str(value).lower()
-    if not isinstance(value, str):
+    if not isinstance(value, str | Path):
         return str(value)
     # Hydra and OmegaConf take a backslash for itself unless one of these follows.
-    escaped = re.sub(r"(\\+)(?='|\$\{|\Z)", r"\1\1", value)
+    escaped = re.sub(r"(\\+)(?='|\$\{|\Z)", r"\1\1", str(value))
     escaped = escaped.replace("'", "\\'").replace("${", "\\${")
     return f"'{escaped}'"

@@ -56,9 +56,9 @@ def dijets(n: int, seed: int, label: int) -> np.ndarray:
 
 def config(folder, *overrides):
     given = [
-        f"data.background={as_word(str(folder / 'background.h5'))}",
-        f"data.signal={as_word(str(folder / 'signal.h5'))}",
-        f"output={as_word(str(folder / 'out'))}",
+        f"data.background={as_word(folder / 'background.h5')}",
+        f"data.signal={as_word(folder / 'signal.h5')}",
+        f"output={as_word(folder / 'out')}",
         "scan.stop=2300",
         "scan.step=400",
         "search=[" + ",".join(f'"{each}"' for each in SEARCH) + "]",

@@ -62,13 +62,13 @@ def _search(
         *config.search,
         *config.scan.overrides,
         "data=table",
-        f"data.path={as_word(str(path))}",
+        f"data.path={as_word(path)}",
         f"data.columns={{mass: {config.mass}, features: {{{features}}}, label: null, "
         "event_id: event_id, identity: identity}",
         "injection.n_signal=null",
         f"seed={seed}",
         f"n_jobs={config.n_jobs}",
-        f"run_dir={as_word(str(Path(config.output) / 'searches' / folder))}",
+        f"run_dir={as_word(Path(config.output) / 'searches' / folder)}",
     ]
     return search_from_mapping(resolve(compose("search", overrides)))
 
