@@ -24,6 +24,7 @@ from anode.assistant.toolbox.score_facts import ScoreFacts, window_scores
 from anode.assistant.toolbox.search_facts import SearchFacts, search_facts
 from anode.assistant.toolbox.toolbox import wait
 from anode.assistant.transcript import Transcript
+from anode.configuration.composition import as_word
 from anode.errors import AnodeError, ConfigError, DataError
 from anode.events.config import DataConfig
 from anode.pipeline.search.config import SearchConfig, parse_search
@@ -198,7 +199,7 @@ class Analysis:
     ) -> F:
         """The facts of a command that writes into a folder below ours."""
         log.info("%s", tool)
-        command = [*words, f"{key}={_as_word(str(self.folder / folder))}"]
+        command = [*words, f"{key}={as_word(self.folder / folder)}"]
 
         def make() -> Json:
             job = self.jobs.begin(tool, command, folder)
@@ -244,22 +245,12 @@ def data_words(data: DataConfig) -> list[str]:
 def _words_of(key: str, value: Any) -> list[str]:
     if isinstance(value, dict):
         if key.endswith(".features"):  # names of the user, not ours
-            inner = ", ".join(f"{k}: {_as_word(v)}" for k, v in value.items())
+            inner = ", ".join(f"{k}: {as_word(v)}" for k, v in value.items())
             return [f"{key}={{{inner}}}"]
         return [w for k, v in value.items() if v is not None for w in _words_of(f"{key}.{k}", v)]
     if isinstance(value, list):
-        return [f"{key}=[{','.join(_as_word(v) for v in value)}]"]
-    return [f"{key}={_as_word(value)}"]
-
-
-def _as_word(value: Any) -> str:
-    """A value as Hydra reads it back."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if not isinstance(value, str):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
-    return f"'{escaped}'"
+        return [f"{key}=[{','.join(as_word(v) for v in value)}]"]
+    return [f"{key}={as_word(value)}"]
 
 
 def _as(kind: type[F], facts: Json) -> F:

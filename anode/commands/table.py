@@ -194,6 +194,23 @@ COMMANDS: dict[str, Command] = {
             "anode classify data.path=DIR output=DIR 'classifiers=[trees]' 'seeds=[1,2,3,4,5]'",
         ),
     ),
+    "dark_anomalies": Command(
+        "Find jets of dark sectors without learning them: anomaly scores; resumable.",
+        "dark_anomalies",
+        f"{_STUDIES}.dark_anomalies.config:parse_anomalies",
+        f"{_STUDIES}.dark_anomalies.study:dark_anomalies",
+        (
+            "anode dark_anomalies data.path=DIR output=DIR",
+            "anode dark_anomalies data.path=DIR output=DIR density=maf s_over_b=0.01",
+        ),
+    ),
+    "dark_search": Command(
+        "Search for a Z' to dark quarks over QCD, with and without its shower; resumable.",
+        "dark_search",
+        f"{_STUDIES}.dark_search.config:parse_dark_search",
+        f"{_STUDIES}.dark_search.study:dark_search",
+        ("anode dark_search data.background=FILE data.signal=FILE output=DIR",),
+    ),
     "download": Command(
         "Fetch a public data set, whole and checked; resumable.",
         "download",

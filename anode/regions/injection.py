@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from anode.errors import ConfigError, DataError
-from anode.events.identity import identity_of
 from anode.events.table import EventTable
 from anode.regions.splits import uniform_of
 
@@ -95,9 +94,11 @@ def drawn_by(events: EventTable, basis: EventTable) -> EventTable:
     return dataclasses.replace(events, identity=basis.identity)
 
 
-def drawn(events: EventTable) -> EventTable:
-    """Events as they are when a draw is done: their identity is their content again."""
-    return dataclasses.replace(events, identity=identity_of(events.mass, events.features))
+def drawn(part: EventTable, events: EventTable) -> EventTable:
+    """A part of ``events`` as it is when a draw is done: with the identities that they have."""
+    order = np.argsort(events.event_id)
+    place = order[np.searchsorted(events.event_id, part.event_id, sorter=order)]
+    return dataclasses.replace(part, identity=events.identity[place])
 
 
 @dataclass(frozen=True)

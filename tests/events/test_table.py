@@ -52,6 +52,28 @@ def test_every_kind_holds_the_numbers_that_were_written(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_column_may_tell_events_apart_in_place_of_what_is_read(tmp_path, kind):
+    columns = table_columns()
+    columns["who"] = np.arange(len(columns["m"]), dtype=np.int64)[::-1] + 2**62
+    named = TableColumns("m", {"alpha": "a", "b": "b"}, "truth", "id", "who")
+    source = table(written(kind, tmp_path, columns), named)
+    few, both = source.read(["b"]), source.read(["alpha", "b"], rows=(3, 20))
+    assert np.array_equal(few.identity, columns["who"].astype(np.uint64))
+    assert np.array_equal(both.identity, few.identity[3:20])
+    parts = np.concatenate([part.read().identity for part in source.parts(["b"], 7)])
+    assert np.array_equal(parts, few.identity)
+    own = table(source.path, COLUMNS)
+    assert not np.array_equal(own.read(["b"]).identity, own.read(["alpha"]).identity)
+
+
+def test_a_column_that_tells_events_apart_has_whole_numbers(tmp_path):
+    columns = {**table_columns(), "who": np.full(len(table_columns()["m"]), 0.5)}
+    named = TableColumns("m", {"b": "b"}, None, None, "who")
+    with pytest.raises(DataError, match=r"'who' must be a whole number, but row 0 has 0\.5"):
+        table(write_csv(tmp_path / "t.csv", columns), named).read(["b"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_without_labels_and_ids_rows_stand_for_events(tmp_path, kind):
     path = written(kind, tmp_path, table_columns())
     source = table(path, TableColumns("m", {"x": "a"}))

@@ -27,9 +27,11 @@ Compiled into the detector, whose cache looks at its own file alone: change both
 BEAM_ENERGY = 6500.0
 """Energy of each proton beam [GeV]."""
 
+BEAM_SETTINGS = ("Print:quiet = on", f"Beams:eCM = {2 * BEAM_ENERGY:g}")
+"""13 TeV proton collisions, and all else as Pythia has it."""
+
 COMMON_SETTINGS = (
-    "Print:quiet = on",
-    f"Beams:eCM = {2 * BEAM_ENERGY:g}",
+    *BEAM_SETTINGS,
     "PartonLevel:MPI = off",
     "ParticleDecays:limitTau0 = on",
     "ParticleDecays:tau0Max = 10",
@@ -64,12 +66,15 @@ class BackgroundConfig:
             been made with this cut; a sample complete above the trigger of 1200 GeV needs 900 or
             less, since initial-state radiation and resolution lift events over it. There is no
             cut on the partons' invariant mass, which would shape m_jj.
+        like_dark_showers: True for multiparton interactions and decays of K0_S and Lambda as in
+            ``hidden_valley``: else a search for dark showers finds the underlying event.
 
     Raises:
         ConfigError: it is not between 0 and the beam energy.
     """
 
     pt_hat_min: float
+    like_dark_showers: bool = False  # unknown to former versions
 
     def __post_init__(self) -> None:
         if not 0 < self.pt_hat_min < BEAM_ENERGY:
@@ -116,7 +121,8 @@ class SignalConfig:
 def background_process(config: BackgroundConfig) -> Process:
     """QCD dijets, label 0."""
     settings = ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {config.pt_hat_min:g}")
-    return Process(name="background", label=0, settings=COMMON_SETTINGS + settings)
+    common = BEAM_SETTINGS if config.like_dark_showers else COMMON_SETTINGS
+    return Process(name="background", label=0, settings=common + settings)
 
 
 def signal_process(config: SignalConfig) -> Process:

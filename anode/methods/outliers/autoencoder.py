@@ -20,6 +20,7 @@ from anode.methods.base import (
     Scores,
 )
 from anode.methods.density_fits import BACKGROUND, DensityFits
+from anode.methods.outliers.gaussian import Gaussian
 from anode.methods.outliers.one_fit import OneFit
 from anode.methods.wrappers.represented import representation_of
 from anode.representations.representation import latent_names
@@ -112,24 +113,15 @@ class Autoencoder(OneFit):
     def _distance(self, values: np.ndarray) -> np.ndarray:
         """(N,) Mahalanobis distances of (N, L) numbers."""
         with io.open_hdf5(self.directory / GAUSSIAN) as file:
-            mean, whitening = file["mean"][:], file["whitening"][:]
-        return np.asarray(np.linalg.norm((values - mean) @ whitening, axis=1))
+            found = Gaussian(file["mean"][:], file["whitening"][:])
+        return found.distance(values)
 
     def _fit(self, events: RegionEvents) -> None:
         if self.representation is not None:
             self.representation.fit(events.sidebands)
         latent = self._latent(events.sidebands)
         if not (self.directory / GAUSSIAN).is_file():
-            io.write_hdf5(self.directory / GAUSSIAN, _gaussian(latent.features))
+            found = Gaussian.fit(latent.features)
+            io.write_hdf5(self.directory / GAUSSIAN, found._asdict())
         if self.config.score == "latent_density":
             self.fits.fit_background(latent)
-
-
-def _gaussian(values: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean (L,), and whitening (L, L) with W W^T the inverse covariance on its range: directions
-    in which nothing varies are left out."""
-    covariance = np.atleast_2d(np.cov(values.T))
-    variance, vectors = np.linalg.eigh(covariance)
-    varies = variance > 1e-10 * variance.max()
-    scale = np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
-    return {"mean": values.mean(axis=0), "whitening": vectors * scale}

@@ -144,7 +144,7 @@ class Drawn(NamedTuple):
 
 
 def _draw(source: Source, config: RunConfig) -> Drawn:
-    events = source.read(config.read_features)
+    own = events = source.read(config.read_features)
     wanted, seed = config.injection, config.seed
     if wanted.n_signal is None and wanted.n_background is None:
         return Drawn(events, ())
@@ -152,8 +152,8 @@ def _draw(source: Source, config: RunConfig) -> Drawn:
         events = drawn_by(events, source.read(DRAWN_BY))
     events, spare = draw_background(events, wanted.n_background, stream(seed, "background"))
     data, not_injected = inject(events, wanted.n_signal, stream(seed, "injection"))
-    left = [None if table is None else drawn(table) for table in (not_injected, spare)]
-    return Drawn(drawn(data), tuple(left))
+    left = [None if table is None else drawn(table, own) for table in (not_injected, spare)]
+    return Drawn(drawn(data, own), tuple(left))
 
 
 def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) -> Prepared:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.ticker import NullLocator
 
 from anode.evaluation.comparison import Interval
 from anode.evaluation.dark_sector.published_transfer import PUBLISHED_AUC
 from anode.evaluation.dark_sector.transfer import TransferTable, sensitivities
 from anode.events.dark_sector.names import number_text
+from anode.reporting.common.heat_map import draw_heat_map
 from anode.reporting.common.style import (
     PALETTE,
     REFERENCE_LINE,
@@ -20,9 +20,6 @@ from anode.reporting.common.style import (
     style,
 )
 from anode.reporting.dataset.transfer_page import MATCHING_TEXT, signal_labels
-
-_COLORS = "RdBu_r"
-"""Of AUCs from 0 to 1: red above one half, blue below, where a score is upside down."""
 
 
 def transfer_figure(table: TransferTable, matching: str) -> Figure:
@@ -51,7 +48,7 @@ def transfer_figure(table: TransferTable, matching: str) -> Figure:
         figure = new_figure(columns * (0.62 * n + 0.9) + 2.4, rows * (0.62 * n + 0.5) + 2.0)
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for axes, (name, values) in zip(grid.flat, panels.items(), strict=False):
-            shown = _draw_map(axes, [[values.get((r, c)) for c in points] for r in points])
+            shown = draw_heat_map(axes, [[values.get((r, c)) for c in points] for r in points])
             axes.set_title(name)
             axes.set_xticks(range(n), labels, rotation=60, ha="right", rotation_mode="anchor")
             axes.set_yticks(range(n), labels)
@@ -129,24 +126,6 @@ def sensitivity_figure(table: TransferTable) -> Figure:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=len(names))
     return figure
-
-
-def _draw_map(axes: Axes, cells: Sequence[Sequence[Interval | None]]) -> AxesImage:
-    values = np.array([[np.nan if c is None else c.median for c in row] for row in cells])
-    image = axes.imshow(values, cmap=_COLORS, vmin=0, vmax=1)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_minor_locator(NullLocator())
-    for row, line in enumerate(cells):
-        for column, cell in enumerate(line):
-            if cell is None:
-                continue
-            band = f"\n±{(cell.high - cell.low) / 2:.3f}" if cell.n > 1 else ""
-            dark = abs(cell.median - 0.5) > 0.33
-            axes.text(
-                column, row, f"{cell.median:.3f}{band}", ha="center", va="center", fontsize=7,
-                color="white" if dark else "black",
-            )  # fmt: skip
-    return image
 
 
 def _draw_points(axes: Axes, values: Mapping[str, Sequence[Interval]]) -> None:

@@ -221,3 +221,18 @@ def test_representations_are_shown_and_one_is_fitted():
     text = shown(cells)
     assert "16 latent numbers" in text
     assert re.search(r"-tau21 of the heavier jet +\| 0\.849 ", text)
+
+
+@pytest.mark.slow
+def test_a_dark_sector_is_made_and_found_from_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("pythia8mc")
+    monkeypatch.setenv("ANODE_DARK_SECTOR_DIR", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = NOTEBOOK.with_name("dark_sector.ipynb")
+    small = "N_EVENTS, N_QCD, STRENGTHS, EPOCHS = 120, 400, [0, 1], 5"
+    cells = execute_notebook(notebook, REPOSITORY, small)
+    check_execution(cells, n_figures=6)
+    text = shown(cells)
+    assert "NominalSM: 360 jets, 0% dark" in text
+    assert "| density_given_pt " in text
+    assert re.search(r"\| event and shower +\| 1 +\|", text)

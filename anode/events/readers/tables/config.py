@@ -25,12 +25,16 @@ class TableColumns:
         features: our name -> name in the file.
         label: column of the truth, 1 signal and 0 background; null where it is unknown.
         event_id: column of whole numbers, each once; null stands for the row.
+        identity: column of whole numbers, equal for copies of an event, on which folds and draws
+            hang in place of mass and features, so that fits of other features of the same events
+            have the same ones; null stands for mass and features.
     """
 
     mass: str | None
     features: dict[str, str] | None
     label: str | None = None
     event_id: str | None = None
+    identity: str | None = None  # unknown to former versions
 
 
 @dataclass(frozen=True)

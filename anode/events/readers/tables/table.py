@@ -1,5 +1,6 @@
 """Source of any table of one's own, whose columns have been named."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -126,15 +127,17 @@ class Table(FileSource):
         event_id, mass = np.empty(stop - start, dtype=np.int64), np.empty(stop - start)
         values = np.empty((stop - start, len(features)))
         label = np.empty(stop - start) if self.has_labels else None
+        identity = np.empty(stop - start, dtype=np.uint64)
         first = 0
         for events in self._tables(features, start, stop, BLOCK_ROWS):
             here = slice(first, first := first + len(events))
             event_id[here], mass[here] = events.event_id + id_offset, events.mass
-            values[here] = events.features
+            values[here], identity[here] = events.features, events.identity
             if label is not None:
                 label[here] = events.label
         refuse_repeated(self.name, event_id)
-        return self._table(event_id, mass, values, tuple(features), label)
+        events = self._table(event_id, mass, values, tuple(features), label)
+        return dataclasses.replace(events, identity=identity)
 
     def parts(self, features: Sequence[str], size: int = BLOCK_ROWS) -> Iterator[Part]:
         self.check(features)
@@ -161,7 +164,7 @@ class Table(FileSource):
                 names,
                 None if label is None else label[good],
             )
-            apart = (self.columns.label, self.columns.event_id)
+            apart = (self.columns.label, self.columns.event_id, self.columns.identity)
             shown = {name: block.values(name) for name in block.columns if name not in apart}
             ids = self.columns.event_id
             units = {str(self.columns.mass): self.mass_unit or "GeV"}
@@ -179,7 +182,7 @@ class Table(FileSource):
         """Names in the file of all that is needed, each once."""
         columns = self.columns
         named = [columns.mass, *((columns.features or {})[name] for name in features)]
-        named += [columns.label, columns.event_id]
+        named += [columns.label, columns.event_id, columns.identity]
         return list(dict.fromkeys(name for name in named if name is not None))
 
     def _tables(
@@ -194,7 +197,8 @@ class Table(FileSource):
                 self._refuse_unit(mass)
             ids, features = self._ids(block), self._features(block, names)
             refuse_repeated(self.name, ids, first_row=block.first_row)
-            yield self._table(ids, mass, features, names, self._label(block))
+            events = self._table(ids, mass, features, names, self._label(block))
+            yield self._told_apart(events, block)
 
     def _table(
         self,
@@ -205,6 +209,13 @@ class Table(FileSource):
         label: np.ndarray | None,
     ) -> EventTable:
         return EventTable(event_id, mass, values, names, ("",) * len(names), label, self.name)
+
+    def _told_apart(self, events: EventTable, block: TableRows) -> EventTable:
+        """The events of a block with the identity that it has for them, if any."""
+        if self.columns.identity is None:
+            return events
+        stored = block.columns[self.columns.identity].astype(np.int64)
+        return dataclasses.replace(events, identity=stored.astype(np.uint64))
 
     def _mass(self, block: TableRows) -> np.ndarray:
         """(N,) in GeV."""
@@ -236,9 +247,9 @@ class Table(FileSource):
         features = {name: block.values(columns[name]) for name in names}
         for name, bad, rule in rules.of_features(self._mass(block), features):
             yield Violation(columns[name], bad, rule)
-        if self.columns.event_id is not None:
-            bad = not_whole(block.columns[self.columns.event_id])
-            yield Violation(self.columns.event_id, bad, WHOLE)
+        for whole in (self.columns.event_id, self.columns.identity):
+            if whole is not None:
+                yield Violation(whole, not_whole(block.columns[whole]), WHOLE)
 
     def _refuse_faults(self, block: TableRows, names: Sequence[str]) -> None:
         self._refuse(block, self._violations(block, names))

@@ -1,6 +1,8 @@
 """Configuration of ``anode classify``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from omegaconf import DictConfig
 
@@ -31,6 +33,21 @@ class JetFiles:
     """
 
     path: str
+
+
+class SamplesConfig(Protocol):
+    """Keys that say which jets are read, and how they are divided."""
+
+    @property
+    def data(self) -> JetFiles: ...
+    @property
+    def seeds(self) -> list[int]: ...
+    @property
+    def features(self) -> list[str]: ...
+    @property
+    def test(self) -> float: ...
+    @property
+    def jets_per_event(self) -> int | None: ...
 
 
 @dataclass(frozen=True)
@@ -67,15 +84,9 @@ class ClassifyConfig:
     transformer: TransformerConfig
 
     def __post_init__(self) -> None:
-        _check_choice("classifiers", self.classifiers, NAMES)
-        _check_choice("matching", self.matching, MATCHINGS)
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds must be at least one, all different, got {self.seeds}")
-        check_names(self.features)
-        if not 0 < self.test < 1:
-            raise ConfigError(f"test must lie in (0, 1), got {self.test}")
-        if self.jets_per_event is not None and self.jets_per_event < 1:
-            raise ConfigError(f"jets_per_event must be at least 1, got {self.jets_per_event}")
+        check_choice("classifiers", self.classifiers, NAMES)
+        check_choice("matching", self.matching, MATCHINGS)
+        check_samples(self)
         if self.n_jobs < 1:
             raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
 
@@ -103,7 +114,27 @@ def parse_classify(raw: DictConfig) -> ClassifyConfig:
     return build(ClassifyConfig, resolve(raw))
 
 
-def _check_choice(key: str, given: list[str], known: tuple[str, ...]) -> None:
+def check_samples(config: SamplesConfig) -> None:
+    """Refuse impossible keys of ``SamplesConfig``.
+
+    Raises:
+        ConfigError: a value is impossible.
+    """
+    if not config.seeds or len(set(config.seeds)) < len(config.seeds):
+        raise ConfigError(f"seeds must be at least one, all different, got {config.seeds}")
+    check_names(config.features)
+    if not 0 < config.test < 1:
+        raise ConfigError(f"test must lie in (0, 1), got {config.test}")
+    if config.jets_per_event is not None and config.jets_per_event < 1:
+        raise ConfigError(f"jets_per_event must be at least 1, got {config.jets_per_event}")
+
+
+def check_choice(key: str, given: list[str], known: Sequence[str]) -> None:
+    """Refuse names that are unknown or repeated, and an empty list.
+
+    Raises:
+        ConfigError: the names are refused.
+    """
     for name in given:
         if name not in known:
             raise ConfigError(

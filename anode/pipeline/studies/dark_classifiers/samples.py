@@ -12,7 +12,7 @@ from anode.evaluation.dark_sector.event_split import collision_of, is_tested
 from anode.events.dark_sector.features import constituent_inputs, jet_features
 from anode.events.dark_sector.jets_file import DarkJets, read_jets
 from anode.events.dark_sector.names import SignalPoint, dark_sector_files
-from anode.pipeline.studies.dark_classifiers.config import JET_PT, ClassifyConfig
+from anode.pipeline.studies.dark_classifiers.config import JET_PT, SamplesConfig
 
 
 class JetSample(NamedTuple):
@@ -72,15 +72,19 @@ class Samples(NamedTuple):
         return [self.names.index(name) for name in names] if names else None
 
 
-def read_samples(config: ClassifyConfig) -> Samples:
+def read_samples(config: SamplesConfig, *, more: Sequence[str] = ()) -> Samples:
     """Read a folder: dark jets of the signal files, all jets of ``NominalSM.h5``.
+
+    Args:
+        config: where they are, and their features.
+        more: names of further features that are read.
 
     Raises:
         DataError: a file cannot be read, has no dark jets or does not say which jets are of one
             collision, or there are not both a signal and the Standard Model.
     """
     paths = dark_sector_files(Path(config.data.path))
-    names = tuple(dict.fromkeys([JET_PT, *config.features]))
+    names = tuple(dict.fromkeys([JET_PT, *config.features, *more]))
     signals: dict[SignalPoint, JetSample] = {}
     standard_model = None
     with progress.task("read", total=len(paths), unit="files") as files_read:

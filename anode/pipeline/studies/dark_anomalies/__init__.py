@@ -1,0 +1,1 @@
+"""Anomaly scores on dark-sector jets: background-only, weakly supervised, floors and ceiling."""

@@ -1,0 +1,1 @@
+"""Search for a Z' to dark quarks over QCD di-jets."""
