@@ -29,6 +29,9 @@ the same in all, so that a spread over seeds holds none of its fluctuations.
 """
 
 
+_SYMBOLS = {"mt": "$m_T$", "mjj": "$m_{jj}$"}
+
+
 def short_table(found: Sequence[FoundResonance]) -> str:
     """A search a line, as aligned text."""
     return table(list(_HEADER), [_cells(each) for each in found], markdown=False)
@@ -87,9 +90,10 @@ def strength_figure(found: Sequence[FoundResonance], mass: str) -> Figure:
                 low, high = [b.low for _, b in known], [b.high for _, b in known]
                 axes.fill_between(place, low, high, color=color, alpha=0.12, lw=0)
         reach = np.array([0.0, max(strengths)])
-        axes.plot(reach, reach, **REFERENCE_LINE)
+        axes.plot(reach, reach, **REFERENCE_LINE, label=r"counting alone, $Z = S/\sqrt{B}$")
         axes.set_xlabel(r"injected $S/\sqrt{B}$ in the window")
-        axes.set_ylabel(f"local Z of the window in {mass}")
+        axes.set_ylabel(f"local $Z$ of the window in {_SYMBOLS[mass]}")
+        axes.set_title("line: median, band: central 68% over seeds", loc="left", fontsize=8)
         axes.legend(fontsize=8)
     return figure
 
