@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 
 from anode.evaluation.comparison import Interval
 from anode.evaluation.dark_sector.detection import KNOWLEDGE, Detection, DetectionTable
-from anode.evaluation.roc import MIN_BACKGROUND
 from anode.reporting.common.tables import table
-from anode.reporting.dataset.transfer_page import signal_labels, with_band
+from anode.reporting.dataset.transfer_page import counts_text, signal_labels, with_band
 
 MATCHING_TEXT = {"none": "jets as they are", "test": "tested with matched pT"}
 """What a matching means, for titles."""
@@ -52,7 +51,7 @@ def detection_page(
     parts = ["# Anomaly scores on dark-sector jets\n", _EXPLANATION]
     parts.append(
         f"Scores see {', '.join(f'`{name}`' for name in features)}; the mixture of `cwola` has "
-        f"{s_over_b:.3g} dark jets to a Standard Model jet. {_counts(found, seeds)}"
+        f"{s_over_b:.3g} dark jets to a Standard Model jet. {counts_text(found.detections, seeds)}"
     )
     header = ["score", "knows", *signal_labels(found.points).values()]
     for matching in found.matchings:
@@ -73,18 +72,3 @@ def _rows(
         [name, KNOWLEDGE[name], *(with_band(value(own[name, p])) for p in found.points)]
         for name in found.detectors
     ]
-
-
-def _counts(found: DetectionTable, seeds: Sequence[int]) -> str:
-    n_signal = min(each.n_signal for each in found.detections)
-    n_background = min(each.n_background for each in found.detections)
-    text = (
-        f"Seeds {', '.join(map(str, seeds))}. Tests have at least {n_signal:,} dark jets and "
-        f"{n_background:,.0f} Standard Model jets (effective number, by their weights).\n"
-    )
-    if 0.01 * n_background < MIN_BACKGROUND:
-        text += (
-            f"\n**Efficiencies at 1% rest on fewer than {MIN_BACKGROUND} Standard Model jets "
-            "somewhere**: more events make them readable.\n"
-        )
-    return text

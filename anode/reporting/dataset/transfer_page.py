@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from anode.evaluation.comparison import Interval
+from anode.evaluation.dark_sector.detection import Detection
 from anode.evaluation.dark_sector.published_transfer import (
     PUBLISHED_AUC,
     PUBLISHED_EFFICIENCY,
@@ -67,7 +68,11 @@ def transfer_page(found: TransferTable, seeds: Sequence[int], figures: Sequence[
         seeds: seeds of splits and fits.
         figures: names of the figures beside the page, without ending.
     """
-    parts = ["# Classifiers of dark-sector jets\n", _EXPLANATION, _counts(found, seeds)]
+    parts = [
+        "# Classifiers of dark-sector jets\n",
+        _EXPLANATION,
+        counts_text(found.transfers, seeds),
+    ]
     parts += ["## Trained and tested on one signal\n", _own_signal(found)]
     for matching in found.matchings:
         parts.append(f"## Trained on the row, tested on the column: {MATCHING_TEXT[matching]}\n")
@@ -96,9 +101,10 @@ def with_band(interval: Interval) -> str:
     return f"{interval.median:.3f}{band}"
 
 
-def _counts(found: TransferTable, seeds: Sequence[int]) -> str:
-    n_signal = min(each.n_signal for each in found.transfers)
-    n_background = min(each.n_background for each in found.transfers)
+def counts_text(tests: Sequence[Transfer] | Sequence[Detection], seeds: Sequence[int]) -> str:
+    """How many jets the tests have at least, and whether efficiencies at 1% can be read."""
+    n_signal = min(each.n_signal for each in tests)
+    n_background = min(each.n_background for each in tests)
     text = (
         f"Seeds {', '.join(map(str, seeds))}. Tests have at least {n_signal:,} dark jets and "
         f"{n_background:,.0f} Standard Model jets (effective number, by their weights).\n"
