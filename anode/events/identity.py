@@ -6,6 +6,7 @@ saved again with other ids, in another order or as float32 holds the same events
 
 import numpy as np
 
+from anode.errors import DataError
 from anode.seeding import splitmix64
 
 
@@ -40,3 +41,25 @@ def row_hashes(rows: np.ndarray) -> np.ndarray:
         stored = np.ascontiguousarray(column, np.dtype(f"f{np.dtype(bits).itemsize}"))
         hashes = splitmix64(hashes ^ stored.view(bits).astype(np.uint64))
     return hashes
+
+
+def refuse_parted_copies(content: np.ndarray, identity: np.ndarray, column: str) -> None:
+    """Refuse identities that tell copies of an event apart: one would be fitted, another scored.
+
+    Args:
+        content: (N,) identities by content.
+        identity: (N,) identities that a column gives.
+        column: its name.
+
+    Raises:
+        DataError: two events of equal content have different identities.
+    """
+    order = np.argsort(content, kind="stable")
+    content, identity = content[order], identity[order]
+    parted = np.flatnonzero((content[1:] == content[:-1]) & (identity[1:] != identity[:-1]))
+    if parted.size:
+        raise DataError(
+            f"column {column} of identities must be equal for events of equal mass and features, "
+            f"but {parted.size} differ, such as {identity[parted[0]]} and "
+            f"{identity[parted[0] + 1]}; give copies one, or leave data.columns.identity out"
+        )

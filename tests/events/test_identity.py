@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from anode import io
 from anode.errors import DataError
-from anode.events.identity import identity_of, row_hashes
+from anode.events.identity import identity_of, refuse_parted_copies, row_hashes
 from anode.events.known_events import KnownEvents
 from anode.events.table import EventTable, concatenate
 from anode.regions.distortion import DistortionConfig, distort
@@ -159,3 +159,10 @@ def test_known_events_are_kept_in_a_file(tmp_path: Path) -> None:
         DataError, match=r"known.h5: expected .* identity, mass, marks, scale missing"
     ):
         KnownEvents.read(path)
+
+
+def test_identities_that_part_copies_are_refused():
+    content = np.array([7, 5, 7, 9], dtype=np.uint64)
+    refuse_parted_copies(content, np.array([1, 2, 1, 2]), "who")  # more alike than they are: fine
+    with pytest.raises(DataError, match=r"who of identities .* such as 1 and 3"):
+        refuse_parted_copies(content, np.array([1, 2, 3, 2]), "who")

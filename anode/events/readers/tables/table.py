@@ -11,6 +11,7 @@ import numpy as np
 
 from anode.errors import ConfigError, DataError
 from anode.events import rules
+from anode.events.identity import refuse_parted_copies
 from anode.events.readers.fault_scan import Block, broken_rules, unbroken
 from anode.events.readers.tables.config import (
     GEV,
@@ -137,6 +138,8 @@ class Table(FileSource):
                 label[here] = events.label
         refuse_repeated(self.name, event_id)
         events = self._table(event_id, mass, values, tuple(features), label)
+        if self.columns.identity is not None:
+            refuse_parted_copies(events.identity, identity, self.columns.identity)
         return dataclasses.replace(events, identity=identity)
 
     def parts(self, features: Sequence[str], size: int = BLOCK_ROWS) -> Iterator[Part]:
