@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from anode.evaluation.comparison import Interval, summarise
+from anode.evaluation.comparison import Interval
+from anode.evaluation.dark_sector.over_seeds import over_seeds
 from anode.events.dark_sector.names import SignalPoint
 
 KNOWLEDGE = {
@@ -129,23 +130,10 @@ def detection_table(trials: Sequence[DetectionTrial]) -> DetectionTable:
 
 def _together(trials: Sequence[DetectionTrial]) -> Detection:
     first = trials[0]
-    auc, efficiency = (tuple(t.auc for t in trials), tuple(t.efficiency for t in trials))
     return Detection(
         first.detector,
         KNOWLEDGE[first.detector],
         first.matching,
         first.signal,
-        _interval(auc),
-        _interval(efficiency),
-        auc,
-        efficiency,
-        min(t.n_signal for t in trials),
-        min(t.n_background for t in trials),
+        *over_seeds(trials),
     )
-
-
-def _interval(values: Sequence[float]) -> Interval:
-    found = summarise(values)
-    if found is None:
-        raise ValueError("a trial has numbers")
-    return found

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from anode.evaluation.comparison import Interval, summarise
+from anode.evaluation.comparison import Interval
+from anode.evaluation.dark_sector.over_seeds import over_seeds
 from anode.evaluation.dark_sector.slices import Slice, benchmark, one_parameter
 from anode.events.dark_sector.names import ALPHAS, PARAMETERS, SignalPoint
 
@@ -170,23 +171,10 @@ def _rank(value: float | str) -> float:
 
 def _together(trials: Sequence[Trial]) -> Transfer:
     first = trials[0]
-    auc, efficiency = (tuple(t.auc for t in trials), tuple(t.efficiency for t in trials))
     return Transfer(
         first.classifier,
         first.matching,
         first.trained_on,
         first.tested_on,
-        _interval(auc),
-        _interval(efficiency),
-        auc,
-        efficiency,
-        min(t.n_signal for t in trials),
-        min(t.n_background for t in trials),
+        *over_seeds(trials),
     )
-
-
-def _interval(values: Sequence[float]) -> Interval:
-    found = summarise(values)
-    if found is None:
-        raise ValueError("a trial has numbers")
-    return found

@@ -16,6 +16,7 @@ from anode.reporting.common.style import (
     style,
 )
 from anode.reporting.dataset.detection_page import MATCHING_TEXT
+from anode.reporting.dataset.transfer_figures import BANDS
 from anode.reporting.dataset.transfer_page import signal_labels
 
 _LINES = {"nothing": ":", "background": "-", "mixture": "--", "labels": "-."}
@@ -81,6 +82,7 @@ def parameter_figure(table: DetectionTable) -> Figure:
             axes.xaxis.set_minor_locator(NullLocator())
             axes.set_xlabel(each.param)
         panels[0].set_ylabel(f"AUC, {MATCHING_TEXT[matching]}")
+        figure.suptitle(BANDS, fontsize=9)
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right center", fontsize=8)
     return figure

@@ -21,6 +21,8 @@ from anode.reporting.common.style import (
 )
 from anode.reporting.dataset.transfer_page import MATCHING_TEXT, signal_labels
 
+BANDS = "points: medians over the seeds; bands and bars: their central 68%"
+
 
 def transfer_figure(table: TransferTable, matching: str) -> Figure:
     """AUC of each pair of signals as a heat map, a panel a classifier, and the published one.
@@ -94,6 +96,7 @@ def matching_figure(table: TransferTable) -> Figure:
         panels[0].set_ylabel("AUC, trained and tested on the signal")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+        figure.supxlabel(BANDS, fontsize=9)
     return figure
 
 
@@ -125,6 +128,7 @@ def sensitivity_figure(table: TransferTable) -> Figure:
         panels[0].set_ylabel(f"AUC, {MATCHING_TEXT[matching]}")
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+        figure.supxlabel(BANDS, fontsize=9)
     return figure
 
 
