@@ -17,6 +17,8 @@ from anode.evaluation.comparison import Comparison, FinishedRun, Places
 from anode.evaluation.curves import curve_from_datasets
 from anode.pipeline.runs.config import load_run
 from anode.pipeline.runs.run_directory import RunDirectory
+from anode.pipeline.studies.reach.config import KIND, ReachConfig, reach_from
+from anode.pipeline.studies.reach.study import reach
 from anode.pipeline.studies.study import (
     Failure,
     Study,
@@ -66,8 +68,8 @@ class CompareConfig:
             raise ConfigError(f"runs of a study is one folder, got {self.runs}")
 
 
-def parse_compare(raw: DictConfig) -> CompareConfig:
-    """Check Hydra's configuration of a comparison.
+def parse_compare(raw: DictConfig) -> CompareConfig | ReachConfig:
+    """Check Hydra's configuration of a comparison; or of a study of searches.
 
     Raises:
         ConfigError: a key is unknown or missing, or has a value of the wrong kind.
@@ -76,17 +78,21 @@ def parse_compare(raw: DictConfig) -> CompareConfig:
     for key in ("runs", "group_by"):
         if isinstance(content.get(key), str):
             content[key] = [content[key]]
+    if (content["study"] or {}).get("kind") == KIND:
+        return reach_from(content)
     return build(CompareConfig, content)
 
 
-def compare(config: CompareConfig) -> None:
+def compare(config: CompareConfig | ReachConfig) -> None:
     """Read the runs, or make those of a study; write tables, figures and numbers.
 
     Raises:
         ConfigError: no pattern leads to a finished run, or a study is wrong.
         RunDirectoryError: runs of the study failed; raised when the others are compared.
     """
-    if config.study is not None:
+    if isinstance(config, ReachConfig):
+        reach(config)
+    elif config.study is not None:
         asked = dataclasses.replace(
             config.study,
             runs=config.runs[0] if config.runs else config.study.runs,

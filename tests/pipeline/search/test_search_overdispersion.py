@@ -72,6 +72,13 @@ def no_samples(monkeypatch) -> None:
     monkeypatch.setattr(pipeline, "stream_jobs", None)
 
 
+def test_counts_of_a_score_without_a_fit_are_measured_too(tmp_path):
+    found = measured(configuration(tmp_path, "method=single_feature", "method.feature=x1"))
+    assert found is not None
+    assert found.n_experiments == 3
+    assert not (tmp_path / "overdispersion").exists()
+
+
 def test_a_search_keeps_what_it_measured(finished):
     found = read_overdispersion(SearchDirectory(finished))
     assert found is not None

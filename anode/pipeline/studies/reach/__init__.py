@@ -1,0 +1,1 @@
+"""Reach and coverage: searches of many samples, signals and strengths."""

@@ -1,0 +1,170 @@
+"""``anode compare study=reach``: what is injected is found, nothing is made twice or mixed up."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from anode import io
+from anode.configuration.composition import as_word, compose
+from anode.errors import ConfigError, RunDirectoryError
+from anode.events.feature_definitions import RAW_COLUMNS
+from anode.pipeline.studies import compare as compare_module
+from anode.pipeline.studies.compare import compare, parse_compare
+from anode.pipeline.studies.reach import study as study_module
+from anode.regions.windows import Window
+
+QUICK = [
+    "overdispersion.n_experiments=0",
+    "efficiencies=[0.1]",
+    "split.folds=2",
+    "store=null",
+    "tracker=none",
+    "features=[mj1,delta_mj]",
+]
+FOUND, NOT_FOUND = "delta_mj", "minus"
+
+
+def events(n: int, label: int, seed: int, delta: float) -> dict[str, np.ndarray]:
+    """Two central jets back to back, falling in m_jj or at 3.5 TeV."""
+    rng = np.random.default_rng(seed)
+    mass = rng.normal(3500, 40, n) if label else 2000 + rng.exponential(600, n)
+    angle, tau = rng.uniform(-np.pi, np.pi, n), rng.uniform(0.1, 0.3, n)
+    light = rng.uniform(50, 150, n)
+    heavy = light + (rng.normal(delta, 30, n) if label else rng.exponential(100, n))
+    columns = {}
+    for jet, turn, m in ((1, 0.0, heavy), (2, np.pi, light)):
+        columns[f"pxj{jet}"] = mass / 2 * np.cos(angle + turn)
+        columns[f"pyj{jet}"] = mass / 2 * np.sin(angle + turn)
+        columns[f"pzj{jet}"] = np.zeros(n)
+        columns[f"mj{jet}"] = m
+        for number, factor in ((1, 1.0), (2, 0.6), (3, 0.4)):
+            columns[f"tau{number}j{jet}"] = factor * tau
+    kept = {name: columns[name] for name in RAW_COLUMNS}
+    return {"event_id": np.arange(n), **kept, "label": np.full(n, label, np.int8)}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reach, it's")
+    io.write_hdf5(folder / "background.h5", events(20_000, 0, 1, 0), {"format_version": 1})
+    io.write_hdf5(folder / "signal.h5", events(1500, 1, 2, 500), {"format_version": 1})
+    return folder
+
+
+def config(files, runs, *overrides: str):
+    given = [
+        "study=reach",
+        f"runs=[{as_word(runs)}]",
+        f"output={as_word(runs / 'out')}",
+        f"study.background={as_word(files / 'background.h5')}",
+        f"study.signals.wprime_500_100.path={as_word(files / 'signal.h5')}",
+        "study.n_background=15000",
+        "study.seeds=[1,2]",
+        "study.strengths=[0,3]",
+        "study.ceiling=null",
+        f"study.common={QUICK}",
+        f'+study.variants.up=["method=single_feature","method.feature={FOUND}"]',
+        f'+study.variants.down=["method=single_feature","method.feature={FOUND}","method.sign=-1"]',
+        "only=[up,down]",
+        "n_jobs=1",
+        *overrides,
+    ]
+    return parse_compare(compose("compare", given))
+
+
+@pytest.fixture(scope="module")
+def made(files, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    compare(config(files, runs))
+    return runs
+
+
+def test_the_right_score_finds_the_signal_and_the_wrong_one_does_not(made):
+    content = json.loads((made / "out/reach.json").read_text())
+    rows = {(r["variant"], r["strength"], r["seed"]): r for r in content["searches"]}
+    assert len(rows) == 8
+    for seed in (1, 2):
+        for variant in ("up", "down"):
+            none, some = rows[variant, 0, seed], rows[variant, 3, seed]
+            assert none["n_injected"] == 0
+            assert none["n_background"] == some["n_background"]
+            wanted = 3 * np.sqrt(some["n_background"])
+            assert some["n_signal"] == pytest.approx(wanted, abs=4 * np.sqrt(wanted))
+        assert rows["up", 3, seed]["z_local"] > rows["down", 3, seed]["z_local"] + 3
+        assert rows["up", 3, seed]["z_inclusive"] == rows["down", 3, seed]["z_inclusive"]
+        assert abs(rows["up", 0, seed]["z_local"]) < 4
+    assert rows["up", 0, 1]["n_background"] != rows["up", 0, 2]["n_background"]  # drawn anew
+    by_name = {(r["variant"], r["strength"]): r for r in content["summary"]}
+    assert by_name["up", 3]["found"]["3"]["median"] == 1
+    page = (made / "out/reach.md").read_text()
+    assert re.search(r"\| up +\| [\d.]+ \[", page)
+    for suffix in ("png", "pdf"):
+        assert (made / f"out/reach_wprime_500_100.{suffix}").stat().st_size > 5000
+    assert not list(made.glob("wprime_500_100/3/up/seed=1/"))  # fits are not kept
+
+
+def test_finished_searches_are_not_made_again(made, files, monkeypatch):
+    monkeypatch.setattr(study_module, "find", None)
+    before = (made / "out/reach.json").read_bytes()
+    compare(config(files, made))
+    assert (made / "out/reach.json").read_bytes() == before
+
+
+def test_searches_of_other_settings_are_refused_before_any_work(made, files, monkeypatch):
+    monkeypatch.setattr(study_module, "_search_all", None)
+    changed = f"study.common={[*QUICK, 'spectrum.bin_width=100']}"
+    with pytest.raises(RunDirectoryError, match=r"seed=1\.json must be of the settings"):
+        compare(config(files, made, changed))
+
+
+def test_strengths_share_their_background_and_samples_say_what_they_are(made):
+    with io.open_hdf5(made / "samples/wprime_500_100/seed=1.h5") as file:
+        label, ids = file["label"][:], file["event_id"][:]
+        assert int((label == 0).sum()) == file.attrs["n_background"] == 15_000
+    assert np.array_equal(ids, np.arange(len(ids)))
+
+
+def test_a_wrong_override_names_its_variant(files, tmp_path):
+    wrong = '+study.variants.bad=["method.feture=mj1"]'
+    with pytest.raises(ConfigError, match=r"variant bad: .*feture"):
+        compare(config(files, tmp_path, wrong, "only=[bad]"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("study.strengths=[2,1]", "must rise"),
+        ("study.seeds=[1,1]", "once each"),
+        ("study.common=['seed=3']", "seed is given by the study itself"),
+        ("study.common=['data.path=x.h5']", "data.path is given by the study itself"),
+        ("study.signals.wprime_500_100.window=[3700,3300]", "rising"),
+        ("study.n_windows=0", "at least 1"),
+        ("only=[nothing]", "only must name variants of the study, .*anode"),
+        ("group_by=[seed]", "leave group_by out"),
+    ],
+)
+def test_impossible_studies_are_refused(files, tmp_path, override, message):
+    with pytest.raises(ConfigError, match=message):
+        config(files, tmp_path, override)
+
+
+def test_what_a_file_lacks_is_said_and_the_rest_is_done(files, tmp_path):
+    with pytest.raises(RunDirectoryError, match=r"lower study\.strengths or study\.n_background"):
+        compare(config(files, tmp_path, "study.n_background=30000"))
+    with pytest.raises(RunDirectoryError, match=r"holds none; its median mass is 3\d\d\d"):
+        compare(config(files, tmp_path, "study.signals.wprime_500_100.window=[5000,5400]"))
+
+
+def test_a_study_of_runs_is_none_of_searches():
+    assert isinstance(
+        parse_compare(compose("compare", ["study=scan"])), compare_module.CompareConfig
+    )
+    assert Window(*config_window()).contains(np.array([3500.0]))[0]
+
+
+def config_window() -> list[float]:
+    study = parse_compare(compose("compare", ["study=reach"])).study
+    return study.signals["wprime_500_100"].window
