@@ -31,7 +31,7 @@ LAYERS = [
 # The same inside a room: "evaluation" alone stands for the modules beside its sub-rooms.
 INSIDE = {
     "statistics": [{"counting"}, {"fits"}, {"signal"}, {"scan"}, {"calibration"}],
-    "reporting": [{"common"}, {"run", "search", "study", "dataset"}],
+    "reporting": [{"common"}, {"run", "search", "study", "dataset", "reach"}],
     "pipeline": [
         {"datasets"},
         {"runs"},

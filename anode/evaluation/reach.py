@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from anode.evaluation.comparison import Interval
 from anode.records import Record
@@ -72,9 +72,9 @@ def global_z(z_local: float | None, n_windows: int) -> float:
         (4.31, 5.0)
     """
     z = min(0.0 if z_local is None else z_local, HIGHEST)
-    log_below = n_windows * stats.norm.logcdf(z)
-    above = float(stats.norm.isf(-np.expm1(log_below)))
-    below = float(stats.norm.ppf(np.exp(log_below)))
+    log_below = n_windows * scipy.stats.norm.logcdf(z)
+    above = float(scipy.stats.norm.isf(-np.expm1(log_below)))
+    below = float(scipy.stats.norm.ppf(np.exp(log_below)))
     return max(above if above > 0 else below, LOWEST)
 
 
@@ -87,8 +87,8 @@ def share_found(z: Sequence[float], level: float) -> Interval:
         (0.75, 0.38, 0.96)
     """
     n, k = len(z), int(np.sum(np.asarray(z) >= level))
-    low = stats.beta.ppf(_BAND[0], k, n - k + 1) if k else 0.0
-    high = stats.beta.ppf(_BAND[1], k + 1, n - k) if k < n else 1.0
+    low = scipy.stats.beta.ppf(_BAND[0], k, n - k + 1) if k else 0.0
+    high = scipy.stats.beta.ppf(_BAND[1], k + 1, n - k) if k < n else 1.0
     return Interval(k / n, float(low), float(high), n)
 
 

@@ -25,16 +25,9 @@ from anode.pipeline.search.search import find, sample_of
 from anode.pipeline.search.search_directory import SearchDirectory
 from anode.pipeline.studies.reach.config import ReachConfig, ReachStudy
 from anode.pipeline.studies.reach.samples import BUNDLED, FOLDER, Sample, make_sample
+from anode.pipeline.studies.reach.write import write
 from anode.records import plain
 from anode.regions.windows import Window
-from anode.reporting.common.style import save_figure
-from anode.reporting.study.reach import (
-    coverage_figure,
-    coverage_text,
-    reach_figure,
-    reach_page,
-    reach_summary,
-)
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +98,7 @@ def reach(config: ReachConfig) -> None:
             bar.update()
     ceilings = {signal: _ceiling(config, signal) for signal in study.signals}
     if rows := _finished(places):
-        _write(study, ReachTable(tuple(rows), study.n_windows), ceilings)
+        write(study, ReachTable(tuple(rows), study.n_windows), ceilings)
     if failures:
         listed = "".join(f"\n  {failure.path}: {failure.reason}" for failure in failures)
         raise RunDirectoryError(
@@ -269,35 +262,3 @@ def _ceiling(config: ReachConfig, signal: str) -> dict[float, float] | None:
         curve = curve_from_datasets({name: file[name][:] for name in file})
     passing = np.interp(CUTS, curve.fpr, curve.tpr)
     return dict(zip(CUTS, passing.tolist(), strict=True))
-
-
-def _write(
-    study: ReachStudy, table: ReachTable, ceilings: dict[str, dict[float, float] | None]
-) -> None:
-    """Write and print the tables, and draw the figures."""
-    output = Path(study.output)
-    known = {signal: passing for signal, passing in ceilings.items() if passing is not None}
-    summary = reach_summary(table, known, study.named)
-    figures = []
-    if len(study.strengths) > 1:
-        for signal in table.signals:
-            figures.append(f"reach_{signal}")
-            figure = reach_figure(table, signal, known.get(signal), study.named)
-            save_figure(figure, output / figures[-1])
-    if len(table.signals) > 1:
-        figures.append("coverage")
-        save_figure(coverage_figure(table, study.named), output / figures[-1])
-    content = {
-        "n_windows": study.n_windows,
-        "n_background": study.n_background,
-        "signals": plain(study.signals),
-        "variants": study.variants,
-        "common": study.common,
-        "ceilings": {s: {f"{e:g}": v for e, v in own.items()} for s, own in known.items()},
-        "summary": summary,
-        "searches": plain(table.experiments),
-    }
-    io.write_json(output / "reach.json", content)
-    io.write_text(output / "reach.md", reach_page(table, known, study.named, figures))
-    print(coverage_text(table, study.named, markdown=False))
-    print(f"tables and figures: {output}")

@@ -1,0 +1,1 @@
+"""Reports of the discovery reach and coverage of searches."""
