@@ -24,7 +24,7 @@ from anode.events.dark_sector.source import DarkSectorConfig
 from anode.events.readers.fault_scan import Block
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
-from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.pipeline.datasets.config import CHOICES, DataConfig, with_feature_sets
 from anode.pipeline.datasets.dark_sector.explore import explore_dark_sector
 from anode.pipeline.datasets.explore_particles import EventSample, particle_summaries
 from anode.records import Json, plain
@@ -79,7 +79,7 @@ def parse_explore(raw: DictConfig) -> ExploreConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    content = resolve(raw)
+    content = with_feature_sets(resolve(raw))
     content.pop("injection", None)  # which a choice of data= may set for runs
     return build(ExploreConfig, content, choices=CHOICES)
 

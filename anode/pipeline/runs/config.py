@@ -29,7 +29,7 @@ from anode.methods.combination import CombinationConfig
 from anode.methods.outliers.autoencoder import AutoencoderConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
-from anode.pipeline.datasets.config import DataConfig
+from anode.pipeline.datasets.config import DataConfig, with_feature_sets
 from anode.records import Json
 from anode.regions.crossfit import SplitConfig
 from anode.regions.distortion import NONE, DistortionConfig
@@ -196,7 +196,7 @@ def parse_run(raw: DictConfig) -> RunConfig:
 
 def from_mapping(content: Mapping[str, Any]) -> RunConfig:
     """A ``RunConfig`` from plain nested mappings, such as a saved ``config.yaml``."""
-    content = dict(content)
+    content = with_feature_sets(content)
     if content.get("device") == "auto":
         content["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     return build(RunConfig, content, choices=CHOICES)
