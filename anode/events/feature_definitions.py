@@ -206,10 +206,8 @@ def check_features(names: Sequence[str], known: Sequence[str] = tuple(FEATURES))
 
 
 def _others(unknown: str, known: Sequence[str]) -> str:
-    if len(known) <= _MOST_LISTED:
-        return ""
-    more = f" and {len(known) - _MOST_LISTED} of the substructure of jets (docs/features.md)"
-    return f"{more}{nearest(unknown, known)}"
+    n = len(known) - _MOST_LISTED
+    return f" and {n} more{nearest(unknown, known)}" if n > 0 else ""
 
 
 _MASSES = ("mj1", "delta_mj")
