@@ -41,6 +41,9 @@ from anode.reporting.dataset.particle_figures import constituents_figure, images
 
 log = logging.getLogger(__name__)
 
+MAX_DRAWN = 24
+"""Largest number of features that figures have a panel for; hundreds would take minutes."""
+
 
 @dataclass(frozen=True)
 class ExploreConfig:
@@ -100,7 +103,14 @@ def explore(config: ExploreConfig) -> None:
     sample = EventSample(config.seed)
     found = describe(config, source, regions, also=sample.add)
     description = _with_skipped(found, source)
-    inside, outside, features = description.inside, description.outside, description.features
+    inside, outside = description.inside, description.outside
+    features = description.features[:MAX_DRAWN]
+    if len(features) < len(description.features):
+        log.warning(
+            "figures have the first %d of %d features; the card has all, features=[...] chooses",
+            len(features),
+            len(description.features),
+        )
     figures = {
         "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
         "features": regions_figure(inside, outside, features),

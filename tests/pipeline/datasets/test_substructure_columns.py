@@ -21,6 +21,7 @@ from anode.events.substructure_columns import GROUPS, columns_of_groups
 from anode.jets import blocks
 from anode.jets.features import COLUMNS
 from anode.jets.settings import DEFAULT
+from anode.pipeline.datasets import explore as exploration
 from anode.pipeline.datasets import features as pipeline
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.datasets.explore import parse_explore
@@ -159,6 +160,26 @@ def test_sets_are_resolved_by_every_command_and_kept_in_its_configuration(tmp_pa
     own = "data.columns={mass: m, features: {four: a, eight: b}}"
     table = compose_run(["data=table", "data.path=x.csv", own], tmp_path)
     assert table.features == ["four", "eight"]
+
+
+def test_a_density_that_is_not_fitted_may_be_smaller_than_the_features_are_many(tmp_path):
+    overrides = ["features=kitchen_sink", "density.hidden_features=128"]
+    for method in ("cwola", "iad", "isolation_forest"):
+        assert len(compose_run([*overrides, f"method={method}"], tmp_path).features) == 224
+    for method in ("anode", "cathode"):
+        with pytest.raises(ConfigError, match=r"must be at least the number of features, 224"):
+            compose_run([*overrides, f"method={method}", "density=made_mog"], tmp_path)
+
+
+def test_figures_of_many_features_have_the_first_ones(
+    raw_file, wide, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(exploration, "MAX_DRAWN", 2)
+    with initialize_config_dir(str(REPOSITORY / "configs"), version_base=None):
+        overrides = [f"output={tmp_path}", f"data.path={wide}", "features=four"]
+        exploration.explore(parse_explore(compose("explore", overrides=overrides)))
+    assert "figures have the first 2 of 4 features" in caplog.text
+    assert "tau21_2" in (tmp_path / "card.md").read_text()
 
 
 def test_what_cannot_be_is_refused(raw_file, tmp_path):
