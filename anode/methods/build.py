@@ -92,4 +92,5 @@ def fits_density(config: MethodConfig) -> bool:
     """True if the method, or one of its members, may fit the density of a run."""
     if isinstance(config, CombinationConfig):
         return any(fits_density(member) for member in config.members.values())
-    return METHODS[config.name].method.interpolates or isinstance(config, AutoencoderConfig)
+    fits: bool = METHODS[config.name].method.fits_density
+    return fits

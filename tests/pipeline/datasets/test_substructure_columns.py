@@ -164,9 +164,9 @@ def test_sets_are_resolved_by_every_command_and_kept_in_its_configuration(tmp_pa
 
 def test_a_density_that_is_not_fitted_may_be_smaller_than_the_features_are_many(tmp_path):
     overrides = ["features=kitchen_sink", "density.hidden_features=128"]
-    for method in ("cwola", "iad", "isolation_forest"):
+    for method in ("cwola", "iad", "supervised", "isolation_forest"):
         assert len(compose_run([*overrides, f"method={method}"], tmp_path).features) == 224
-    for method in ("anode", "cathode"):
+    for method in ("anode", "cathode", "lacathode"):
         with pytest.raises(ConfigError, match=r"must be at least the number of features, 224"):
             compose_run([*overrides, f"method={method}", "density=made_mog"], tmp_path)
 
