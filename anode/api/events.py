@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from anode.errors import DataError
 from anode.events import rules
+from anode.events.feature_definitions import resolved_features
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable, refuse_rows
 from anode.seeding import stream
@@ -114,7 +115,7 @@ class Events:
         path: Path | str,
         *,
         data: str = "table",
-        features: Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
         **keys: Any,
     ) -> "Events":
         """Events of a file, as ``data=NAME data.path=FILE`` of the commands reads it.
@@ -123,8 +124,8 @@ class Events:
             path: path of the file or folder.
             data: name of a file of ``configs/data``, such as ``"lhco_features"``; ``"table"``
                 reads CSV, Parquet, HDF5 datasets and ``.npz``.
-            features: names of features; default those of the table, of other formats those of
-                ``configs/common.yaml``.
+            features: names of features, and of sets such as ``"eight"``; default those of the
+                table, of other formats those of ``configs/common.yaml``.
             **keys: keys below ``data``: ``columns={"mass": "m_jj", "features": {"a": "a"}}`` and
                 ``mass_unit="TeV"`` of a table, ``n_background=1000``.
 
@@ -141,7 +142,7 @@ class Events:
         *,
         n_background: int | None = None,
         n_signal: int | None = None,
-        features: Sequence[str] | None = None,
+        features: str | Sequence[str] | None = None,
     ) -> "Events":
         """The di-jets that come with the package, with labels: 500k of QCD and 100k W' -> XY at
         3.5 TeV, from Pythia 8.
@@ -220,7 +221,7 @@ class Events:
         return f"Events({len(self)} events{mass}, features {', '.join(self.names)}{labelled})"
 
 
-def _read(data: str, keys: Mapping[str, Any], features: Sequence[str] | None) -> EventTable:
+def _read(data: str, keys: Mapping[str, Any], features: str | Sequence[str] | None) -> EventTable:
     """Events by the configuration of a command; arrays do without it."""
     from anode.api.settings import content_of
     from anode.pipeline.datasets.cached_features import open_data
@@ -229,7 +230,10 @@ def _read(data: str, keys: Mapping[str, Any], features: Sequence[str] | None) ->
     given = {f"data.{key}": value for key, value in keys.items() if value is not None}
     config = from_mapping(content_of("run", "anode", {}, given, data=data))
     source = open_data(config.data, seed=config.seed, n_jobs=1)
-    wanted = config.features if features is None else features
+    own = keys.get("columns") or {}
+    wanted = config.features
+    if features is not None:
+        wanted = resolved_features(features, own.get("features") or ())
     source.check(wanted, sidebands=False)
     rules.say_unread(source.name, source.unread)
     return source.read(wanted)

@@ -25,8 +25,9 @@ BINS = 255  # of a feature; as many as scikit-learn takes
 class Binning(NamedTuple):
     """Features as whole numbers: the number of a feature's edges below the value.
 
-    Edges are quantiles of all events, computed once. scikit-learn would compute its own for every
-    member, which with weights takes six times as long as growing the trees.
+    Edges are quantiles of all events of the fit, whatever their class, computed once for all
+    members. scikit-learn would compute its own for every member, which with weights takes six
+    times as long as growing the trees: 41 s rather than 2 s of 48,000 events with 212 features.
 
     Attributes:
         edges: rising edges of each feature, D times (E_d <= 254,).
@@ -41,9 +42,10 @@ class Binning(NamedTuple):
         return cls([np.unique(np.quantile(x, levels)) for x in np.concatenate(samples).T])
 
     def codes(self, features: np.ndarray) -> np.ndarray:
-        """(N, D) values -> (N, D) numbers of edges below them, as floats."""
+        """(N, D) values -> (N, D) numbers of edges below them, a byte each: of hundreds of
+        features that all members share, eight times less memory than the values."""
         columns = zip(self.edges, features.T, strict=True)
-        return np.stack([np.searchsorted(e, x).astype(np.float64) for e, x in columns], axis=1)
+        return np.stack([np.searchsorted(e, x).astype(np.uint8) for e, x in columns], axis=1)
 
     def physical(self, trees: Trees) -> Trees:
         """Trees that split codes, c <= t, as those that split values, x <= edge number t."""
@@ -107,6 +109,13 @@ def _columns(job: ClassifierJob, config: TreesConfig, member: int) -> np.ndarray
     return np.sort(np.concatenate([np.arange(always), others]))
 
 
+def _with_columns(job: ClassifierJob, columns: np.ndarray) -> ClassifierJob:
+    """The job with some of its features, taken before its events are divided and copied."""
+    if len(columns) == job.positive.shape[1]:
+        return job
+    return replace(job, positive=job.positive[:, columns], negative=job.negative[:, columns])
+
+
 def _fit_member(
     job: ClassifierJob, binning: Binning, config: TreesConfig, member: int, threads: int
 ) -> None:
@@ -115,7 +124,7 @@ def _fit_member(
 
     started = time.perf_counter()
     columns = _columns(job, config, member)
-    train, validation = divide(job, member)
+    train, validation = divide(_with_columns(job, columns), member)
     model = HistGradientBoostingClassifier(
         max_iter=config.max_iter,
         learning_rate=config.learning_rate,
@@ -128,10 +137,10 @@ def _fit_member(
     )
     with threadpool_limits(threads, user_api="openmp"):
         model.fit(
-            train.features[:, columns],
+            train.features,
             train.label,
             sample_weight=train.weight,
-            X_val=validation.features[:, columns],
+            X_val=validation.features,
             y_val=validation.label,
             sample_weight_val=validation.weight,
         )

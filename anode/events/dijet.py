@@ -16,6 +16,7 @@ from anode.events.feature_definitions import (
     FEATURES,
     MASS_ROUNDING,
     MOMENTUM_COLUMNS,
+    QUANTITIES,
     TAU_ROUNDING,
     Jet,
     check_features,
@@ -129,7 +130,8 @@ def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
     usually none does.
 
     Args:
-        columns: (N,) float64 values of ``MOMENTUM_COLUMNS`` of both jets, and of any tau_N.
+        columns: (N,) float64 values of ``MOMENTUM_COLUMNS`` of both jets, and of any tau_N and
+            ``QUANTITIES``.
     """
     for name, values in columns.items():
         yield Violation(name, ~np.isfinite(values), "must be finite")
@@ -140,7 +142,7 @@ def violations(columns: Mapping[str, np.ndarray]) -> Iterator[Violation]:
         lightest = -MASS_ROUNDING * pt
         rule = f"{negative} ({MASS_ROUNDING:g} pT)"
         yield Violation(f"mj{jet}", columns[f"mj{jet}"] < lightest, rule)
-        for name in (f"tau{n}j{jet}" for n in (1, 2, 3)):
+        for name in (f"{quantity}j{jet}" for quantity in ("tau1", "tau2", "tau3", *QUANTITIES)):
             if name in columns:
                 rule = f"{negative} ({TAU_ROUNDING:g})"
                 yield Violation(name, columns[name] < -TAU_ROUNDING, rule)
@@ -161,7 +163,12 @@ def _jet(columns: Mapping[str, np.ndarray], index: int) -> Jet:
         for n in (1, 2, 3)
         if f"tau{n}j{index}" in columns
     }
-    return Jet(px, py, pz, np.maximum(m, 0.0), taus)
+    more = {
+        name: np.maximum(columns[f"{name}j{index}"], 0.0)
+        for name in QUANTITIES
+        if f"{name}j{index}" in columns
+    }
+    return Jet(px, py, pz, np.maximum(m, 0.0), taus, more)
 
 
 def _report(columns: Mapping[str, np.ndarray]) -> DijetReport:
@@ -187,6 +194,9 @@ def _by_mass(j1: Jet, j2: Jet) -> tuple[Jet, Jet]:
             pz=np.where(swap, second.pz, first.pz),
             m=np.where(swap, second.m, first.m),
             tau={n: np.where(swap, second.tau[n], first.tau[n]) for n in first.tau},
+            more={
+                name: np.where(swap, second.more[name], first.more[name]) for name in first.more
+            },
         )
 
     return pick(j1, j2), pick(j2, j1)

@@ -1,11 +1,13 @@
 """Named features of two jets: formula, unit and the columns of a file that each needs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from anode.errors import ConfigError
+from anode.errors import ConfigError, nearest
+from anode.events.substructure_columns import GROUPS, JetQuantity, of_one_jet
 
 MOMENTUM_COLUMNS = ("px", "py", "pz", "m")
 
@@ -28,13 +30,15 @@ TAU_ROUNDING = 1e-9
 
 
 class Jet(NamedTuple):
-    """One jet in each of N events: (N,) arrays, GeV; ``tau[n]`` is the n-subjettiness tau_n."""
+    """One jet in each of N events: (N,) arrays, GeV; ``tau[n]`` is the n-subjettiness tau_n, and
+    ``more`` has further quantities by their names in files, such as ``tau5_b05``."""
 
     px: np.ndarray
     py: np.ndarray
     pz: np.ndarray
     m: np.ndarray
     tau: Mapping[int, np.ndarray]
+    more: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @property
     def pt(self) -> np.ndarray:
@@ -56,12 +60,17 @@ class Jet(NamedTuple):
 
         The public CATHODE code has tau_n / (tau_k + 1e-5), which agrees at tau_k = 0.
         """
-        return np.divide(
-            self.tau[n],
-            self.tau[k],
-            out=np.zeros_like(self.tau[n]),
-            where=self.tau[k] > TAU_ROUNDING,
-        )
+        return ratio(self.tau[n], self.tau[k])
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """(N,) quotient of two subjettinesses, and 0 where the lower one is zero.
+
+    Example:
+        >>> ratio(np.array([0.1, 0.0]), np.array([0.4, 1e-12])).tolist()
+        [0.25, 0.0]
+    """
+    return np.divide(above, below, out=np.zeros_like(above), where=below > TAU_ROUNDING)
 
 
 class Feature(NamedTuple):
@@ -71,11 +80,13 @@ class Feature(NamedTuple):
         compute: function of the two jets.
         unit: "GeV" or "" for a pure number.
         taus: numbers N of the tau_N that it reads.
+        more: further quantities of either jet that it reads.
     """
 
     compute: Callable[[Jet, Jet], np.ndarray]
     unit: str = ""
     taus: tuple[int, ...] = ()
+    more: tuple[str, ...] = ()
 
 
 def invariant_mass(first: Jet, second: Jet) -> np.ndarray:
@@ -146,6 +157,18 @@ def _of_one_jet(index: int) -> dict[str, Feature]:
     }
 
 
+def _substructure(index: int) -> dict[str, Feature]:
+    """Features of the substructure of the lighter (1) or heavier (2) jet."""
+
+    def feature(made: JetQuantity) -> Feature:
+        def compute(*pair: Jet) -> np.ndarray:
+            return made.compute(*(pair[index - 1].more[name] for name in made.quantities))
+
+        return Feature(compute, made.unit, more=made.quantities)
+
+    return {f"{name}_{index}": feature(made) for name, made in of_one_jet(ratio).items()}
+
+
 FEATURES: dict[str, Feature] = {
     **_of_one_jet(1),
     **_of_one_jet(2),
@@ -154,8 +177,16 @@ FEATURES: dict[str, Feature] = {
     "delta_phi": Feature(delta_phi),
     "delta_r": Feature(delta_r),
     "mjj": Feature(invariant_mass, "GeV"),
+    **_substructure(1),
+    **_substructure(2),
 }
 """Every feature that ``features=[...]`` may name."""
+
+QUANTITIES = tuple(dict.fromkeys(name for each in FEATURES.values() for name in each.more))
+"""Quantities of a jet beside those of ``RAW_COLUMNS`` that features are made of."""
+
+_MOST_LISTED = 30
+"""Largest number of known names that a message lists."""
 
 
 def check_features(names: Sequence[str], known: Sequence[str] = tuple(FEATURES)) -> None:
@@ -167,10 +198,70 @@ def check_features(names: Sequence[str], known: Sequence[str] = tuple(FEATURES))
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ConfigError(
-            f"features: unknown {', '.join(map(repr, unknown))}; known are {', '.join(known)}"
+            f"features: unknown {', '.join(map(repr, unknown))}; known are "
+            f"{', '.join(known[:_MOST_LISTED])}{_others(unknown[0], known)}"
         )
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"features must name at least one feature, each once, got {list(names)}")
+
+
+def _others(unknown: str, known: Sequence[str]) -> str:
+    n = len(known) - _MOST_LISTED
+    return f" and {n} more{nearest(unknown, known)}" if n > 0 else ""
+
+
+_MASSES = ("mj1", "delta_mj")
+_FOUR = (*_MASSES, "tau21_1", "tau21_2")
+
+
+def _of_both_jets(quantities: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{name}_{jet}" for name in quantities for jet in (1, 2))
+
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {
+    "four": _FOUR,
+    "eight": (*_FOUR, *_of_both_jets(("tau32", "n_constituents"))),
+    "subjettiness": (*_MASSES, *_of_both_jets(GROUPS["subjettiness"])),
+    "efp": (*_MASSES, *_of_both_jets(GROUPS["efp"])),
+    # The usual four come first, so that classifier.features_always=4 means them.
+    "kitchen_sink": tuple(
+        dict.fromkeys((*_MASSES, *_of_both_jets(("tau21_b1", *of_one_jet(ratio)))))
+    ),
+}
+"""Name of a set, as in ``features=eight``, -> its features."""
+
+
+def resolved_features(given: str | Sequence[str], own: Iterable[str] = ()) -> list[str]:
+    """Names of features, with sets replaced by what is in them.
+
+    A feature that is in several sets, or in a set and named, stands where it comes first.
+
+    Args:
+        given: name of a set, or a list of names of features and sets.
+        own: names of the data themselves, which stand for no set.
+
+    Raises:
+        ConfigError: a text is no set, or a list has a name twice.
+
+    Example:
+        >>> resolved_features(["pt_1", "four"])
+        ['pt_1', 'mj1', 'delta_mj', 'tau21_1', 'tau21_2']
+        >>> [len(resolved_features(name)) for name in FEATURE_SETS]
+        [4, 8, 56, 108, 224]
+    """
+    sets = {name: members for name, members in FEATURE_SETS.items() if name not in own}
+    if isinstance(given, str):
+        if given not in sets:
+            raise ConfigError(
+                f"features must be a list of names or one of the sets {', '.join(sets)}, got "
+                f"{given!r}{nearest(given, sets)}"
+            )
+        given = [given]
+    if not any(name in sets for name in given):
+        return list(given)
+    if len(set(given)) < len(given):
+        raise ConfigError(f"features must name each feature and set once, got {list(given)}")
+    return list(dict.fromkeys(each for name in given for each in sets.get(name, (name,))))
 
 
 def units_of(names: Sequence[str]) -> tuple[str, ...]:
@@ -179,7 +270,9 @@ def units_of(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def columns_needed(names: Sequence[str]) -> tuple[str, ...]:
-    """The raw columns that m_jj and the named features need, in file order."""
+    """The columns of a file that m_jj and the named features need, in file order."""
     taus = sorted({tau for name in names for tau in FEATURES[name].taus})
-    quantities = (*MOMENTUM_COLUMNS, *(f"tau{tau}" for tau in taus))
+    asked = {quantity for name in names for quantity in FEATURES[name].more}
+    more = [name for name in QUANTITIES if name in asked]
+    quantities = (*MOMENTUM_COLUMNS, *(f"tau{tau}" for tau in taus), *more)
     return tuple(f"{quantity}j{jet}" for jet in (1, 2) for quantity in quantities)

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from anode.errors import ConfigError, DataError, RunDirectoryError, needs_extra
 from anode.events.particles import EventParticles
 from anode.events.readers.raw_particles import read_raw
+from anode.events.substructure_columns import columns_of_groups
 from anode.io import open_hdf5, write_hdf5
 from anode.jets.clustering import EVERY_EVENT, leading_jets
 from anode.jets.features import COLUMNS, features_of
 from anode.jets.membership import particles_of
 from anode.jets.settings import JetConfig
+from anode.jets.substructure.columns import substructure_of
 
 PACKAGES = ("fastjet", "awkward", "numpy")
 """Packages whose version can change a feature."""
@@ -31,7 +33,7 @@ NO_TWO_JETS = "no_two_jets"
 
 STAGES = ("read", "cluster", "substructure", "write")
 
-_PARTICLES = "particles"
+_PARTICLES, _SUBSTRUCTURE = "particles", "substructure"
 
 
 class BlockJob(NamedTuple):
@@ -44,6 +46,7 @@ class BlockJob(NamedTuple):
         path: file for the features.
         versions: versions of ``PACKAGES`` that every worker must have.
         particles: True to keep the particles of the events too.
+        substructure: groups of further columns, of ``substructure_columns.GROUPS``.
     """
 
     source: Path
@@ -53,6 +56,7 @@ class BlockJob(NamedTuple):
     path: Path
     versions: dict[str, str]
     particles: bool = False
+    substructure: tuple[str, ...] = ()
 
 
 class BlockReport(NamedTuple):
@@ -78,11 +82,13 @@ class BlockFeatures(NamedTuple):
         event_id: (N,) int64 row in the raw file.
         values: (N, D) float64 features in the order of ``COLUMNS``.
         label: (N,) int8, 1 signal, 0 background, or None where the truth is unknown.
+        substructure: (N, C) float32 further columns, or None without.
     """
 
     event_id: NDArray[np.int64]
     values: NDArray[np.float64]
     label: NDArray[np.int8] | None
+    substructure: NDArray[np.float32] | None
 
 
 def package_versions() -> dict[str, str]:
@@ -124,6 +130,8 @@ def process_block(block: BlockJob) -> BlockReport:
     }
     if raw.label is not None:
         datasets["label"] = raw.label[features.event]
+    if block.substructure:
+        datasets[_SUBSTRUCTURE] = substructure_of(jets, block.substructure, block.settings)
     if block.particles:
         kept = particles_of(raw.objects, jets, raw.row[features.event])
         datasets |= {f"{_PARTICLES}/{name}": values for name, values in kept._asdict().items()}
@@ -144,7 +152,8 @@ def read_block(path: Path) -> BlockFeatures:
     """
     with open_hdf5(path) as file:
         label = file["label"][:] if "label" in file else None
-        return BlockFeatures(file["event_id"][:], file["values"][:], label)
+        further = file[_SUBSTRUCTURE][:] if _SUBSTRUCTURE in file else None
+        return BlockFeatures(file["event_id"][:], file["values"][:], label, further)
 
 
 def read_block_particles(path: Path) -> EventParticles:
@@ -167,6 +176,9 @@ def _finished(block: BlockJob) -> BlockReport | None:
         with open_hdf5(block.path) as file:
             shape = file["values"].shape
             if (_PARTICLES in file) != block.particles:
+                return None
+            further = file[_SUBSTRUCTURE].shape[1] if _SUBSTRUCTURE in file else 0
+            if further != len(columns_of_groups(block.substructure)):
                 return None
             skipped = {
                 name.removeprefix("skipped_"): rows[:].tolist()

@@ -15,7 +15,7 @@ from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.particles import DetectorObjects
 from anode.jets.clustering import EVERY_EVENT, RD_TRIGGER, LeadingJets, Trigger, leading_jets
 from anode.jets.settings import DEFAULT, JetConfig
-from anode.jets.substructure import n_subjettiness
+from anode.jets.substructure.subjettiness import n_subjettiness
 
 JET_COLUMNS = ("tau4", "pt", "eta", "phi", "n_constituents", "pt_lead")
 """Further quantities of each jet: tau_4, pT [GeV], pseudorapidity, azimuth, number of

@@ -21,7 +21,7 @@ from anode.jets.clustering import LeadingJets
 from anode.jets.features import invariant_mass
 from anode.jets.frame import sums
 from anode.jets.settings import JetConfig
-from anode.jets.substructure import n_subjettiness
+from anode.jets.substructure.subjettiness import n_subjettiness
 
 EVENT_COLUMNS = ("mt", "mjj", "met", "rt", "delta_phi_met", "delta_eta")
 """Transverse and invariant mass and missing pT [GeV], the share R_T of the latter, its azimuth to

@@ -12,7 +12,7 @@ AXES = {
     "kt_unwrapped": None,
 }
 """Names of N-subjettiness axes -> names in FastJet; None: computed from its exclusive kT jets
-(``substructure.py``)."""
+(``substructure/subjettiness.py``)."""
 
 MAX_BETA = 3.0
 """Largest beta: above it one-pass minimisation converges slowly."""

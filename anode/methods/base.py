@@ -161,6 +161,7 @@ class AnomalyMethod(abc.ABC):
             region; a search then evaluates it at the window centre.
         interpolates: True if a density that was fitted in the sidebands is evaluated on events of
             the signal region.
+        fits_density: True if it may fit the density of the run.
         has_own_space: True if it describes events by numbers that its fit has learned, which mean
             nothing to another fit of it.
     """
@@ -171,6 +172,7 @@ class AnomalyMethod(abc.ABC):
     needs_sidebands: ClassVar[bool] = True
     score_at_window_centre: ClassVar[bool] = True
     interpolates: ClassVar[bool] = False
+    fits_density: ClassVar[bool] = True
     has_own_space: ClassVar[bool] = False
 
     def __init__(self, directory: Path, settings: FitSettings) -> None:

@@ -86,3 +86,11 @@ def uses_classifier(config: MethodConfig) -> bool:
         return any(uses_classifier(member) for member in config.members.values())
     method = METHODS[config.name].method
     return isinstance(method, type) and issubclass(method, TwoSampleMethod)
+
+
+def fits_density(config: MethodConfig) -> bool:
+    """True if the method, or one of its members, may fit the density of a run."""
+    if isinstance(config, CombinationConfig):
+        return any(fits_density(member) for member in config.members.values())
+    fits: bool = METHODS[config.name].method.fits_density
+    return fits

@@ -32,6 +32,7 @@ class Cwola(TwoSampleMethod):
     """CWoLa hunting; ``AnomalyMethod`` documents its methods."""
 
     title = "CWoLa"
+    fits_density = False
     config: CwolaConfig
 
     @property

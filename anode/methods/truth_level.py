@@ -16,6 +16,7 @@ class Idealised(TwoSampleMethod):
     """Data against simulated background of the signal region."""
 
     title = "idealised AD"
+    fits_density = False
     uses_truth = True
     needs_sidebands = False
 
@@ -32,6 +33,7 @@ class Supervised(TwoSampleMethod):
     """Simulated signal against simulated background of the signal region."""
 
     title = "supervised"
+    fits_density = False
     uses_truth = True
     needs_sidebands = False
 

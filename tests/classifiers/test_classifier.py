@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,13 @@ from anode.classifiers.fit import (
 )
 from anode.classifiers.isolation_forest import evaluate_forest, fit_forest
 from anode.classifiers.job import divide, log_odds
-from anode.classifiers.tree_arrays import from_boosting, load_trees, save_trees, sum_values
+from anode.classifiers.tree_arrays import (
+    Trees,
+    from_boosting,
+    load_trees,
+    save_trees,
+    sum_values,
+)
 from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.pipeline.runs import config as configuration
 from anode.training import checkpoints, state
@@ -201,6 +208,58 @@ def test_stored_trees_give_what_scikit_learn_gives(tmp_path):
         save_trees(tmp_path / "trees.npz", trees, baseline=baseline)
         loaded, more = load_trees(tmp_path / "trees.npz")
         assert np.array_equal(sum_values(loaded, values, more["baseline"].item(), 1), expected)
+
+
+class NoBinning(NamedTuple):
+    """Features as they are: scikit-learn makes its own bins for every member."""
+
+    def codes(self, features: np.ndarray) -> np.ndarray:
+        return features
+
+    def physical(self, trees: Trees) -> Trees:
+        return trees
+
+
+@pytest.mark.parametrize("few", [{}, {"features_per_member": 4, "features_always": 2}])
+@pytest.mark.parametrize("rounded", [True, False])
+def test_bins_that_members_share_give_the_trees_of_each_ones_own(
+    tmp_path, monkeypatch, few, rounded
+):
+    """Equal numbers where features have few values, so that all have the same bins; within what
+    another choice of quantiles changes where they are continuous."""
+    config = dataclasses.replace(TREES, **few)
+    samples = [with_noise(sample, i, 6) for i, sample in enumerate((*gaussians(2000, 2000), TEST))]
+    if rounded:
+        samples = [np.clip(np.round(5 * sample), -8, 8) for sample in samples]
+    *training, test = samples
+    weights = [np.random.default_rng(i).uniform(0.5, 1.5, 2000) for i in (0, 1)]
+    found = []
+    for name, binning in (("shared", None), ("own", NoBinning())):
+        if binning is not None:
+            monkeypatch.setattr(Binning, "of", lambda *samples: NoBinning())
+        directory = tmp_path / name / "fit"  # whose last name is that of random streams
+        fit_classifier(ClassifierJob(directory, *training, config, 1, *weights), threads=1)
+        found.append(evaluate_classifier(directory, test))
+    shared, own = found
+    if rounded:
+        np.testing.assert_array_equal(shared, own)
+    else:
+        assert np.corrcoef(shared, own)[0, 1] > 0.97
+        truth = test[:, :2] @ SHIFT
+        of_shared, of_own = (np.corrcoef(each, truth)[0, 1] for each in (shared, own))
+        assert abs(of_shared - of_own) < 0.01
+
+
+def test_bins_are_made_once_for_all_members_without_labels(tmp_path, monkeypatch):
+    made, real = [], Binning.of
+    monkeypatch.setattr(Binning, "of", lambda *samples: made.append(real(*samples)) or made[-1])
+    samples = gaussians(300, 200)
+    fit_classifier(ClassifierJob(tmp_path / "a", *samples, TREES, seed=1), threads=1)
+    assert len(made) == 1
+    for edges, others in zip(made[0].edges, real(*samples[::-1]).edges, strict=True):
+        np.testing.assert_array_equal(edges, others)  # which class is which does not matter
+    assert made[0].codes(samples[0]).dtype == np.uint8
+    assert made[0].codes(samples[0]).max() <= 254
 
 
 def with_noise(sample: np.ndarray, seed: int, n: int = 60) -> np.ndarray:

@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from anode.errors import DataError
 from anode.events import dijet, feature_definitions
 from anode.events.config import DataConfig
 from anode.events.readers import lhco_features as lhco
@@ -23,6 +22,8 @@ DIJET_FEATURES = (
     "delta_eta", "delta_r",
 )  # fmt: skip
 """Describe an event where the file has what they are made from."""
+
+_KNOWN_COLUMNS = feature_definitions.columns_needed(tuple(feature_definitions.FEATURES))
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DijetFile(FileSource):
 
     @property
     def unread(self) -> list[str]:
-        read = (lhco.LABEL, lhco.EVENT_ID, *feature_definitions.RAW_COLUMNS)
+        read = (lhco.LABEL, lhco.EVENT_ID, *_KNOWN_COLUMNS)
         return [name for name in self.columns if name not in read]
 
     def count(self) -> int:
@@ -140,11 +141,8 @@ def _scanned(
     names = _available(tuple(columns)) if features is None else tuple(features)
     needed = feature_definitions.columns_needed(names)
     if missing := [name for name in needed if name not in columns]:
-        raise DataError(
-            f"{source}: missing column {', '.join(missing)}, of which a feature is made; "
-            f"present are {', '.join(columns)}"
-        )
-    known = [name for name in feature_definitions.RAW_COLUMNS if name in columns]
+        raise lhco.missing_columns(source, missing, tuple(columns))
+    known = [name for name in _KNOWN_COLUMNS if name in columns]
     broken = broken_rules(dijet.violations({name: columns[name] for name in known}), label)
     good = unbroken(len(columns[needed[0]]), broken)
     sound = {name: columns[name][good] for name in needed}

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from anode.errors import DataError
-from anode.events import dijet, feature_definitions
+from anode.events import dijet, feature_definitions, substructure_columns
 from anode.events.readers.hdf5_columns import Columns, pandas_columns, read_rows, root_columns
 from anode.events.table import EventTable, refuse_repeated
 from anode.io import open_hdf5
@@ -21,6 +21,9 @@ Rows = tuple[int, int] | None
 
 LABEL = "label"
 EVENT_ID = "event_id"
+
+_MOST_LISTED = 60
+"""Largest number of columns that a message lists."""
 
 READ_EVENTS = "n_read"
 """Attribute of features made of a raw file: how many events that has."""
@@ -220,7 +223,26 @@ def _require(columns: Columns, names: Iterable[str]) -> None:
             f"{columns.source}: expected named columns {', '.join(missing)}, but it has "
             f"{len(present)} numbered ones, as files of raw particles do; choose data=lhco_raw"
         )
-    raise DataError(
-        f"{columns.source}: missing column {', '.join(map(repr, missing))}; present are "
-        f"{', '.join(present) or 'none'}"
+    raise missing_columns(columns.source, missing, present)
+
+
+def missing_columns(source: str, missing: Sequence[str], present: Sequence[str]) -> DataError:
+    """The error of a file without columns that features are made of; of those of particles, it
+    has the command that makes them."""
+    quantities = {name[:-2] for name in missing} & set(feature_definitions.QUANTITIES)
+    if not quantities:
+        shown = ", ".join(present[:_MOST_LISTED]) or "none"
+        more = len(present) - _MOST_LISTED
+        more_text = f" and {more} more" if more > 0 else ""
+        return DataError(
+            f"{source}: missing column {', '.join(map(repr, missing))}; present are "
+            f"{shown}{more_text}"
+        )
+    first = next(name for name in missing if name[:-2] in quantities)
+    choice = substructure_columns.choice_with(quantities)
+    key = "" if choice is None else f" data.substructure={choice}"
+    others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return DataError(
+        f"{source}: missing column {first!r}{others}, made of particles; make a file that has "
+        f"them by anode features data=lhco_raw data.path=RAW_FILE{key} output=FILE"
     )

@@ -33,13 +33,16 @@ _CHUNK_ROWS = 20_000
 _FORMAT_VERSION = 1
 
 Columns = Mapping[str, NDArray]
-"""Columns of some events by name: ``event_id``, those of ``jets.features.COLUMNS`` and, where the
-truth is known, ``label``."""
+"""Columns of some events by name: ``event_id``, those of ``jets.features.COLUMNS``, those of
+groups of substructure, if any, and, where the truth is known, ``label``."""
 
 Attributes = Mapping[str, str | int | float]
 
 WITH_PARTICLES = "anode"
 """The layout that may hold particles."""
+
+WITH_SUBSTRUCTURE = "anode"
+"""The layout that may hold columns of the substructure of jets."""
 
 
 class _Content(NamedTuple):

@@ -40,6 +40,7 @@ class Isolation(AnomalyMethod):
     """Isolation forest; ``AnomalyMethod`` documents its methods."""
 
     title = "isolation forest"
+    fits_density = False
     meaning = "log of the forest's anomaly score"
     needs_sidebands = False
     score_at_window_centre = False

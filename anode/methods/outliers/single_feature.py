@@ -32,6 +32,7 @@ class SingleFeature(OneFit):
     """A feature, as it is; ``AnomalyMethod`` documents its methods."""
 
     title = "single feature"
+    fits_density = False
     meaning = "the value of a feature"
     needs_sidebands = False
 

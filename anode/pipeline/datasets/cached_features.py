@@ -16,7 +16,9 @@ from anode.events.formats import open_source, source_of_file
 from anode.events.readers.fault_scan import Block
 from anode.events.readers.raw_particles import is_raw
 from anode.events.source import BLOCK_ROWS, Rows, Skipped, Source
+from anode.events.substructure_columns import groups_of
 from anode.events.table import EventTable
+from anode.events.writers.feature_files import WITH_SUBSTRUCTURE
 from anode.pipeline.datasets.config import BlackboxConfig, DataConfig, RawDataConfig
 from anode.pipeline.datasets.feature_blocks import raw_source
 from anode.pipeline.datasets.features import make_features
@@ -82,7 +84,9 @@ class FeaturesOf(DerivedSource):
 
     def further(self, path: Path) -> Source:
         if is_raw(path):
-            return _clustered(dataclasses.replace(self.data, path=str(path)), "lhco", self.n_jobs)
+            data = dataclasses.replace(self.data, path=str(path))
+            layout = "lhco" if data.substructure is None else WITH_SUBSTRUCTURE
+            return _clustered(data, layout, self.n_jobs)
         return source_of_file(path)
 
     def fault_scan(
@@ -124,7 +128,8 @@ def _clustered(
 ) -> FeaturesOf:
     """The features of a raw file, made now or before."""
     path = Path(str(data.path))
-    name = f"{path.stem}_{raw_source(path, data.jets).fingerprint()}_{layout}.h5"
+    raw = raw_source(path, data.jets, substructure=groups_of(data.substructure))
+    name = f"{path.stem}_{raw.fingerprint()}_{layout}.h5"
     output = Path(data.cache) / name
     manifest = make_features(data, output, layout=layout, cluster=LOCAL, n_jobs=n_jobs)
     return FeaturesOf(source_of_file(output), data, manifest, n_jobs, is_blind)

@@ -24,7 +24,7 @@ from anode.events.dark_sector.source import DarkSectorConfig
 from anode.events.readers.fault_scan import Block
 from anode.events.source import Source
 from anode.pipeline.datasets.cached_features import open_data
-from anode.pipeline.datasets.config import CHOICES, DataConfig
+from anode.pipeline.datasets.config import CHOICES, DataConfig, with_feature_sets
 from anode.pipeline.datasets.dark_sector.explore import explore_dark_sector
 from anode.pipeline.datasets.explore_particles import EventSample, particle_summaries
 from anode.records import Json, plain
@@ -40,6 +40,9 @@ from anode.reporting.dataset.exploration_figures import (
 from anode.reporting.dataset.particle_figures import constituents_figure, images_figure
 
 log = logging.getLogger(__name__)
+
+MAX_DRAWN = 24
+"""Largest number of features that figures have a panel for; hundreds would take minutes."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def parse_explore(raw: DictConfig) -> ExploreConfig:
     Raises:
         ConfigError: a key is unknown or missing, or has an impossible value.
     """
-    content = resolve(raw)
+    content = with_feature_sets(resolve(raw))
     content.pop("injection", None)  # which a choice of data= may set for runs
     return build(ExploreConfig, content, choices=CHOICES)
 
@@ -100,7 +103,14 @@ def explore(config: ExploreConfig) -> None:
     sample = EventSample(config.seed)
     found = describe(config, source, regions, also=sample.add)
     description = _with_skipped(found, source)
-    inside, outside, features = description.inside, description.outside, description.features
+    inside, outside = description.inside, description.outside
+    features = description.features[:MAX_DRAWN]
+    if len(features) < len(description.features):
+        log.warning(
+            "figures have the first %d of %d features; the card has all, features=[...] chooses",
+            len(features),
+            len(description.features),
+        )
     figures = {
         "spectrum": spectrum_figure(description.mass_counts, MASS_EDGES, regions),
         "features": regions_figure(inside, outside, features),

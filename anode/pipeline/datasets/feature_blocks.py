@@ -10,6 +10,7 @@ from typing import NamedTuple
 from anode import io, progress
 from anode.errors import DataError
 from anode.events.readers.raw_particles import raw_layout
+from anode.events.substructure_columns import columns_of_groups
 from anode.events.writers.particle_group import PT_BITS, STEP
 from anode.jets.blocks import STAGES, BlockJob, BlockReport, package_versions, process_block
 from anode.jets.features import COLUMNS
@@ -34,6 +35,7 @@ class RawInput(NamedTuple):
         settings: settings of the jets.
         versions: versions of the packages.
         particles: True if the particles are kept beside the features.
+        substructure: groups of further columns that are made.
     """
 
     path: Path
@@ -42,6 +44,7 @@ class RawInput(NamedTuple):
     settings: JetConfig
     versions: dict[str, str]
     particles: bool = False
+    substructure: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """Short hash of all of it but the path."""
@@ -51,6 +54,8 @@ class RawInput(NamedTuple):
         )  # fmt: skip
         if self.particles:  # without, it is that of former versions
             content += (("particles", PT_BITS, STEP),)
+        if self.substructure:
+            content += (("substructure", columns_of_groups(self.substructure)),)
         return io.sha256_text(repr(content))[:12]
 
 
@@ -88,8 +93,14 @@ class Tally:
             )
 
 
-def raw_source(path: Path, settings: JetConfig, *, particles: bool = False) -> RawInput:
-    """A raw file as it is now, for features with or without its particles.
+def raw_source(
+    path: Path,
+    settings: JetConfig,
+    *,
+    particles: bool = False,
+    substructure: tuple[str, ...] = (),
+) -> RawInput:
+    """A raw file as it is now, for features with or without its particles and further columns.
 
     Raises:
         ConfigError: a package is missing.
@@ -98,7 +109,8 @@ def raw_source(path: Path, settings: JetConfig, *, particles: bool = False) -> R
     n_events = raw_layout(path).n_events
     path = path.resolve()
     identity = identity_of(path)
-    return RawInput(path, n_events, identity, settings, package_versions(), particles)
+    versions = package_versions()
+    return RawInput(path, n_events, identity, settings, versions, particles, substructure)
 
 
 def identity_of(path: Path) -> str:
@@ -117,7 +129,14 @@ def blocks_of(source: RawInput, folder: Path, block_rows: int) -> Iterator[Block
         stop = min(start + block_rows, source.n_events)
         path = folder / f"{start:012d}_{stop:012d}.h5"
         yield BlockJob(
-            source.path, start, stop, source.settings, path, source.versions, source.particles
+            source.path,
+            start,
+            stop,
+            source.settings,
+            path,
+            source.versions,
+            source.particles,
+            source.substructure,
         )
 
 

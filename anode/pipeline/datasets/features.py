@@ -24,11 +24,13 @@ from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError, DataError
 from anode.events.feature_definitions import RAW_COLUMNS
 from anode.events.readers.particle_group import ParticleGroup
+from anode.events.substructure_columns import columns_of_groups, groups_of
 from anode.events.writers.feature_files import (
     EVENT_ID,
     LABEL,
     LAYOUTS,
     WITH_PARTICLES,
+    WITH_SUBSTRUCTURE,
     Columns,
     write_features,
 )
@@ -85,6 +87,12 @@ class FeaturesConfig:
                 f"particles=true needs layout={WITH_PARTICLES}, the only one with room for them, "
                 f"got layout={self.layout}; choose layout={WITH_PARTICLES}, or particles=false"
             )
+        if self.data.substructure is not None and self.layout != WITH_SUBSTRUCTURE:
+            raise ConfigError(
+                f"data.substructure={self.data.substructure} needs layout={WITH_SUBSTRUCTURE}, "
+                f"the only one with room for its columns, got layout={self.layout}; choose "
+                f"layout={WITH_SUBSTRUCTURE}, or data.substructure=null"
+            )
         if self.n_jobs < 1:
             raise ConfigError(f"n_jobs must be at least 1, got {self.n_jobs}")
 
@@ -137,7 +145,9 @@ def make_features(
         DataError: the file is no raw file or is damaged, more than ``data.max_skipped`` of its
             events have no features, the disk is full, or ``output`` is something else.
     """
-    source = raw_source(Path(str(data.path)), data.jets, particles=particles)
+    groups = groups_of(data.substructure)
+    path = Path(str(data.path))
+    source = raw_source(path, data.jets, particles=particles, substructure=groups)
     work = output.with_name(f"{output.name}.partial")
     finished = _finished(output, source, layout)  # refuses before anything is made
     if finished is not None and not work.exists():  # nothing to write, where nobody may
@@ -182,8 +192,10 @@ def _make(
     paths = [block.path for block in blocks_of(source, folder, data.block_rows)]
     settings = {f"jets_{key}": value for key, value in asdict(source.settings).items()}
     versions = {f"version_{name}": text for name, text in source.versions.items()}
-    attributes = {**facts, **settings, **versions, "source_sha256": digest}
-    parts = (part for path in paths if len((part := _columns(path))[EVENT_ID]))
+    further = {"substructure": " ".join(source.substructure)} if source.substructure else {}
+    attributes = {**facts, **settings, **versions, **further, "source_sha256": digest}
+    columns = columns_of_groups(source.substructure)
+    parts = (part for path in paths if len((part := _columns(path, columns))[EVENT_ID]))
     assembled = folder / "assembled"
     write_features(
         assembled,
@@ -203,7 +215,7 @@ def _make(
         fingerprint=source.fingerprint(),
         skipped=dict(tally.skipped),
         skipped_rows={reason: tuple(rows) for reason, rows in tally.rows.items() if rows},
-        columns=RAW_COLUMNS if layout == "lhco" else COLUMNS,
+        columns=RAW_COLUMNS if layout == "lhco" else (*COLUMNS, *columns),
         j1="the jet of larger transverse momentum, in every layout",
         input=RawFile(source.path.name, source.path.stat().st_size, digest),
         output_sha256=io.sha256_file(assembled),
@@ -218,6 +230,7 @@ def _make(
         versions=source.versions,
         made_by=provenance(),
         particles=ParticleGroup(assembled).n_particles if source.particles else None,
+        substructure=source.substructure or None,
     )
     # In this order: an output without its manifest would not be known again.
     io.write_json(manifest_path(output), manifest.to_json(), sealed=True)
@@ -225,10 +238,12 @@ def _make(
     return manifest
 
 
-def _columns(path: Path) -> Columns:
+def _columns(path: Path, further: tuple[str, ...]) -> Columns:
     block = read_block(path)
     columns = {EVENT_ID: block.event_id, **dict(zip(COLUMNS, block.values.T, strict=True))}
     columns |= {name: columns[name].astype("int32") for name in INTEGER_COLUMNS}
+    if block.substructure is not None:
+        columns |= dict(zip(further, block.substructure.T, strict=True))
     return columns if block.label is None else {**columns, LABEL: block.label}
 
 
@@ -252,8 +267,8 @@ def _finished(output: Path, source: RawInput, layout: str) -> FeaturesManifest |
         return manifest
     raise DataError(
         f"{output} exists and is not what this command makes (another input, settings, layout or "
-        "package version, with or without particles, or no manifest); choose another output, or "
-        "delete it"
+        "package version, with or without particles or substructure, or no manifest); choose "
+        "another output, or delete it"
     )
 
 

@@ -52,6 +52,7 @@ class FeaturesManifest(Record):
         versions: package -> version, of those that determine the output.
         made_by: command, code and versions; its keys stand beside the others.
         particles: number of particles kept beside the features; None without.
+        substructure: groups of further columns; None without.
     """
 
     layout: str
@@ -76,6 +77,9 @@ class FeaturesManifest(Record):
     versions: dict[str, str]
     made_by: Provenance
     particles: int | None = field(default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True)
+    substructure: tuple[str, ...] | None = field(
+        default=None, metadata=LEFT_OUT_IF_NONE, kw_only=True
+    )
 
     @classmethod
     def read(cls, content: object, place: Place) -> Self:

@@ -24,12 +24,12 @@ from anode.density.ensemble import EnsembleConfig
 from anode.errors import ConfigError
 from anode.evaluation.curves import EvaluationConfig
 from anode.methods.base import MethodConfig
-from anode.methods.build import method_configs, uses_classifier
+from anode.methods.build import fits_density, method_configs, uses_classifier
 from anode.methods.combination import CombinationConfig
 from anode.methods.outliers.autoencoder import AutoencoderConfig
 from anode.methods.r_anode import RAnodeConfig
 from anode.pipeline.datasets import config as data_config
-from anode.pipeline.datasets.config import DataConfig
+from anode.pipeline.datasets.config import DataConfig, with_feature_sets
 from anode.records import Json
 from anode.regions.crossfit import SplitConfig
 from anode.regions.distortion import NONE, DistortionConfig
@@ -87,8 +87,10 @@ class RunConfig:
         if not self.features or len(set(self.features)) != len(self.features):
             raise ConfigError(f"features must be named once each, got {self.features}")
         self._check_representation()
+        # One that no method fits may be too small for hundreds of features.
+        own = [self.density] if fits_density(self.method) else []
         of_method = [each.density for each in _residual(self.method)]
-        for density in (self.density, *of_method):  # or it says why not
+        for density in (*own, *of_method):  # or it says why not
             build_density(density, len(self.seen_features), n_context=1, seed=0)
         self._check_ensemble()
         if self.classifier is None and uses_classifier(self.method):
@@ -196,7 +198,7 @@ def parse_run(raw: DictConfig) -> RunConfig:
 
 def from_mapping(content: Mapping[str, Any]) -> RunConfig:
     """A ``RunConfig`` from plain nested mappings, such as a saved ``config.yaml``."""
-    content = dict(content)
+    content = with_feature_sets(content)
     if content.get("device") == "auto":
         content["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     return build(RunConfig, content, choices=CHOICES)

@@ -39,8 +39,11 @@ class InputColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in order: the 14 columns of the LHC Olympics, or mass [GeV] and features."""
-        return RAW_COLUMNS if self.of_jets else (MASS, *self.features)
+        """Names in order: the 14 columns of the LHC Olympics and those of the substructure that a
+        feature needs, or mass [GeV] and features."""
+        if not self.of_jets:
+            return (MASS, *self.features)
+        return tuple(dict.fromkeys((*RAW_COLUMNS, *columns_needed(self.features))))
 
     def of_array(self, values: np.ndarray, *, source: str = "events") -> EventTable:
         """Events of an array (N, C), a column for each of ``names``.

@@ -37,7 +37,7 @@ from anode.jets import blocks
 from anode.jets.clustering import EVERY_EVENT, leading_jets
 from anode.jets.features import COLUMNS, event_features
 from anode.jets.settings import AXES, DEFAULT, JetConfig
-from anode.jets.substructure import n_subjettiness
+from anode.jets.substructure.subjettiness import n_subjettiness
 from anode.pipeline.datasets import feature_blocks
 from anode.pipeline.datasets import features as pipeline
 from anode.pipeline.runs.prepare import prepare

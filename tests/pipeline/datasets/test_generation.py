@@ -29,7 +29,7 @@ from anode.events.simulation.detector import energy_flow
 from anode.events.writers import bundled as bundle
 from anode.jets.clustering import Trigger, _pt_bound, leading_jets, object_momenta
 from anode.jets.features import jet_features
-from anode.jets.substructure import n_subjettiness
+from anode.jets.substructure.subjettiness import n_subjettiness
 from anode.pipeline.datasets import generate as generation
 from anode.pipeline.datasets.card import Comparison, ks_table
 from anode.reporting.dataset.overlay_figure import Overlay, overlay_figure

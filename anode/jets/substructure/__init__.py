@@ -1,0 +1,1 @@
+"""Substructure of jets: subjettiness, energy flow polynomials, shapes."""
