@@ -1,4 +1,4 @@
-"""``card.json`` of a zoo of signals: what each file holds, how it was made, and what it looks like."""
+"""``card.json`` of a zoo of signals: content of each file, how it was made, how it looks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

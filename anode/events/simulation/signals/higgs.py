@@ -1,5 +1,5 @@
-"""Signals from Higgs states of the two-doublet model: A -> h Z and H -> h h, h and Z to two, three or
-four partons."""
+"""Signals from Higgs states of the two-doublet model: A -> h Z and H -> h h, with h and Z to two,
+three or four partons."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,4 @@
-"""Signals from vector bosons and excited quarks: W' -> X Y, Z' -> t tbar, q* -> q Z, and dark showers.
-"""
+"""Signals of W', Z' and excited quarks: W' -> X Y, Z' -> t tbar, q* -> q Z, and dark showers."""
 
 from dataclasses import dataclass
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -132,8 +133,8 @@ def zoo_signal(name: str) -> Signal:
         raise ConfigError(
             f"signals must be among {', '.join(names)}, got {name}{nearest(name, names)}"
         )
-    content = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "signal" / f"{name}.yaml"))
-    return build(Signal, content, f"signal {name}", choices={Signal: family_of})
+    content: Any = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "signal" / f"{name}.yaml"))
+    return build(family_of(content, name), content, name)
 
 
 def generate_zoo(config: ZooConfig) -> None:

@@ -1,24 +1,24 @@
 """Figures of a zoo of signals: distributions of each, and all of them side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anode.evaluation.description.signal_zoo import SignalZoo, ZooSignal
+from anode.evaluation.description.signal_zoo import MJJ_HALF_WIDTH, SignalZoo, ZooSignal
 from anode.reporting.common.beyond import mark_events_beyond
 from anode.reporting.common.style import (
     BACKGROUND,
     PALETTE,
     REFERENCE_LINE,
+    SIGNAL,
     feature_label,
     new_figure,
     style,
 )
 
-_JETS = {1: ("lighter jet", PALETTE[1]), 2: ("heavier jet", PALETTE[2])}
-_QCD = "0.55"
+_JETS = {1: ("lighter jet", PALETTE[2]), 2: ("heavier jet", PALETTE[3])}
 _OVERVIEW = ("mjj", "mj1", "mj2", "tau21_1", "tau21_2", "tau32_1", "tau32_2")
 _PANELS = {
     "mj": (r"$m_J$ [GeV]", np.linspace(0, 800, 81)),
@@ -35,9 +35,8 @@ def signal_figure(
 ) -> Figure:
     """Distributions of one signal: m_jj, and mass, tau_21 and tau_32 of both jets.
 
-    Dashed lines stand at the masses that went into the generation. The bundled QCD di-jets are
-    drawn with the m_jj of the signal's window, so that their jets are those that a search of
-    this signal has to tell apart.
+    Dashed lines stand at the masses that went into the generation. Jets of the bundled QCD di-jets
+    are those of events with m_jj near the resonance, which a search has to tell apart.
 
     Args:
         name: name of the signal.
@@ -55,14 +54,12 @@ def signal_figure(
             axes.set(xlabel=label, ylabel="fraction of events / bin")
         for mass in sorted({m for m in signal.masses_gev if m > 0}):
             others[0].axvline(mass, **REFERENCE_LINE)
-        handles, labels = others[0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            title=f"{name}: {signal.decay}   ({signal.n_events:,} events, 13 TeV)",
-            loc="outside upper center",
-            ncols=4,
-        )
+        handles = [*mass_axes.get_legend_handles_labels()[0]]
+        handles += others[0].get_legend_handles_labels()[0]
+        title = f"{name}: {signal.decay}   ({signal.n_events:,} events, 13 TeV)"
+        if near:
+            title += f"\njets of QCD: within ±{MJJ_HALF_WIDTH:g} GeV of the resonance"
+        figure.legend(handles=handles, title=title, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -78,34 +75,53 @@ def overview_figure(card: SignalZoo) -> Figure:
         figure = new_figure(13.0, 1.4 + 0.3 * len(names))
         panels = figure.subplots(1, len(_OVERVIEW), sharey=True)
         for axes, feature in zip(panels, _OVERVIEW, strict=True):
-            found = [card.signals[name].features[feature] for name in names]
-            median = np.array([each.median for each in found])
-            low, high = ([getattr(each, end) for each in found] for end in ("low", "high"))
-            axes.errorbar(
-                median, rows, xerr=[median - low, high - median], fmt="o", ms=3.5, lw=1.4,
-                color=BACKGROUND if feature == "mjj" else _JETS[int(feature[-1])][1],
-            )  # fmt: skip
-            axes.set_xlabel(feature_label(feature))
-            axes.grid(axis="y", lw=0.4, color="0.85")
-            axes.tick_params(axis="y", which="minor", left=False, right=False)
-            if feature == "mjj":
-                truth = [card.signals[name].resonance_mass for name in names]
-                axes.plot(truth, rows, "|", ms=12, mew=1.2, color="0.3", label="resonance")
-            elif feature.startswith("mj"):
-                truth = [card.signals[name].masses_gev[int(feature[-1]) - 1] for name in names]
-                axes.plot(truth, rows, "|", ms=12, mew=1.2, color="0.3")
-            if feature.startswith("tau"):
-                axes.set_xlim(0, 1)
+            _draw_spreads(axes, feature, list(card.signals.values()), rows)
         panels[0].set_yticks(rows, names)
         panels[0].set_ylim(-0.7, len(names) - 0.3)
-        figure.suptitle("median and central 68% of events; strokes: generated masses", fontsize=10)
+        figure.suptitle(
+            "median and central 68% of events behind the trigger; strokes: generated masses",
+            fontsize=10,
+        )
     return figure
+
+
+def _draw_spreads(
+    axes: Axes, feature: str, signals: Sequence[ZooSignal], rows: np.ndarray
+) -> None:
+    """One feature of all signals; m_jj in units of the resonance, since masses differ."""
+    found = np.array(
+        [
+            [signal.features[feature].low, signal.features[feature].median,
+             signal.features[feature].high]
+            for signal in signals
+        ]
+    )  # fmt: skip
+    label, color = feature_label(feature), SIGNAL
+    if feature == "mjj":
+        truth = np.array([signal.resonance_mass for signal in signals])
+        found, truth = found / truth[:, None], np.ones(len(truth))
+        label = f"{feature_label(feature, '')} / mass of resonance"
+    else:
+        jet = int(feature[-1])
+        color = _JETS[jet][1]
+        truth = np.array([signal.masses_gev[jet - 1] for signal in signals], dtype=float)
+    low, median, high = found.T
+    errors = [median - low, high - median]
+    axes.errorbar(median, rows, xerr=errors, fmt="o", ms=3.5, lw=1.4, color=color)
+    if feature.startswith("mj"):
+        seen = truth > 0
+        axes.plot(truth[seen], rows[seen], "|", ms=11, mew=1.2, color="0.3")
+    else:
+        axes.set_xlim(0, 1)
+    axes.set_xlabel(label)
+    axes.grid(axis="y", lw=0.4, color="0.85")
+    axes.tick_params(axis="y", which="minor", left=False, right=False)
 
 
 def _near(background: Mapping[str, np.ndarray], resonance: float) -> dict[str, np.ndarray]:
     if not background:
         return {}
-    inside = np.abs(background["mjj"] - resonance) < 200
+    inside = np.abs(background["mjj"] - resonance) < MJJ_HALF_WIDTH
     return {name: column[inside] for name, column in background.items()}
 
 
@@ -114,8 +130,9 @@ def _draw_mjj(
 ) -> None:
     edges = np.linspace(0.5 * signal.resonance_mass, 1.3 * signal.resonance_mass, 61)
     if background:
-        axes.stairs(_shares(background["mjj"], edges), edges, fill=True, color=_QCD, alpha=0.3)
-    axes.stairs(_shares(mass, edges), edges, color=BACKGROUND, lw=1.4)
+        shares = _shares(background["mjj"], edges)
+        axes.stairs(shares, edges, fill=True, color=BACKGROUND, alpha=0.2, label="QCD di-jets")
+    axes.stairs(_shares(mass, edges), edges, color=SIGNAL, lw=1.4, label="signal")
     axes.axvline(signal.resonance_mass, **REFERENCE_LINE)
     axes.set(
         xlabel=feature_label("mjj"), ylabel="fraction of events / bin", xlim=(edges[0], edges[-1])

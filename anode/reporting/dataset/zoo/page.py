@@ -13,8 +13,9 @@ and cells of the CMS card of Delphes, anti-kT jets of R = 1.0, leading jet above
 |η| < 2.5, τ_N with β = 1 and one-pass kT axes. Resonances are cut at 0.8 and 1.2 times their mass.
 
 One file a signal, as `data=bundled data.path=FILE` reads it: `event_id`, the 14 columns of the LHC
-Olympics features and `label` (1 throughout). Ids differ between signals, seeds, and from those of the
-bundled events. Attributes of a file hold the settings of Pythia, seed, efficiency and versions."""
+Olympics features and `label` (1 throughout). Ids differ between signals and seeds, and from those
+of the bundled events. Attributes of a file hold the settings of Pythia, seed, numbers of generated
+and accepted events, and versions."""
 
 
 def zoo_page(card: SignalZoo) -> str:
