@@ -100,7 +100,7 @@ def _draw_spreads(
     if feature == "mjj":
         truth = np.array([signal.resonance_mass for signal in signals])
         found, truth = found / truth[:, None], np.ones(len(truth))
-        label = f"{feature_label(feature, '')} / mass of resonance"
+        label = r"$m_{JJ}\,/\,m_\mathrm{resonance}$"
     else:
         jet = int(feature[-1])
         color = _JETS[jet][1]
