@@ -153,7 +153,7 @@ COMMANDS: dict[str, Command] = {
         ("anode tune space=vae output=results/tune/vae n_trials=30",),
     ),
     "generate": Command(
-        "Generate dijet events, a zoo of signals or dark showers: Pythia, detector, jets; resumable.",
+        "Generate dijets, a zoo of signals or dark showers: Pythia, detector, jets; resumable.",
         "generate",
         f"{_DATASETS}.generate:parse_generate",
         f"{_DATASETS}.generate:generate",

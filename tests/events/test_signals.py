@@ -241,6 +241,26 @@ def test_an_excited_quark_decays_to_a_quark_and_a_boson():
         assert len(pair[23][1]) == 2
 
 
+@pytest.mark.parametrize(("name", "expected"), [("wz", 1 / 5), ("hh", 1 / 3), ("ttbar", 2 / 5)])
+def test_the_production_angle_is_that_of_the_spins(name, expected):
+    """<cos^2> along the beam: 1/5 of sin^2 (longitudinal bosons of a vector), 1/3 of a scalar, 2/5
+    of 1 + cos^2 (fermions of a vector)."""
+    pythia, squares = hard_process(name, seed=4), []
+    while len(squares) < 800:
+        if not pythia.next():
+            continue
+        record = pythia.process
+        beam, first, second = (record[i].p() for i in (3, 6, 7))
+        total = record[5].p()
+        # In the rest frame, beam . (second - first) = E (E2 - E1 + 2 p cos) with E = sqrt(s) / 2.
+        root_s = np.sqrt(total.m2Calc())
+        first_energy, second_energy = first * total / root_s, second * total / root_s
+        p = np.sqrt(first_energy**2 - first.m2Calc())
+        cosine = (beam * second - beam * first) / root_s + (first_energy - second_energy) / 2
+        squares.append((cosine / p) ** 2)
+    assert np.mean(squares) == pytest.approx(expected, abs=5 * np.std(squares) / np.sqrt(800))
+
+
 def test_three_bodies_fill_phase_space_evenly():
     """The gluon's share of the three energies in the rest frame of X is 1/3 on average."""
     pythia = hard_process("three_prong", seed=3)
