@@ -228,3 +228,19 @@ def test_a_resumed_run_with_two_workers_gives_the_same_bytes(generated, tmp_path
     for name in FILES:
         assert (tmp_path / name).read_bytes() == (generated / name).read_bytes(), name
     assert not (tmp_path / "chunks.partial").exists()
+
+
+@pytest.mark.slow
+def test_one_signal_over_background_has_the_events_and_ids_of_the_zoo(generated, tmp_path):
+    given = [f"out={tmp_path}/e.h5", "signal=ttbar", "chunk_size=15", "n_jobs=1"]
+    given += ["n_background=10", "n_signal=20"]
+    generation.generate(generation.parse_generate(compose("generate", given)))
+    with h5py.File(tmp_path / "e.h5") as both, h5py.File(generated / "ttbar.h5") as zoo:
+        assert both["label"][:].tolist() == [0] * 10 + [1] * 20
+        for name in ("event_id", "pxj1", "mj2", "tau3j2"):
+            np.testing.assert_array_equal(both[name][10:], zoo[name][:])
+        assert both["event_id"][0] == IDS_PER_SEED
+        assert both.attrs["settings_ttbar"] == zoo.attrs["settings_ttbar"]
+    text = (tmp_path / "README.md").read_text()
+    assert "Signal: `signal=ttbar` of `anode generate`." in text
+    assert "| ttbar (label 1) | 20 |" in text
