@@ -23,6 +23,7 @@ pytest.importorskip("fastjet")
 from anode.events.readers.lhco_features import read_bundled
 from anode.events.readers.raw_particles import read_raw
 from anode.pipeline.datasets import generate as generation
+from anode.pipeline.datasets.zoo import generate as zoo
 from anode.pipeline.datasets.zoo.card import write_zoo_card
 from anode.pipeline.datasets.zoo.event_file import IDS_PER_SEED, IDS_PER_SIGNAL, first_event_id
 from anode.pipeline.datasets.zoo.generate import ZooConfig, zoo_names, zoo_signal
@@ -104,6 +105,27 @@ def test_a_signal_is_chosen_by_name_and_changed_by_key(tmp_path):
     assert {"34:m0 = 4500", "34:mWidth = 10"} <= set(heavier.settings)
     scalar, _ = process("signal=hh", "signal.scalar_mass=90")
     assert "25:m0 = 90" in scalar.settings
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: ttbar", "name: ttbar", r"mine\.yaml: name must be that of the file, got ttbar"),
+        ("name: ttbar", "name: mine", "mine.number must differ from those .* that of ttbar, 12"),
+        (
+            "name: ttbar\nnumber: 12",
+            "name: mine\nnumber: 0",
+            "mine.number must differ .* bundled, 0",
+        ),
+    ],
+)
+def test_a_signal_of_ones_own_needs_a_name_and_a_number(tmp_path, monkeypatch, old, new, message):
+    shutil.copytree(REPOSITORY / "configs/signal", tmp_path / "signal")
+    text = (tmp_path / "signal/ttbar.yaml").read_text()
+    (tmp_path / "signal/mine.yaml").write_text(text.replace(old, new))
+    monkeypatch.setattr(zoo, "CONFIG_DIR", tmp_path)
+    with pytest.raises(ConfigError, match=message):
+        config(Path("somewhere"), "signals=[ttbar,mine]")
 
 
 def test_ids_of_signals_never_meet():

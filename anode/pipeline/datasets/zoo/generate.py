@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from anode.configuration.builder import CONFIG_DIR, build
 from anode.errors import ConfigError, DataError, nearest
-from anode.events.simulation.signals.base import Signal
+from anode.events.simulation.signals.base import MAX_NUMBER, Signal
 from anode.events.simulation.signals.families import family_of
 from anode.events.writers.bundled import write_raw
 from anode.io import open_hdf5
@@ -90,8 +91,7 @@ class ZooConfig:
                 "signals must name at least one signal, each once, got "
                 f"[{', '.join(self.signals)}]"
             )
-        for name in self.signals:
-            zoo_signal(name)
+        _check_numbers([zoo_signal(name) for name in self.signals])
 
     def recipes(self) -> list[tuple[Signal, Recipe]]:
         """Each signal and the settings of its chunks."""
@@ -134,7 +134,12 @@ def zoo_signal(name: str) -> Signal:
             f"signals must be among {', '.join(names)}, got {name}{nearest(name, names)}"
         )
     content: Any = OmegaConf.to_container(OmegaConf.load(CONFIG_DIR / "signal" / f"{name}.yaml"))
-    return build(family_of(content, name), content, name)
+    signal = build(family_of(content, name), content, name)
+    if signal.name != name:
+        raise ConfigError(
+            f"configs/signal/{name}.yaml: name must be that of the file, got {signal.name}"
+        )
+    return signal
 
 
 def generate_zoo(config: ZooConfig) -> None:
@@ -160,6 +165,17 @@ def generate_zoo(config: ZooConfig) -> None:
     with contextlib.suppress(OSError):  # chunks of other settings are still there
         work.rmdir()
     write_zoo_card(folder, zoo_names())
+
+
+def _check_numbers(signals: Sequence[Signal]) -> None:
+    owners = {0: _BUNDLED}
+    for signal in signals:
+        if signal.number in owners:
+            raise ConfigError(
+                f"{signal.name}.number must differ from those of other signals, got that of "
+                f"{owners[signal.number]}, {signal.number}; choose another up to {MAX_NUMBER}"
+            )
+        owners[signal.number] = signal.name
 
 
 def _names() -> list[str]:

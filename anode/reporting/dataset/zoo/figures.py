@@ -10,6 +10,7 @@ from anode.evaluation.description.signal_zoo import MJJ_HALF_WIDTH, SignalZoo, Z
 from anode.reporting.common.beyond import mark_events_beyond
 from anode.reporting.common.style import (
     BACKGROUND,
+    GEV_PER_TEV,
     PALETTE,
     REFERENCE_LINE,
     SIGNAL,
@@ -56,7 +57,8 @@ def signal_figure(
             others[0].axvline(mass, **REFERENCE_LINE)
         handles = [*mass_axes.get_legend_handles_labels()[0]]
         handles += others[0].get_legend_handles_labels()[0]
-        title = f"{name}: {signal.decay}   ({signal.n_events:,} events, 13 TeV)"
+        mass = f"{signal.resonance_mass / GEV_PER_TEV:g} TeV"
+        title = f"{name} ({mass}): {signal.decay}   ({signal.n_events:,} events at 13 TeV)"
         if near:
             title += f"\njets of QCD: within ±{MJJ_HALF_WIDTH:g} GeV of the resonance"
         figure.legend(handles=handles, title=title, loc="outside upper center", ncols=3)
