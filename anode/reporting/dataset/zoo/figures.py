@@ -130,7 +130,7 @@ def _near(background: Mapping[str, np.ndarray], resonance: float) -> dict[str, n
 def _draw_mjj(
     axes: Axes, signal: ZooSignal, mass: np.ndarray, background: Mapping[str, np.ndarray]
 ) -> None:
-    edges = np.linspace(0.5 * signal.resonance_mass, 1.3 * signal.resonance_mass, 61)
+    edges = np.linspace(0.4 * signal.resonance_mass, 1.3 * signal.resonance_mass, 73)
     if background:
         shares = _shares(background["mjj"], edges)
         axes.stairs(shares, edges, fill=True, color=BACKGROUND, alpha=0.2, label="QCD di-jets")
