@@ -57,8 +57,8 @@ def signal_figure(
             others[0].axvline(mass, **REFERENCE_LINE)
         handles = [*mass_axes.get_legend_handles_labels()[0]]
         handles += others[0].get_legend_handles_labels()[0]
-        mass = f"{signal.resonance_mass / GEV_PER_TEV:g} TeV"
-        title = f"{name} ({mass}): {signal.decay}   ({signal.n_events:,} events at 13 TeV)"
+        resonance = f"{signal.resonance_mass / GEV_PER_TEV:g} TeV"
+        title = f"{name} ({resonance}): {signal.decay}   ({signal.n_events:,} events at 13 TeV)"
         if near:
             title += f"\njets of QCD: within ±{MJJ_HALF_WIDTH:g} GeV of the resonance"
         figure.legend(handles=handles, title=title, loc="outside upper center", ncols=3)
