@@ -153,13 +153,15 @@ COMMANDS: dict[str, Command] = {
         ("anode tune space=vae output=results/tune/vae n_trials=30",),
     ),
     "generate": Command(
-        "Generate dijet events or dark showers: Pythia, detector, jets; resumable.",
+        "Generate dijets, a zoo of signals or dark showers: Pythia, detector, jets; resumable.",
         "generate",
         f"{_DATASETS}.generate:parse_generate",
         f"{_DATASETS}.generate:generate",
         (
             "anode generate out=generated/more.h5 seed=2 n_background=50000 n_signal=0",
             "anode generate out=generated/raw.h5 n_background=1000 n_signal=100 raw=true",
+            "anode generate signal=ttbar out=generated/ttbar.h5 n_background=0 n_signal=1000",
+            "anode generate process=zoo data.folder=generated/zoo",
             "anode generate process=dark_shower data.folder=generated/dark n_events=1500",
         ),
     ),

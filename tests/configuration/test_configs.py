@@ -19,7 +19,8 @@ CONFIGS = REPOSITORY / "configs"
 GROUPS = sorted(
     p
     for p in CONFIGS.iterdir()
-    if p.is_dir() and p.name not in ("study", "calibration", "space", "process", "set_classifier")
+    if p.is_dir()
+    and p.name not in ("study", "calibration", "space", "process", "set_classifier", "signal")
 )
 CHOICES = [(group.name, path.stem) for group in GROUPS for path in sorted(group.glob("*.yaml"))]
 

@@ -81,11 +81,24 @@ def dark_process(point: SignalPoint, *, decays: str = "exact") -> Process:
         point: parameters.
         decays: one of ``DECAYS``.
     """
-    scale = dark_scale(point)
-    settings = [
+    settings = (
         *_COMMON,
         *_resonance(point.m_zprime),
         f"{Z_PRIME}:onIfAny = {DARK_QUARK}",
+        *dark_sector_settings(point, decays=decays),
+    )
+    return Process(name=point.name, label=1, settings=settings)
+
+
+def dark_sector_settings(point: SignalPoint, *, decays: str = "exact") -> tuple[str, ...]:
+    """Pythia settings of the dark sector alone: its shower, its hadrons and their decays.
+
+    Args:
+        point: parameters; the mass of the Z' is not among these settings.
+        decays: one of ``DECAYS``.
+    """
+    scale = dark_scale(point)
+    settings = [
         f"HiddenValley:Ngauge = {N_COLOURS}",
         f"HiddenValley:nFlav = {N_FLAVOURS}",
         "HiddenValley:spinFv = 0",
@@ -103,7 +116,7 @@ def dark_process(point: SignalPoint, *, decays: str = "exact") -> Process:
         settings += [f"{stable}:m0 = 0", f"{stable}:isResonance = off"]
     for hadron in DARK_HADRONS:
         settings += _decays(hadron, point, decays)
-    return Process(name=point.name, label=1, settings=tuple(settings))
+    return tuple(settings)
 
 
 def standard_model_process(m_zprime: float) -> Process:
@@ -172,6 +185,10 @@ class DarkEventSource(ParticleSource):
         ConfigError: as of ``ParticleSource``.
     """
 
+    def batch(self, n_events: int) -> Particles:
+        """The particles of ``dark_events``."""
+        return self.dark_events(n_events).particles
+
     def dark_events(self, n_events: int) -> DarkEvents:
         """Generate ``n_events`` events; those with an odd number of invisible dark hadrons, and
         the few that Pythia aborts, are left out."""
@@ -209,6 +226,21 @@ class DarkEventSource(ParticleSource):
             np.arctan2(py[hadron], px[hadron]),
             np.isin(daughter, (STABLE_OF_PSEUDOSCALAR, STABLE_OF_VECTOR)),
         )
+
+
+def event_source(process: Process, *, seed: int) -> ParticleSource:
+    """One running Pythia of any process; of a dark shower, one that leaves out events with an odd
+    number of invisible dark hadrons.
+
+    Args:
+        process: process to generate.
+        seed: non-negative integer, mapped to Pythia's range of 1 to 900,000,000.
+
+    Raises:
+        ConfigError: as of ``ParticleSource``.
+    """
+    is_dark = any(line.startswith("HiddenValley:") for line in process.settings)
+    return (DarkEventSource if is_dark else ParticleSource)(process, seed=seed)
 
 
 def _offsets(chosen: NDArray[np.bool_], counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -84,78 +84,11 @@ class BackgroundConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignalConfig:
-    """W' -> X Y, two massive bosons that each decay to a quark pair.
-
-    Attributes:
-        resonance_mass: mass of the W' [GeV].
-        resonance_width: width of the W' [GeV]; masses are kept within 0.8 and 1.2 times the
-            nominal.
-        heavy_mass: mass of X [GeV].
-        light_mass: mass of Y [GeV].
-
-    Raises:
-        ConfigError: the decay is not possible, or a mass or width is not positive.
-    """
-
-    resonance_mass: float
-    resonance_width: float
-    heavy_mass: float
-    light_mass: float
-
-    def __post_init__(self) -> None:
-        light, heavy, resonance = self.light_mass, self.heavy_mass, self.resonance_mass
-        if not 0 < light < heavy or not light + heavy < resonance < 2 * BEAM_ENERGY:
-            raise ConfigError(
-                "signal masses must satisfy 0 < light < heavy and light + heavy < resonance < "
-                f"{2 * BEAM_ENERGY:g} GeV, got light {light:g}, heavy {heavy:g}, resonance "
-                f"{resonance:g}"
-            )
-        if self.resonance_width <= 0:
-            raise ConfigError(
-                f"signal.resonance_width must be positive, got {self.resonance_width:g} GeV"
-            )
-
-
 def background_process(config: BackgroundConfig) -> Process:
     """QCD dijets, label 0."""
     settings = ("HardQCD:all = on", f"PhaseSpace:pTHatMin = {config.pt_hat_min:g}")
     common = BEAM_SETTINGS if config.like_dark_showers else COMMON_SETTINGS
     return Process(name="background", label=0, settings=common + settings)
-
-
-def signal_process(config: SignalConfig) -> Process:
-    """W' -> X Y, label 1.
-
-    X is Pythia's Z moved to ``heavy_mass`` and Y its W moved to ``light_mass``, each with the
-    width that follows from its mass: the decay angles of longitudinal vector bosons describe the
-    R&D signal clearly better than isotropic ones do.
-    """
-    resonance, heavy, light = config.resonance_mass, config.heavy_mass, config.light_mass
-    settings = (
-        "NewGaugeBoson:ffbar2Wprime = on",
-        "Wprime:coup2WZ = 1",
-        f"34:m0 = {resonance:g}",
-        "34:doForceWidth = on",
-        f"34:mWidth = {config.resonance_width:g}",
-        f"34:mMin = {0.8 * resonance:g}",
-        f"34:mMax = {1.2 * resonance:g}",
-        "34:onMode = off",
-        "34:onIfAll = 23 24",
-        f"24:m0 = {light:g}",
-        f"24:mMin = {0.5 * light:g}",
-        f"24:mMax = {1.5 * light:g}",
-        "24:onMode = off",
-        "24:onIfAny = 1 2 3 4",
-        "WeakZ0:gmZmode = 2",
-        f"23:m0 = {heavy:g}",
-        f"23:mMin = {0.5 * heavy:g}",
-        f"23:mMax = {1.5 * heavy:g}",
-        "23:onMode = off",
-        "23:onIfAny = 1 2 3 4 5",
-    )
-    return Process(name="signal", label=1, settings=COMMON_SETTINGS + settings)
 
 
 class Particles(NamedTuple):

@@ -229,7 +229,7 @@ def _facts(
 
 def _sample(sample: ProcessSample, masses: dict[str, np.ndarray]) -> GeneratedSample:
     process = sample.recipe.process
-    mass = masses[process.name]
+    mass = masses[_SAMPLES[process.label]]
     shares = np.histogram(mass, MASS_SHARES)[0] / len(mass)
     return GeneratedSample(
         label=process.label,

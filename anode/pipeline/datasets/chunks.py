@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from anode import progress
 from anode.events.particles import DetectorObjects
 from anode.events.simulation.detector import energy_flow
-from anode.events.simulation.pythia import MAX_PYTHIA_SEED, ParticleSource, Process
+from anode.events.simulation.hidden_valley import event_source
+from anode.events.simulation.pythia import MAX_PYTHIA_SEED, Process
 from anode.events.writers.bundled import RAW_SLOTS, RawEvents
 from anode.io import open_hdf5, sha256_text, write_hdf5
 from anode.jets.clustering import RD_TRIGGER
@@ -49,6 +50,11 @@ class Recipe(NamedTuple):
     chunk_size: int
     trigger_pt: float
     raw: bool
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of the chunks."""
+        return f"{self.process.name}_{self.fingerprint()}"
 
     def fingerprint(self) -> str:
         """Short hash of everything that determines the chunks, package versions included."""
@@ -135,7 +141,7 @@ def generate_samples(
         n_jobs: number of processes; with 1 the caller's own is used.
     """
     with open_workers(cluster, n_jobs=n_jobs) as workers:
-        return [_generate_sample(recipe, n, work.resolve(), workers) for recipe, n in requests]
+        return [generate_sample(recipe, n, work.resolve(), workers) for recipe, n in requests]
 
 
 def run_chunk(chunk: Chunk) -> int:
@@ -149,7 +155,7 @@ def run_chunk(chunk: Chunk) -> int:
     recipe = chunk.recipe
     # Consecutive Pythia seeds within a process: hashed ones could coincide and repeat events.
     first = stream_seed(recipe.seed, recipe.process.name) % MAX_PYTHIA_SEED
-    source = ParticleSource(recipe.process, seed=first + chunk.number)
+    source = event_source(recipe.process, seed=first + chunk.number)
     rng = stream(recipe.seed, recipe.process.name, chunk.number, "detector")
     values, raw, n_generated = [], [], 0
     for start in range(0, recipe.chunk_size, BATCH_SIZE):
@@ -181,9 +187,16 @@ def hardest_objects(
     return events
 
 
-def _generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers) -> ProcessSample:
-    """Run chunks 0, 1, ... until the first ones hold ``n_events``, and read only those."""
-    folder = work / f"{recipe.process.name}_{recipe.fingerprint()}"
+def generate_sample(recipe: Recipe, n_events: int, work: Path, workers: Workers) -> ProcessSample:
+    """Run chunks 0, 1, ... until the first ones hold ``n_events``, and read only those.
+
+    Args:
+        recipe: settings of the chunks.
+        n_events: number of accepted events wanted, at least 1.
+        work: folder, absolute, that gets ``recipe.folder``.
+        workers: workers that run chunks.
+    """
+    folder = work / recipe.folder
 
     def path(number: int) -> Path:
         return folder / f"{number:06d}.h5"

@@ -6,33 +6,27 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from omegaconf import DictConfig
 
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
-from anode.events.simulation.pythia import (
-    BackgroundConfig,
-    Process,
-    SignalConfig,
-    background_process,
-    signal_process,
-)
-from anode.events.writers.bundled import write_bundled, write_raw
+from anode.events.simulation.pythia import BackgroundConfig, Process, background_process
+from anode.events.simulation.signals.base import Signal
+from anode.events.simulation.signals.families import family_of
+from anode.events.writers.bundled import write_raw
 from anode.pipeline.datasets.card import write_card
-from anode.pipeline.datasets.chunks import (
-    ProcessSample,
-    Recipe,
-    generate_samples,
-    package_versions,
-)
+from anode.pipeline.datasets.chunks import Recipe, generate_samples
 from anode.pipeline.datasets.dark_sector.generate import DarkShowerConfig, generate_dark_showers
 from anode.pipeline.datasets.workers import ClusterConfig
+from anode.pipeline.datasets.zoo.event_file import (
+    IDS_PER_SEED,
+    IDS_PER_SIGNAL,
+    MAX_SEED,
+    write_samples,
+)
+from anode.pipeline.datasets.zoo.generate import ZooConfig, generate_zoo
 
 log = logging.getLogger(__name__)
-
-IDS_PER_SEED = 10_000_000_000
-"""event_id = seed * this + label * half of this + row: files of different seeds can be joined."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class GenerateConfig:
     keep_chunks: bool
     reference: str | None
     background: BackgroundConfig
-    signal: SignalConfig
+    signal: Signal
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
@@ -77,9 +71,11 @@ class GenerateConfig:
                 raise ConfigError(f"{key} must be at least {value}, got {getattr(self, key)}")
         if self.n_background + self.n_signal == 0:
             raise ConfigError("n_background and n_signal must not both be 0; ask for events")
-        if max(self.n_background, self.n_signal) > IDS_PER_SEED // 2:
-            raise ConfigError(f"n_background and n_signal must be at most {IDS_PER_SEED // 2:.0e}")
-        if self.seed > np.iinfo(np.int64).max // IDS_PER_SEED - 1:
+        if self.n_background > IDS_PER_SEED // 2:
+            raise ConfigError(f"n_background must be at most {IDS_PER_SEED // 2:.0e}")
+        if self.n_signal > IDS_PER_SIGNAL:
+            raise ConfigError(f"n_signal must be at most {IDS_PER_SIGNAL:.0e}")
+        if self.seed > MAX_SEED:
             raise ConfigError(f"seed must stay below 9e8, or event ids overflow, got {self.seed}")
         if not self.trigger_pt > 0:
             raise ConfigError(f"trigger_pt must be positive, got {self.trigger_pt} GeV")
@@ -90,12 +86,12 @@ class GenerateConfig:
         """Each process and the number of events wanted of it, background first."""
         asked = [
             (background_process(self.background), self.n_background),
-            (signal_process(self.signal), self.n_signal),
+            (self.signal.process(), self.n_signal),
         ]
         return [(process, n_events) for process, n_events in asked if n_events]
 
 
-def parse_generate(raw: DictConfig) -> GenerateConfig | DarkShowerConfig:
+def parse_generate(raw: DictConfig) -> GenerateConfig | DarkShowerConfig | ZooConfig:
     """Check Hydra's configuration of a generation.
 
     Raises:
@@ -104,17 +100,21 @@ def parse_generate(raw: DictConfig) -> GenerateConfig | DarkShowerConfig:
     content = resolve(raw)
     if content.get("process") == "dark_shower":
         return build(DarkShowerConfig, content)
-    return build(GenerateConfig, content)
+    if content.get("process") == "zoo":
+        return build(ZooConfig, content)
+    return build(GenerateConfig, content, choices={Signal: family_of})
 
 
-def generate(config: GenerateConfig | DarkShowerConfig) -> None:
+def generate(config: GenerateConfig | DarkShowerConfig | ZooConfig) -> None:
     """Generate the files of a configuration; interrupted, go on when started again.
 
     Raises:
-        DataError: a file of dark-sector jets is there and has other events.
+        DataError: a file of dark-sector jets or of the zoo is there and has other events.
     """
     if isinstance(config, DarkShowerConfig):
         generate_dark_showers(config)
+    elif isinstance(config, ZooConfig):
+        generate_zoo(config)
     else:
         generate_dijets(config)
 
@@ -131,7 +131,8 @@ def generate_dijets(config: GenerateConfig) -> None:
         for process, n_events in config.processes()
     ]
     samples = generate_samples(wanted, work=work, cluster=config.cluster, n_jobs=config.n_jobs)
-    write_samples(out, samples, config)
+    write_samples(out, samples, number=config.signal.number)
+    log.info("%s: %s events", out, " and ".join(str(len(sample.values)) for sample in samples))
     if config.raw:
         raw_path = out.with_name(f"{out.stem}_raw.h5")
         n_raw = write_raw(raw_path, (part for sample in samples for part in sample.raw_parts()))
@@ -142,32 +143,3 @@ def generate_dijets(config: GenerateConfig) -> None:
             shutil.rmtree(sample.paths[0].parent)
         with contextlib.suppress(OSError):  # chunks of other settings are still there
             work.rmdir()
-
-
-def write_samples(path: Path, samples: list[ProcessSample], config: GenerateConfig) -> None:
-    """Write the samples, in their order, to one file of the bundled layout."""
-    counts = [len(sample.values) for sample in samples]
-    labels = [sample.recipe.process.label for sample in samples]
-    event_id = [
-        config.seed * IDS_PER_SEED + label * (IDS_PER_SEED // 2) + np.arange(n, dtype=np.int64)
-        for n, label in zip(counts, labels, strict=True)
-    ]
-    attributes: dict[str, str | int | float] = {
-        "seed": config.seed,
-        "chunk_size": config.chunk_size,
-        "trigger_pt": config.trigger_pt,
-    }
-    for sample in samples:
-        name = sample.recipe.process.name
-        attributes[f"settings_{name}"] = "\n".join(sample.recipe.process.settings)
-        attributes[f"n_generated_{name}"] = sample.n_generated
-        attributes[f"n_accepted_{name}"] = sample.n_accepted
-    attributes |= {f"version_{name}": text for name, text in package_versions().items()}
-    write_bundled(
-        path,
-        event_id=np.concatenate(event_id),
-        values=np.concatenate([sample.values for sample in samples]),
-        label=np.repeat(np.array(labels, dtype=np.int8), counts),
-        attributes=attributes,
-    )
-    log.info("%s: %s events", path, " and ".join(map(str, counts)))

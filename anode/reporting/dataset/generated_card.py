@@ -105,10 +105,17 @@ def _shares(samples: Mapping[str, GeneratedSample], edges: Sequence[float]) -> s
     return _table(["sample", *ranges], rows)
 
 
+_BUNDLED_SIGNAL = (
+    "W' → X Y, each boson to two quarks; their masses are those of particles 34, 23 and 24."
+)
+
+
 def _chain(card: GeneratedData) -> str:
+    named = next((name for name, sample in card.samples.items() if sample.label), "signal")
+    signal = _BUNDLED_SIGNAL if named == "signal" else f"`signal={named}` of `anode generate`."
     return f"""\
 1. **Pythia** generates the final-state particles (settings below). Background: QCD dijets.
-   Signal: W' → X Y, each boson to two quarks; their masses are those of particles 34, 23 and 24.
+   Signal: {signal}
 2. **Detector** (`anode/events/detector.py`): energy flow with the efficiencies, resolutions and
    cells of the CMS card of Delphes, massless objects up to |η| = 5, no pile-up.
 3. **Jets**: FastJet anti-kT, R = 1.0. Trigger: leading jet pT > {card.trigger_pt:g} GeV and

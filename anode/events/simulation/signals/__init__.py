@@ -1,0 +1,1 @@
+"""Signals with two jets: what decays to what, and at which masses."""

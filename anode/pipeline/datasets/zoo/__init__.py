@@ -1,0 +1,1 @@
+"""A zoo of signals: one file each, and a data card of all."""
