@@ -1,7 +1,8 @@
 """Networks of the constituents of a jet, whose order and padding they do not see.
 
-A jet is a set of up to K constituents of five columns: z = pT / sum pT, d_eta, d_phi, log z, and
-the mask, 1 for a constituent. What stands in a slot of mask 0 is replaced by 0 first.
+A jet is a set of up to K constituents of five columns: z = pT / sum pT, d_eta, d_phi,
+ln(pT / GeV), and the mask, 1 for a constituent. What stands in a slot of mask 0 is replaced by 0
+first.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,7 @@ N_COLUMNS = 5
 """Columns of a constituent: ``UNITS``, then its mask."""
 
 UNITS = (0.1, 0.2, 0.2, 3.0)
-"""Sizes of z, d_eta, d_phi and log z in a typical jet; networks like numbers near 1."""
+"""Sizes of z, d_eta, d_phi and ln pT in a typical jet; networks like numbers near 1."""
 
 _SMALLEST = 1e-6
 """Of a distance or a fraction whose logarithm is taken."""
@@ -119,10 +120,10 @@ class ParticleTransformer(SetClassifier):
 
     Each head adds a learned function of a pair to its attention (2202.03772, eq. 3),
 
-        ln dR_ij,  ln kT = ln[min(z_i, z_j) dR_ij],  ln[min(z_i, z_j) / (z_i + z_j)],
-        ln m^2 = ln[z_i z_j dR_ij^2],
+        ln dR_ij,  ln kT = ln[min(pT_i, pT_j) dR_ij],  ln[min(z_i, z_j) / (z_i + z_j)],
+        ln m^2 = ln[pT_i pT_j dR_ij^2],
 
-    for massless constituents near each other. Blocks normalise first; the mean over the
+    in GeV, for massless constituents near each other. Blocks normalise first; the mean over the
     constituents of the last one gives the log-odds.
 
     Args:
@@ -163,23 +164,25 @@ class ParticleTransformer(SetClassifier):
 
 
 def pair_logarithms(columns: Tensor) -> Tensor:
-    """(B, K, K, 4) logarithms of distance, kT, share of the softer one and mass of each pair.
+    """(B, K, K, 4) logarithms of distance, kT [GeV], share of the softer one and squared mass
+    [GeV^2] of each pair.
 
     Args:
-        columns: (B, K, 4) z, d_eta, d_phi and log z.
+        columns: (B, K, 4) z, d_eta, d_phi and ln(pT / GeV).
     """
-    fraction, eta, phi, _ = columns.unbind(-1)
+    fraction, eta, phi, log_pt = columns.unbind(-1)
     distance = torch.hypot(
         *(values[:, :, None] - values[:, None, :] for values in (eta, phi))
     ).clamp(min=_SMALLEST)
     one, other = fraction[:, :, None], fraction[:, None, :]
     softer = torch.minimum(one, other)
     share = softer / (one + other).clamp(min=_SMALLEST)
+    pt, other_pt, log_distance = log_pt[:, :, None], log_pt[:, None, :], distance.log()
     logs = (
-        distance.log(),
-        (softer * distance).clamp(min=_SMALLEST**2).log(),
+        log_distance,
+        torch.minimum(pt, other_pt) + log_distance,
         share.clamp(min=_SMALLEST).log(),
-        (one * other * distance**2).clamp(min=_SMALLEST**4).log(),
+        pt + other_pt + 2 * log_distance,
     )
     return torch.stack(logs, dim=-1)
 

@@ -47,7 +47,7 @@ def jets(n: int, seed: int, *, width: float = 0.1) -> np.ndarray:
         fraction = np.sort(rng.dirichlet(np.ones(count)))[::-1]
         row[:count, 0] = fraction
         row[:count, 1:3] = rng.normal(0, width, (count, 2))
-        row[:count, 3] = np.log(fraction)
+        row[:count, 3] = np.log(300 * fraction)
         row[:count, 4] = 1
     return rows
 
@@ -118,9 +118,11 @@ def test_the_loss_is_the_weighted_cross_entropy(name):
 
 
 def test_pairs_are_as_the_formula_says():
-    columns = torch.tensor([[[0.5, 0.0, 0.0, 0.0], [0.3, 0.3, 0.4, 0.0]]], dtype=torch.float64)
+    pt = np.log([50.0, 30.0])  # of a jet of 100 GeV
+    rows = [[0.5, 0.0, 0.0, pt[0]], [0.3, 0.3, 0.4, pt[1]]]
+    columns = torch.tensor([rows], dtype=torch.float64)
     found = pair_logarithms(columns)[0, 0, 1]
-    expected = np.log([0.5, 0.3 * 0.5, 0.3 / 0.8, 0.5 * 0.3 * 0.25])
+    expected = np.log([0.5, 30 * 0.5, 0.3 / 0.8, 50 * 30 * 0.25])
     np.testing.assert_allclose(found, expected, rtol=1e-12)
     assert len(UNITS) == 4
 

@@ -76,9 +76,10 @@ N_COLUMNS = 5
 def constituent_inputs(jets: DarkJets) -> Array:
     """(N, 20, 5) constituents of jets as networks take them, hardest first.
 
-    The columns are z = pT / sum pT, the distances d_eta and d_phi to the jet, log z, and 1 for a
-    constituent; a slot without one is 0 throughout. Neither the momentum of the jet nor its
-    place is among them, nor is any truth.
+    The columns are z = pT / sum pT, the distances d_eta and d_phi to the jet, ln(pT / GeV), and 1
+    for a constituent; a slot without one is 0 throughout. The pT is there because a dark hadron
+    has a mass in GeV: angles alone, of jets of any pT, do not tell it. The place of the jet is not
+    among them, nor is any truth.
 
     Args:
         jets: jets of a file.
@@ -89,11 +90,11 @@ def constituent_inputs(jets: DarkJets) -> Array:
         >>> columns = {"jet_eta": np.zeros(1), "jet_phi": np.full(1, 0.2)}
         >>> found = constituent_inputs(DarkJets("one", None, columns, particles, None))
         >>> found[0, :3].round(2).tolist()
-        [[0.75, 0.1, 0.0, -0.29, 1.0], [0.25, -0.3, 0.0, -1.39, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
+        [[0.75, 0.1, 0.0, 3.4, 1.0], [0.25, -0.3, 0.0, 2.3, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
     """
     own = _constituents(jets)
-    log_fraction = np.log(own.fraction, out=np.zeros_like(own.fraction), where=own.mask)
-    columns = (own.fraction, own.eta, own.phi, log_fraction, own.mask)
+    log_pt = np.log(jets.particles[:, :, 0], out=np.zeros_like(own.fraction), where=own.mask)
+    columns = (own.fraction, own.eta, own.phi, log_pt, own.mask)
     return np.stack(columns, axis=2, dtype=np.float64)
 
 
