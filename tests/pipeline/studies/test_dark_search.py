@@ -14,7 +14,7 @@ from anode.pipeline.runs.config import load_run
 from anode.pipeline.runs.prepare import prepare
 from anode.pipeline.studies.dark_search.config import parse_dark_search
 from anode.pipeline.studies.dark_search.events import make_events
-from anode.pipeline.studies.dark_search.samples import injected, make_sample
+from anode.pipeline.studies.dark_search.samples import injected, make_sample, write_shape
 from anode.pipeline.studies.dark_search.study import dark_search
 from anode.regions.splits import fold_of
 from anode.reporting.study.dark_search import short_table, strength_figure
@@ -67,6 +67,7 @@ def config(folder, *overrides):
         "selection.pt_min=500",
         "features=[rt]",
         "shower_features=[ptd_1,ptd_2]",
+        "shape=wprime",
         *overrides,
     ]
     return parse_dark_search(compose("dark_search", given))
@@ -96,6 +97,24 @@ def test_selected_events_have_labels_ids_and_the_mass_that_was_generated(folder)
     assert np.median(table["mt"][signal]) == pytest.approx(1700, abs=10)
     assert np.median(table["mjj"][signal]) < 1500
     assert np.all(table["rt"][signal] > 0.049)
+
+
+def test_the_shape_is_that_of_signal_that_no_search_has(folder, tmp_path):
+    wanted = config(folder, "strengths=[0,1]", f"output={as_word(tmp_path)}", "shape=signal")
+    path = make_events(wanted)
+    shape = json.loads(write_shape(wanted, path).read_text())
+    with io.open_hdf5(path) as file:
+        mass, label = file["mt"][:], file["label"][:]
+    sample = make_sample(wanted, path, 1, 1)
+    with io.open_hdf5(sample.path) as file:
+        searched = file["mt"][:]
+    left = np.setdiff1d(mass[label == 1], searched)  # of this seed alone
+    counts, _ = np.histogram(left / 1700, shape["edges"])
+    assert np.allclose(np.array(shape["fractions"]), counts / counts.sum(), atol=1e-12)
+    assert sum(shape["fractions"]) == pytest.approx(1)
+    few = config(folder, "strengths=[4]", f"output={as_word(tmp_path)}", "shape=signal")
+    with pytest.raises(DataError, match="signal events that no seed draws"):
+        write_shape(few, path)
 
 
 def test_a_search_finds_what_was_put_in_and_nothing_without(folder):

@@ -10,6 +10,7 @@ from anode.jets.semivisible import COLUMNS
 from anode.jets.settings import JetConfig
 
 MASSES = ("mt", "mjj")
+SHAPES = ("signal", "wprime")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class DarkSearchConfig:
         strengths: S/sqrt(B) in the window; 0 is no signal.
         features: features of the events.
         shower_features: features of the dark shower, beside those in half of the searches.
+        shape: shape of the signal in the fits of the spectrum, one of ``SHAPES``: that of the
+            signal's events that no seed draws, or a narrow W'.
         seeds: seeds of injection and fits.
         scan: windows of the search.
         search: further overrides of ``anode search``.
@@ -101,6 +104,7 @@ class DarkSearchConfig:
     strengths: list[float]
     features: list[str]
     shower_features: list[str]
+    shape: str
     seeds: list[int]
     scan: DarkScanConfig
     search: list[str]
@@ -112,6 +116,8 @@ class DarkSearchConfig:
             raise ConfigError(f"mass must be one of {', '.join(MASSES)}, got {self.mass!r}")
         if len(self.window) != 2 or not 0 < self.window[0] < self.window[1]:
             raise ConfigError(f"window must be [low, high] in GeV, rising, got {self.window}")
+        if self.shape not in SHAPES:
+            raise ConfigError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
         if not self.strengths or min(self.strengths) < 0:
             raise ConfigError(
                 f"strengths must be at least one, none negative, got {self.strengths}"
@@ -150,7 +156,7 @@ class DarkSearchConfig:
 
 OWN = {
     *("data", "features", "injection", "run_dir", "seed", "n_jobs", "scan", "spectrum.low"),
-    *("scan.start", "scan.stop", "scan.width", "scan.step"),
+    *("spectrum.signal_shape", "scan.start", "scan.stop", "scan.width", "scan.step"),
 }
 """Keys and groups of a search that this command gives."""
 

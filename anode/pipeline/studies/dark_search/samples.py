@@ -21,6 +21,8 @@ from anode.regions.splits import uniform_of
 from anode.regions.windows import Window
 
 FOLDER = "samples"
+MIN_SHAPE = 200
+"""Fewest events of which the shape of a signal is made."""
 
 
 class Sample(NamedTuple):
@@ -65,6 +67,32 @@ def make_sample(config: DarkSearchConfig, events: Path, strength: float, seed: i
     inside = kept & Window(*config.window).contains(mass)
     n_signal = int(np.count_nonzero(inside & (label == 1)))
     return Sample(path, n_injected, n_signal, int(np.count_nonzero(inside)) - n_signal)
+
+
+def write_shape(config: DarkSearchConfig, events: Path) -> Path:
+    """Write the distribution of the mass over the centre of the window, of the signal events that
+    no seed puts into a sample, as ``spectrum.signal_shape`` of a search takes it.
+
+    Raises:
+        DataError: fewer than ``MIN_SHAPE`` events are left.
+    """
+    with io.open_hdf5(events) as file:
+        mass, label, event_id = (file[name][:] for name in (config.mass, "label", "event_id"))
+    most = injected(mass, label, config.window, max(config.strengths))
+    signal = np.flatnonzero(label == 1)
+    used = [drawn(event_id[signal], most, seed) for seed in config.seeds]
+    left = np.delete(mass[signal], np.unique(np.concatenate(used)))
+    counts, edges = np.histogram(left / np.mean(config.window), np.arange(0.5, 1.401, 0.02))
+    if counts.sum() < MIN_SHAPE:
+        raise DataError(
+            f"shape=signal needs {MIN_SHAPE} signal events that no seed draws, got "
+            f"{counts.sum()}; generate more signal, ask for fewer seeds or lower strengths, or "
+            "give shape=wprime"
+        )
+    path = Path(config.output) / "shape.json"
+    content = {"edges": edges.tolist(), "fractions": (counts / counts.sum()).tolist()}
+    io.write_json(path, content)
+    return path
 
 
 def drawn(event_id: np.ndarray, n: int, seed: int) -> np.ndarray:

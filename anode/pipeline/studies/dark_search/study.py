@@ -13,7 +13,7 @@ from anode.pipeline.search.config import SearchConfig, search_from_mapping
 from anode.pipeline.search.search import find
 from anode.pipeline.studies.dark_search.config import DarkSearchConfig
 from anode.pipeline.studies.dark_search.events import make_events
-from anode.pipeline.studies.dark_search.samples import Sample, make_sample
+from anode.pipeline.studies.dark_search.samples import Sample, make_sample, write_shape
 from anode.records import plain
 from anode.reporting.common.style import save_figure
 from anode.reporting.study.dark_search import page, short_table, strength_figure
@@ -34,8 +34,10 @@ def dark_search(config: DarkSearchConfig) -> None:
         for seed in config.seeds
     ]
     for name, strength, seed in plan:  # before the events are made
-        _check_window(config, _search(config, Path("unread.h5"), name, strength, seed))
+        unread = Path("unread.h5"), None
+        _check_window(config, _search(config, *unread, name, strength, seed))
     path = make_events(config)
+    shape = write_shape(config, path) if config.shape == "signal" else None
     samples = {
         (strength, seed): make_sample(config, path, strength, seed)
         for strength in config.strengths
@@ -45,7 +47,7 @@ def dark_search(config: DarkSearchConfig) -> None:
     with progress.task("searches", total=len(plan), unit="searches") as bar:
         for name, strength, seed in plan:
             sample = samples[strength, seed]
-            search = _search(config, sample.path, name, strength, seed)
+            search = _search(config, sample.path, shape, name, strength, seed)
             find(search)
             found.append(_row(config, search, sample, name, strength, seed))
             bar.update()
@@ -53,7 +55,12 @@ def dark_search(config: DarkSearchConfig) -> None:
 
 
 def _search(
-    config: DarkSearchConfig, path: Path, name: str, strength: float, seed: int
+    config: DarkSearchConfig,
+    path: Path,
+    shape: Path | None,
+    name: str,
+    strength: float,
+    seed: int,
 ) -> SearchConfig:
     """The search of one set of features, which is given no labels."""
     features = ", ".join(f"{each}: {each}" for each in config.feature_sets[name])
@@ -61,6 +68,7 @@ def _search(
     overrides = [
         *config.search,
         *config.scan.overrides,
+        *([] if shape is None else [f"spectrum.signal_shape={as_word(shape)}"]),
         "data=table",
         f"data.path={as_word(path)}",
         f"data.columns={{mass: {config.mass}, features: {{{features}}}, label: null, "
@@ -126,6 +134,7 @@ def _write(config: DarkSearchConfig, found: list[FoundResonance], events: Path) 
         "n_signal": int(np.count_nonzero(label == 1)),
         "features": config.feature_sets,
         "scan": plain(config.scan),
+        "shape": config.shape,
         "search": config.search,
         "searches": plain(tuple(found)),
     }
