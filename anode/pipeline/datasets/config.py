@@ -15,6 +15,35 @@ from anode.jets.settings import JetConfig
 
 
 @dataclass(frozen=True)
+class FolderConfig:
+    """Keys below ``data`` of what is generated as several files.
+
+    Attributes:
+        folder: folder of the files.
+    """
+
+    folder: str
+
+
+def check_least(values: Mapping[str, int], **least: int) -> None:
+    """Refuse numbers below their least.
+
+    Args:
+        values: key -> value, and perhaps others.
+        least: key -> lowest value.
+
+    Raises:
+        ConfigError: a value is lower; the message names its key.
+
+    Example:
+        >>> check_least({"n_jobs": 2, "seed": 0}, n_jobs=1, seed=0)
+    """
+    for key, lowest in least.items():
+        if values[key] < lowest:
+            raise ConfigError(f"{key} must be at least {lowest}, got {values[key]}")
+
+
+@dataclass(frozen=True)
 class RawDataConfig(FileConfig):
     """A file of raw particles.
 

@@ -16,6 +16,7 @@ from anode.events.simulation.signals.families import family_of
 from anode.events.writers.bundled import write_raw
 from anode.pipeline.datasets.card import write_card
 from anode.pipeline.datasets.chunks import Recipe, generate_samples
+from anode.pipeline.datasets.config import check_least
 from anode.pipeline.datasets.dark_sector.generate import DarkShowerConfig, generate_dark_showers
 from anode.pipeline.datasets.workers import ClusterConfig
 from anode.pipeline.datasets.zoo.event_file import (
@@ -65,10 +66,7 @@ class GenerateConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        lowest = {"n_background": 0, "n_signal": 0, "n_jobs": 1, "chunk_size": 1, "seed": 0}
-        for key, value in lowest.items():
-            if getattr(self, key) < value:
-                raise ConfigError(f"{key} must be at least {value}, got {getattr(self, key)}")
+        check_least(vars(self), n_background=0, n_signal=0, n_jobs=1, chunk_size=1, seed=0)
         if self.n_background + self.n_signal == 0:
             raise ConfigError("n_background and n_signal must not both be 0; ask for events")
         if self.n_background > IDS_PER_SEED // 2:

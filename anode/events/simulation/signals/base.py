@@ -105,6 +105,35 @@ class Signal(ABC):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class TwoBosons(Signal):
+    """A resonance that decays to X and Y.
+
+    Attributes:
+        heavy_mass: mass of X [GeV].
+        light_mass: mass of Y [GeV], at most that of X.
+
+    Raises:
+        ConfigError: the masses are not 0 < light <= heavy, or the decay is impossible.
+    """
+
+    heavy_mass: float
+    light_mass: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        light, heavy = self.light_mass, self.heavy_mass
+        if not 0 < light <= heavy:
+            raise ConfigError(
+                f"signal masses must satisfy 0 < light <= heavy, got light {light:g}, heavy "
+                f"{heavy:g} GeV; exchange them"
+            )
+
+    @property
+    def masses(self) -> tuple[float, float]:
+        return self.light_mass, self.heavy_mass
+
+
 def moved(boson: int, mass: float) -> tuple[str, ...]:
     """A boson of another mass, within half of it and one and a half of it.
 
@@ -121,16 +150,3 @@ def moved(boson: int, mass: float) -> tuple[str, ...]:
         f"{boson}:mMin = {0.5 * mass:g}",
         f"{boson}:mMax = {1.5 * mass:g}",
     )
-
-
-def check_order(light: float, heavy: float) -> None:
-    """Refuse a light mass above the heavy one.
-
-    Raises:
-        ConfigError: the masses are not 0 < light <= heavy [GeV].
-    """
-    if not 0 < light <= heavy:
-        raise ConfigError(
-            f"signal masses must satisfy 0 < light <= heavy, got light {light:g}, heavy {heavy:g} "
-            "GeV; exchange them"
-        )

@@ -9,7 +9,7 @@ from anode.events.simulation.signals.base import (
     Z_MASS,
     Z_TO_QUARKS,
     Signal,
-    check_order,
+    TwoBosons,
     moved,
 )
 
@@ -19,27 +19,12 @@ _RELATIVE_WIDTH = 0.027
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThreeProng(Signal):
+class ThreeProng(TwoBosons):
     """A -> X Y, each to q q̄ g: a colour singlet that decays evenly in phase space.
 
     X is Pythia's Higgs boson, Y its Z, both moved, 2.7% wide, with equal shares of the five
     quarks. No matrix element: the gluon is as hard as the quarks, not soft or collinear.
-
-    Attributes:
-        heavy_mass: mass of X [GeV].
-        light_mass: mass of Y [GeV], at most that of X.
     """
-
-    heavy_mass: float
-    light_mass: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_order(self.light_mass, self.heavy_mass)
-
-    @property
-    def masses(self) -> tuple[float, float]:
-        return self.light_mass, self.heavy_mass
 
     @property
     def prongs(self) -> tuple[int, int]:

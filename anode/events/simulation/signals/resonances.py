@@ -8,22 +8,18 @@ from anode.events.simulation.signals.base import (
     W_TO_QUARKS,
     Z_TO_QUARKS,
     Signal,
-    check_order,
+    TwoBosons,
     moved,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class WPrime(Signal):
+class WPrime(TwoBosons):
     """W' -> X Y, two massive bosons that each decay to a quark pair.
 
     X is Pythia's Z moved to ``heavy_mass`` and Y its W moved to ``light_mass``, each with the
     width that follows from its mass: the decay angles of longitudinal vector bosons describe the
     R&D signal clearly better than isotropic ones do.
-
-    Attributes:
-        heavy_mass: mass of X [GeV].
-        light_mass: mass of Y [GeV], at most that of X.
 
     Example:
         >>> signal = WPrime(resonance_mass=3500.0, resonance_width=55.0, heavy_mass=300.0,
@@ -35,16 +31,6 @@ class WPrime(Signal):
     family: str = "wprime"
     name: str = "signal"
     number: int = 0
-    heavy_mass: float
-    light_mass: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_order(self.light_mass, self.heavy_mass)
-
-    @property
-    def masses(self) -> tuple[float, float]:
-        return self.light_mass, self.heavy_mass
 
     @property
     def prongs(self) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from anode.events.writers.bundled import write_raw
 from anode.io import open_hdf5
 from anode.jets.dark_jets import DEFINITIONS, N_JETS
 from anode.pipeline.datasets.chunks import package_versions
+from anode.pipeline.datasets.config import FolderConfig, check_least
 from anode.pipeline.datasets.dark_sector.chunks import (
     DarkRecipe,
     DarkSample,
@@ -39,17 +40,6 @@ MAX_EVENTS = 1 << 24
 
 CHUNKS = "chunks.partial"
 """Folder of finished chunks, within that of the files."""
-
-
-@dataclass(frozen=True)
-class DarkFolderConfig:
-    """Keys below ``data``.
-
-    Attributes:
-        folder: folder of the files.
-    """
-
-    folder: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +62,7 @@ class DarkShowerConfig:
     """
 
     process: str
-    data: DarkFolderConfig
+    data: FolderConfig
     n_events: int
     points: list[SignalPoint]
     decays: str
@@ -85,9 +75,7 @@ class DarkShowerConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        for key, lowest in {"n_events": 1, "chunk_size": 1, "n_jobs": 1, "seed": 0}.items():
-            if getattr(self, key) < lowest:
-                raise ConfigError(f"{key} must be at least {lowest}, got {getattr(self, key)}")
+        check_least(vars(self), n_events=1, chunk_size=1, n_jobs=1, seed=0)
         if self.n_events > MAX_EVENTS:
             raise ConfigError(f"n_events must be at most {MAX_EVENTS:,}, got {self.n_events:,}")
         if self.decays not in DECAYS:

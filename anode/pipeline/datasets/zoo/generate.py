@@ -17,6 +17,7 @@ from anode.events.simulation.signals.families import family_of
 from anode.events.writers.bundled import write_raw
 from anode.io import open_hdf5
 from anode.pipeline.datasets.chunks import ProcessSample, Recipe, generate_sample
+from anode.pipeline.datasets.config import FolderConfig, check_least
 from anode.pipeline.datasets.workers import ClusterConfig, open_workers
 from anode.pipeline.datasets.zoo.card import write_zoo_card
 from anode.pipeline.datasets.zoo.event_file import (
@@ -33,17 +34,6 @@ CHUNKS = "chunks.partial"
 
 _BUNDLED = "bundled"
 """Signal of the bundled events, which has a file already."""
-
-
-@dataclass(frozen=True)
-class ZooFolderConfig:
-    """Keys below ``data``.
-
-    Attributes:
-        folder: folder of the files.
-    """
-
-    folder: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class ZooConfig:
     """
 
     process: str
-    data: ZooFolderConfig
+    data: FolderConfig
     signals: list[str]
     n_events: int
     chunk_size: int
@@ -77,9 +67,7 @@ class ZooConfig:
     cluster: ClusterConfig
 
     def __post_init__(self) -> None:
-        for key, lowest in {"n_events": 1, "chunk_size": 1, "n_jobs": 1, "seed": 0}.items():
-            if getattr(self, key) < lowest:
-                raise ConfigError(f"{key} must be at least {lowest}, got {getattr(self, key)}")
+        check_least(vars(self), n_events=1, chunk_size=1, n_jobs=1, seed=0)
         if self.n_events > IDS_PER_SIGNAL:
             raise ConfigError(f"n_events must be at most {IDS_PER_SIGNAL:.0e}")
         if self.seed > MAX_SEED:
