@@ -17,13 +17,18 @@ from anode.pipeline.calibration.config import CalibrateConfig, parse_calibrate
 from anode.pipeline.search import report, search
 from anode.pipeline.search.config import search_from_mapping
 from anode.pipeline.studies import compare, study
+from anode.pipeline.studies.reach.config import ReachConfig, reach_from
+from anode.pipeline.studies.reach.study import reach
 from anode.pipeline.studies.study import Study
 
 log = logging.getLogger(__name__)
 
 SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 """Experiment -> name of the results, if another."""
+OF_SEARCHES = ("coverage", "reach")
+"""Studies of searches; all others are of runs."""
 NEEDS = {
+    "coverage": "generated/zoo/wprime_500_100.h5",
     "blind_background": "generated/blind_4004.h5",
     "blind_signal": "generated/blind_4004.h5",
     "assistant_run": "generated/with_particles_8.h5",
@@ -69,10 +74,13 @@ def reproduce(config: ReproduceConfig) -> None:
     calibrations = [read_calibration(name) for name in names if name in calibration_names()]
     for asked in studies.values():
         study.check(asked)
+    reaches = [read_reach(name, config.n_jobs) for name in names if name in OF_SEARCHES]
     failures = []
     for name, asked in studies.items():
         log.info("study %s", name)
         failures += compare.compare_study(asked, n_jobs=config.n_jobs)
+    for searches in reaches:
+        reach(searches)
     for calibration in calibrations:
         calibrate(dataclasses.replace(calibration, n_jobs=config.n_jobs))
     for experiment in SEARCHES:
@@ -89,7 +97,8 @@ def _with_events(names: Sequence[str]) -> list[str]:
     found = []
     for name in names:
         if name in NEEDS and not Path(NEEDS[name]).is_file():
-            folder = "study" if name in study_names() else "experiment"
+            is_study = name in (*study_names(), *OF_SEARCHES)
+            folder = "study" if is_study else "experiment"
             log.warning(
                 "%s is left out: there is no %s; configs/%s/%s.yaml has the command that makes it",
                 name, NEEDS[name], folder, name,
@@ -101,7 +110,7 @@ def _with_events(names: Sequence[str]) -> list[str]:
 
 def _everything() -> list[str]:
     """All that can be made, in the order in which it is."""
-    return [*study_names(), *calibration_names(), *SEARCHES, ACCEPTANCE]
+    return [*study_names(), *OF_SEARCHES, *calibration_names(), *SEARCHES, ACCEPTANCE]
 
 
 def _search(experiment: str, n_jobs: int) -> None:
@@ -127,8 +136,14 @@ def read_calibration(name: str) -> CalibrateConfig:
 
 
 def study_names() -> list[str]:
-    """The files of ``configs/study``."""
-    return sorted(path.stem for path in (CONFIG_DIR / "study").glob("*.yaml"))
+    """The files of ``configs/study`` that are of runs."""
+    names = {path.stem for path in (CONFIG_DIR / "study").glob("*.yaml")}
+    return sorted(names - {*OF_SEARCHES})
+
+
+def read_reach(name: str, n_jobs: int) -> ReachConfig:
+    """A study of searches as ``anode compare study=NAME`` gets it."""
+    return reach_from(resolve(compose("compare", [f"study={name}", f"n_jobs={n_jobs}"])))
 
 
 def read_study(name: str) -> Study:

@@ -327,6 +327,16 @@ def test_every_study_composes(name):
     study.check(asked)
 
 
+@pytest.mark.parametrize("name", reproduce.OF_SEARCHES)
+def test_every_study_of_searches_composes(name):
+    asked = reproduce.read_reach(name, 1).study
+    assert asked.output == f"results/reference/{name}"
+    first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
+    assert first == f"# anode compare study={name}"
+    if name in reproduce.NEEDS:
+        assert reproduce.NEEDS[name] in [signal.path for signal in asked.signals.values()]
+
+
 def test_the_signal_of_the_scan_is_what_its_points_say():
     """0.748 of the bundled signal and 0.142 of the background lie in the signal region."""
     asked = reproduce.read_study("scan")
@@ -374,7 +384,7 @@ def test_what_needs_events_that_are_not_there_is_left_out_with_a_word(
     tmp_path, monkeypatch, caplog
 ):
     monkeypatch.chdir(tmp_path)
-    assert set(reproduce.NEEDS) <= {*reproduce.study_names(), *reproduce.SEARCHES}
+    assert set(reproduce.NEEDS) <= set(reproduce._everything())
     reproduce.reproduce(reproduce.ReproduceConfig(n_jobs=1, only=["representations"]))
     assert "configs/study/representations.yaml has the command" in caplog.text
     wanted = reproduce.read_study("representations").common
