@@ -8,7 +8,7 @@ import pytest
 
 from anode import io
 from anode.configuration.composition import as_word, compose
-from anode.errors import ConfigError, RunDirectoryError
+from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.events.feature_definitions import RAW_COLUMNS
 from anode.pipeline.studies import compare as compare_module
 from anode.pipeline.studies.compare import compare, parse_compare
@@ -63,7 +63,7 @@ def config(files, runs, *overrides: str):
         "study.n_background=15000",
         "study.seeds=[1,2]",
         "study.strengths=[0,3]",
-        "study.ceiling=null",
+        'study.ceiling=["classifier.members=1","features=[mj1,delta_mj]","split.folds=2"]',
         f"study.common={QUICK}",
         f'+study.variants.up=["method=single_feature","method.feature={FOUND}"]',
         f'+study.variants.down=["method=single_feature","method.feature={FOUND}","method.sign=-1"]',
@@ -117,6 +117,25 @@ def test_searches_of_other_settings_are_refused_before_any_work(made, files, mon
     changed = f"study.common={[*QUICK, 'spectrum.bin_width=100']}"
     with pytest.raises(RunDirectoryError, match=r"seed=1\.json must be of the settings"):
         compare(config(files, made, changed))
+    with pytest.raises(RunDirectoryError, match="settings and events of this study"):
+        compare(config(files, made, "study.n_background=14000"))
+
+
+def test_the_ceiling_is_a_supervised_score_of_the_same_features(made):
+    content = json.loads((made / "out/reach.json").read_text())
+    passing = content["ceilings"]["wprime_500_100"]
+    # delta_mj of the signal is 500 +- 30 GeV, that of 5% of the background above 300
+    assert passing["1"] == 1
+    assert passing["0.01"] > 0.6
+    (row,) = (r for r in content["summary"] if (r["variant"], r["strength"]) == ("up", 3))
+    assert row["ceiling"] > row["z_global"]["median"]
+
+
+def test_a_missing_file_is_refused_before_any_work(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(study_module, "_search_all", None)
+    missing = "study.signals.wprime_500_100.path=none.h5"
+    with pytest.raises(DataError, match=r"wprime_500_100\.path must be a file .* no none\.h5"):
+        compare(config(files, tmp_path, missing))
 
 
 def test_strengths_share_their_background_and_samples_say_what_they_are(made):
@@ -138,6 +157,7 @@ def test_a_wrong_override_names_its_variant(files, tmp_path):
     [
         ("study.strengths=[2,1]", "must rise"),
         ("study.seeds=[1,1]", "once each"),
+        ("study.common=['spectrum.test=cuts']", "spectrum.test is given by the study itself"),
         ("study.common=['seed=3']", "seed is given by the study itself"),
         ("study.common=['data.path=x.h5']", "data.path is given by the study itself"),
         ("study.signals.wprime_500_100.window=[3700,3300]", "rising"),

@@ -116,8 +116,9 @@ class ReachStudy:
 _OWN = {
     *("data", "injection", "run_dir", "seed", "n_jobs"),
     *("scan.start", "scan.stop", "scan.width", "scan.window", "overdispersion.path"),
+    "spectrum.test",
 }
-"""Keys and groups of a search that the study gives."""
+"""Keys and groups of a search that the study gives: its one test is that of all categories."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ A sample is one file for all strengths; how much of its signal goes into a searc
 (``injection.n_signal``), nested: a larger strength has the events of a smaller one, and more.
 """
 
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -28,6 +29,37 @@ MOST_SIGNAL = 20_000
 """Signal events of a sample that no strength limits."""
 
 
+class Recipe(NamedTuple):
+    """What a sample is made of.
+
+    Attributes:
+        background, signal: files of the bundled layout; of either only its class is taken.
+        window: window of the signal.
+        n_background: number of background events to be drawn; None takes all.
+        strength: largest S/sqrt(B) that is asked of the sample; None puts in all signal events,
+            or ``MOST_SIGNAL``.
+        seed: root seed of the draws.
+    """
+
+    background: Path
+    signal: Path
+    window: Window
+    n_background: int | None
+    strength: float | None
+    seed: int
+
+    def digest(self) -> str:
+        """Hash of the events that a sample of it has."""
+        asked = [self.n_background, self.strength, self.seed, self.window.low, self.window.high]
+        files = [_sha256(path) for path in (self.background, self.signal)]
+        return io.sha256_text(json.dumps([*files, *asked]))
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    return io.sha256_file(path)
+
+
 class Sample(NamedTuple):
     """A file of events, and what is in it.
 
@@ -49,34 +81,14 @@ class Sample(NamedTuple):
         return round(strength * math.sqrt(self.n_inside) / self.share)
 
 
-def make_sample(
-    path: Path,
-    background: Path,
-    signal: Path,
-    window: Window,
-    *,
-    n_background: int | None,
-    strength: float | None,
-    seed: int,
-) -> Sample:
-    """The sample of a seed; its file is written if it is missing or another.
-
-    Args:
-        path: file to write.
-        background, signal: files of the bundled layout; of either only its class is taken.
-        window: window of the signal.
-        n_background: number of background events to be drawn; None takes all.
-        strength: largest S/sqrt(B) that is asked of the sample; None puts in all signal events,
-            or ``MOST_SIGNAL``.
-        seed: root seed of the draws.
+def make_sample(path: Path, recipe: Recipe) -> Sample:
+    """The sample of a recipe; its file is written if it is missing or another.
 
     Raises:
         DataError: a file lacks a column, or has too few events.
     """
-    asked = [n_background, strength, seed, window.low, window.high]
-    digest = io.sha256_text(
-        json.dumps([io.sha256_file(background), io.sha256_file(signal), *asked])
-    )
+    digest = recipe.digest()
+    background, signal, window, n_background, strength, seed = recipe
     if not _is_made(path, digest):
         with io.open_hdf5(background) as behind, io.open_hdf5(signal) as hidden:
             columns = _columns(behind, background, hidden, signal)

@@ -13,7 +13,7 @@ import numpy as np
 from anode import io, progress
 from anode.configuration.builder import resolve
 from anode.configuration.composition import as_word, compose
-from anode.errors import AnodeError, ConfigError, RunDirectoryError
+from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
 from anode.evaluation.curves import curve_from_datasets
 from anode.evaluation.reach import Experiment, ReachTable
 from anode.parallel import stream_jobs
@@ -24,7 +24,7 @@ from anode.pipeline.search.config import SearchConfig, search_from_mapping
 from anode.pipeline.search.search import find, sample_of
 from anode.pipeline.search.search_directory import SearchDirectory
 from anode.pipeline.studies.reach.config import ReachConfig, ReachStudy
-from anode.pipeline.studies.reach.samples import BUNDLED, FOLDER, Sample, make_sample
+from anode.pipeline.studies.reach.samples import BUNDLED, FOLDER, Recipe, Sample, make_sample
 from anode.pipeline.studies.reach.write import write
 from anode.records import plain
 from anode.regions.windows import Window
@@ -58,10 +58,18 @@ class _Place(NamedTuple):
     def result(self, variant: str) -> Path:
         return self.folder(variant).with_suffix(".json")
 
+    @property
+    def recipe(self) -> Recipe:
+        return _recipe(self.study, self.signal, self.study.strengths[-1], self.seed)
+
     def digest(self, variant: str) -> str:
-        """Hash of all that decides a search, the data apart."""
+        """Hash of all that decides a search: its overrides, and the events of the sample."""
         own = [*self.study.common, *self.study.variants[variant]]
-        return io.sha256_text(json.dumps([own, self.window.low, self.window.high]))
+        return io.sha256_text(json.dumps([own, self.recipe.digest()]))
+
+    def sample(self) -> Sample:
+        """The sample of the seed, which all strengths share."""
+        return make_sample(_sample_path(self.study, self.signal, self.seed), self.recipe)
 
 
 class _Failure(NamedTuple):
@@ -76,7 +84,7 @@ def reach(config: ReachConfig) -> None:
 
     Raises:
         ConfigError: an override is wrong; said before any work begins.
-        DataError: a file lacks columns or events.
+        DataError: a file of events is not there; said before any work begins.
         RunDirectoryError: searches failed; raised when the others are written.
     """
     study = config.study
@@ -86,6 +94,7 @@ def reach(config: ReachConfig) -> None:
         for signal in study.signals
         for strength in study.strengths
     ]
+    _check_files(study)
     _check(places[0])
     _finished(places)  # or it says which was made with other settings
     failures = []
@@ -96,8 +105,14 @@ def reach(config: ReachConfig) -> None:
                 log.error("%s failed: %s", failure.path, failure.reason)
             failures += found
             bar.update()
-    ceilings = {signal: _ceiling(config, signal) for signal in study.signals}
-    if rows := _finished(places):
+    rows = _finished(places)
+    ceilings = {}
+    for signal in dict.fromkeys(row.signal for row in rows):
+        try:
+            ceilings[signal] = _ceiling(config, signal)
+        except AnodeError as error:
+            failures.append(_Failure(config.runs / signal / "ceiling", str(error)))
+    if rows:
         write(study, ReachTable(tuple(rows), study.n_windows), ceilings)
     if failures:
         listed = "".join(f"\n  {failure.path}: {failure.reason}" for failure in failures)
@@ -105,6 +120,18 @@ def reach(config: ReachConfig) -> None:
             f"{len(failures)} search(es) failed and are missing; mend the cause and give the same "
             f"command again:{listed}"
         )
+
+
+def _check_files(study: ReachStudy) -> None:
+    """Refuse files that are not there."""
+    named = {"study.background": study.background}
+    named |= {f"study.signals.{name}.path": own.path for name, own in study.signals.items()}
+    for key, path in named.items():
+        if path is not None and not Path(path).is_file():
+            raise DataError(
+                f"{key} must be a file of events, but there is no {path}; make it (the zoo of "
+                "signals: anode generate process=zoo data.folder=generated/zoo), or name another"
+            )
 
 
 def _check(place: _Place) -> None:
@@ -120,17 +147,15 @@ def _check(place: _Place) -> None:
             raise ConfigError(f"study, variant {variant}: {error}") from None
 
 
-def _sample(study: ReachStudy, signal: str, seed: int, strength: float | None) -> Sample:
+def _sample_path(study: ReachStudy, signal: str, seed: int) -> Path:
+    return Path(study.runs) / FOLDER / signal / f"seed={seed}.h5"
+
+
+def _recipe(study: ReachStudy, signal: str, strength: float | None, seed: int) -> Recipe:
     own = study.signals[signal]
-    return make_sample(
-        Path(study.runs) / FOLDER / signal / f"seed={seed}.h5",
-        Path(study.background) if study.background else BUNDLED,
-        Path(own.path) if own.path else BUNDLED,
-        Window(*own.window),
-        n_background=study.n_background,
-        strength=strength,
-        seed=seed,
-    )
+    background = Path(study.background) if study.background else BUNDLED
+    path = Path(own.path) if own.path else BUNDLED
+    return Recipe(background, path, Window(*own.window), study.n_background, strength, seed)
 
 
 def _config(place: _Place, variant: str, sample: Sample) -> SearchConfig:
@@ -160,8 +185,7 @@ def _search_all(place: _Place) -> list[_Failure]:
     """Search one sample with every variant, as far as it is not done."""
     failures = []
     try:
-        study = place.study
-        sample = _sample(study, place.signal, place.seed, study.strengths[-1])
+        sample = place.sample()
     except AnodeError as error:
         return [_Failure(place.result(v), str(error)) for v in place.study.variants]
     for variant in place.study.variants:
@@ -198,7 +222,7 @@ def _search(place: _Place, variant: str, sample: Sample) -> None:
         n_signal=int((inside & (data.label == 1)).sum()),
         n_background=int((inside & (data.label == 0)).sum()),
         z_inclusive=inclusive[0].z_local if inclusive else None,
-        z_local=result.combined[0].z_local if result.combined else None,
+        z_local=None if result.best is None else result.best.z_test,
         cpu_seconds=_cpu_seconds(directory),
     )
     content = {"digest": place.digest(variant), **plain(row)}
@@ -222,13 +246,13 @@ def _read(place: _Place, variant: str) -> Experiment:
     """A finished search.
 
     Raises:
-        RunDirectoryError: it was made with other settings.
+        RunDirectoryError: it was made with other settings, or of other events.
     """
     path = place.result(variant)
     content = io.read_json(path, remedy="delete it, and give the same command again")
     if content.pop("digest") != place.digest(variant):
         raise RunDirectoryError(
-            f"{path} must be of the settings of this study, but was made with others; give "
+            f"{path} must be of the settings and events of this study, but is of others; give "
             "another runs=[DIR], or delete it"
         )
     return Experiment.from_json(content, path)
@@ -242,7 +266,8 @@ def _ceiling(config: ReachConfig, signal: str) -> dict[float, float] | None:
     study = config.study
     if study.ceiling is None:
         return None
-    sample = _sample(study, signal, CEILING_SEED, None)
+    path = _sample_path(study, signal, CEILING_SEED)
+    sample = make_sample(path, _recipe(study, signal, None, CEILING_SEED))
     window, folder = study.signals[signal].window, config.runs / signal / "ceiling"
     overrides = [
         "method=supervised",
