@@ -73,6 +73,8 @@ def write_shape(config: DarkSearchConfig, events: Path) -> Path:
     """Write the distribution of the mass over the centre of the window, of the signal events that
     no seed puts into a sample, as ``spectrum.signal_shape`` of a search takes it.
 
+    It ends at 0.5 and 1.4; signal beyond has no place in a fit of these masses.
+
     Raises:
         DataError: fewer than ``MIN_SHAPE`` events are left.
     """
