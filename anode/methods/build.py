@@ -19,6 +19,7 @@ from anode.methods.truth_level import Idealised, Supervised
 from anode.methods.wrappers.compressed import Compressed
 from anode.methods.wrappers.dequantised import Dequantised
 from anode.methods.wrappers.represented import Represented
+from anode.regions.crossfit import SplitConfig
 
 
 class Entry(NamedTuple):
@@ -60,12 +61,11 @@ def build_method(directory: Path, settings: FitSettings, config: MethodConfig) -
         plain = dataclasses.replace(settings, preprocessing=steps)
         return Dequantised(directory, settings, build_method(directory, plain, config))
     if settings.split.sideband_folds > 1:
-        of_member = dataclasses.replace(
-            settings, split=dataclasses.replace(settings.split, sideband_folds=1)
-        )
-        return SidebandFolds(
-            directory, settings, lambda folder: build_method(folder, of_member, config)
-        )
+
+        def member(folder: Path, split: SplitConfig) -> AnomalyMethod:
+            return build_method(folder, dataclasses.replace(settings, split=split), config)
+
+        return SidebandFolds(directory, settings, member)
     if settings.representation is not None and not isinstance(config, AutoencoderConfig):
         if settings.representation.compression is not None:
             return Compressed(directory, settings, lambda f, own: build_method(f, own, config))

@@ -151,7 +151,7 @@ class RAnode(AnomalyMethod):
         gain = np.logaddexp(np.log(fraction) + log_ratio, np.log1p(-fraction))
         names = self.cross_fit.names(SIGNAL)
         learned = np.array([self._learned(name) for name in names])
-        spread = np.sqrt((len(names) - 1) * np.var(learned))
+        spread = np.sqrt((self.settings.split.folds - 1) * np.var(learned))
         return ExtraMetrics(
             signal_fraction=fraction,
             signal_fraction_error=float(np.hypot(statistical, spread)),

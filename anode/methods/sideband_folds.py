@@ -4,21 +4,31 @@ The method is fitted several times, each time without one fold of the sidebands.
 mass is scored by the fit without its own fold: a search compares the events of its window with
 those beside it, and both must be unseen. Of events that p_bg was fitted on, 5% fewer pass a 10%
 cut of ANODE than of others (half the bundled sidebands, next to a window).
+
+Both divisions are cuts of one uniform number u of an event: with K folds of the window and M of
+the sidebands it has fold floor(u K) and is scored by member floor(u M). A member has those of the
+K fits alone whose events it scores: K + M - gcd(K, M) fits in all, in place of K M.
 """
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from anode import progress
+from anode import io, progress
 from anode.density.physical import PhysicalDensity
+from anode.errors import RunDirectoryError
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
-from anode.regions.splits import uniform_of
+from anode.regions.crossfit import SomeFolds, SplitConfig
+from anode.regions.splits import fold_of
 from anode.seeding import stream_seed
 
-Make = Callable[[Path], AnomalyMethod]
+Make = Callable[[Path, SplitConfig], AnomalyMethod]
+
+DIVISION = "sideband_folds.json"
+"""File that says how events were divided: former versions had K fits in every member."""
 
 
 class SidebandFolds(AnomalyMethod):
@@ -27,13 +37,17 @@ class SidebandFolds(AnomalyMethod):
     Args:
         directory: folder of all members.
         settings: settings of the fits; ``split.sideband_folds`` is the number of members.
-        make: function of a folder that builds the method in it.
+        make: function of a folder and of a split that builds the method in it.
     """
 
     def __init__(self, directory: Path, settings: FitSettings, make: Make) -> None:
         super().__init__(directory, settings)
+        self._pairs = _pairs(settings.split)
         n_folds = settings.split.sideband_folds
-        self.members = [make(directory / f"sidebands{k}") for k in range(n_folds)]
+        self.members = [
+            make(directory / f"sidebands{m}", _of_member(settings.split, self._pairs[m]))
+            for m in range(n_folds)
+        ]
         first = self.members[0]
         # Attributes of the instance here, of the class in other methods.
         self.title, self.meaning = first.title, first.meaning  # type: ignore[misc]
@@ -43,17 +57,31 @@ class SidebandFolds(AnomalyMethod):
 
     @property
     def n_folds(self) -> int:
-        """Number of members times that of the folds of each."""
-        return len(self.members) * self.members[0].n_folds
+        """Number of fits by which scores are told apart: pairs of a member and a fold of it."""
+        if self.members[0].n_folds == 1:
+            return len(self.members)
+        return int(np.sum(self._pairs))
 
     def fold(self, events: EventTable) -> np.ndarray:
-        """(N,) number of the member that scores each event times the folds of a member, plus the
-        fold inside it."""
+        """(N,) number of the pair that scores each event."""
         member = self._fold_of(events.identity)
-        return member * self.members[0].n_folds + self.members[0].fold(events)
+        if self.members[0].n_folds == 1:
+            return member
+        numbers = np.cumsum(self._pairs).reshape(self._pairs.shape) - 1
+        pair: np.ndarray = numbers[member, self.members[0].fold(events)]
+        return pair
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
-        """Score each event by the member that was fitted without its fold."""
+        """Score each event by the member that was fitted without its fold.
+
+        Raises:
+            RunDirectoryError: the fits are of a former version, which divided events otherwise.
+        """
+        if not (self.directory / DIVISION).is_file():
+            raise RunDirectoryError(
+                f"{self.directory} must hold {DIVISION}, but has none: its fits are not finished, "
+                "or of a former version that divided the sidebands otherwise; fit it anew"
+            )
         fold = self._fold_of(events.identity)
         n = len(events)
         score, was_clipped = np.empty(n), np.zeros(n, dtype=bool)
@@ -110,8 +138,29 @@ class SidebandFolds(AnomalyMethod):
         for number, member in enumerate(self.members):
             with progress.task(f"sideband fold {number}", share=1 / len(self.members)):
                 member.fit(events._replace(sidebands=events.sidebands[fold != number]))
+        split = self.settings.split
+        content = {"folds": split.folds, "sideband_folds": len(self.members)}
+        io.write_json(self.directory / DIVISION, content)
 
     def _fold_of(self, identity: np.ndarray) -> np.ndarray:
         """(N,) number of the member that scores the event: the one that has not seen its fold."""
-        uniform = uniform_of(identity, self.settings.seed, "split", "sideband folds")
-        return np.floor(uniform * len(self.members)).astype(np.int64)
+        return fold_of(identity, len(self.members), self.settings.seed)
+
+
+def _pairs(split: SplitConfig) -> np.ndarray:
+    """(M, K) True where some events have this member and this fold."""
+    n_members, n_folds = split.sideband_folds, split.folds
+    member, fold = np.arange(n_members)[:, None], np.arange(n_folds)
+    # [m / M, (m + 1) / M) and [k / K, (k + 1) / K) share some u.
+    overlap: np.ndarray = (member * n_folds < (fold + 1) * n_members) & (
+        fold * n_members < (member + 1) * n_folds
+    )
+    return overlap
+
+
+def _of_member(split: SplitConfig, folds: np.ndarray) -> SplitConfig:
+    """The split of a member that has some (K,) of the folds."""
+    once = dataclasses.replace(split, sideband_folds=1)
+    if split.mode == "holdout":
+        return once
+    return SomeFolds(**vars(once), numbers=tuple(np.flatnonzero(folds).tolist()))

@@ -57,14 +57,14 @@ class SplitConfig:
 
 
 @dataclass(frozen=True)
-class OneFold(SplitConfig):
-    """One of the fits of "kfold" alone, for methods whose features differ from fit to fit.
+class SomeFolds(SplitConfig):
+    """Some of the fits of "kfold", where the others would score nothing or see other features.
 
     Attributes:
-        number: fold that it does not see, and scores.
+        numbers: folds, each of which one of these fits does not see, and scores.
     """
 
-    number: int = 0
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,15 @@ class CrossFit:
     def n_folds(self) -> int:
         """Number of folds by whose fits scores are told apart; 1 where there is one fit, or where
         events outside the data have an average over fits."""
-        alone = isinstance(self.split, OneFold)
-        one_fit = alone or self.split.mode == "holdout" or self.split.extra == "average"
+        one_fit = self.split.mode == "holdout" or self.split.extra == "average"
         return 1 if one_fit else self.split.folds
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Folds that have a fit of their own; (0,) with "holdout"."""
+        if isinstance(self.split, SomeFolds):
+            return self.split.numbers
+        return (0,) if self.split.mode == "holdout" else tuple(range(self.split.folds))
 
     def fold(self, events: EventTable) -> np.ndarray:
         """(N,) number of the fit that scores each event, 0 to ``n_folds`` - 1."""
@@ -94,16 +100,11 @@ class CrossFit:
         """Names of the fits of one quantity: ``data_fold0``, ..., or ``data`` alone."""
         if self.split.mode == "holdout":
             return [what]
-        if isinstance(self.split, OneFold):
-            return [f"{what}_fold{self.split.number}"]
-        return [f"{what}_fold{k}" for k in range(self.split.folds)]
+        return [f"{what}_fold{k}" for k in self.numbers]
 
     def fitted(self, events: EventTable) -> list[EventTable]:
         """For every fit, the events it may see."""
-        if isinstance(self.split, OneFold):
-            return [events[self.may_see(self.split.number, events)]]
-        n_fits = 1 if self.split.mode == "holdout" else self.split.folds
-        return [events[self.may_see(k, events)] for k in range(n_fits)]
+        return [events[self.may_see(k, events)] for k in self.numbers]
 
     def may_see(self, k: int, events: EventTable) -> np.ndarray:
         """(N,) True for events that fit number k may see: all but fold k, or but the test."""
@@ -129,7 +130,7 @@ class CrossFit:
             fitted: (N,) True for events that were given to the fits.
 
         Raises:
-            DataError: an event was seen by every fit.
+            DataError: an event was seen by every fit, or there is none for its fold.
         """
         if self.split.mode == "holdout":
             seen = fitted & ~self.unseen(events)
@@ -140,15 +141,16 @@ class CrossFit:
                 )
             return [np.arange(len(events))]
         fold = self._fold(events)
-        if isinstance(self.split, OneFold):
-            if np.any(fitted & (fold != self.split.number)):
-                raise DataError(
-                    f"{events.source}: the fit without fold {self.split.number} must not score "
-                    "events of the others, which it has seen"
-                )
-            return [np.arange(len(events))]
         in_all = np.logical_not(fitted) & (self.split.extra == "average")
-        return [np.flatnonzero(in_all | (fold == k)) for k in range(self.split.folds)]
+        lost = np.logical_not(in_all) & ~np.isin(fold, self.numbers)
+        if lost.any():
+            numbers = ", ".join(map(str, self.numbers))
+            raise DataError(
+                f"{events.source}: the fits without folds {numbers} must score events of these, "
+                f"but {lost.sum()} are of others, first event id "
+                f"{events.event_id[np.argmax(lost)]}"
+            )
+        return [np.flatnonzero(in_all | (fold == k)) for k in self.numbers]
 
     def _fold(self, events: EventTable) -> np.ndarray:
         return fold_of(events.identity, self.split.folds, self.seed)

@@ -61,8 +61,8 @@ def test_copies_are_left_out_of_the_same_sideband_fold(tmp_path):
     doubled = concatenate([sidebands, copies])
     seen = []
 
-    def make(directory):
-        one = method(directory, "isolation_forest", split=SIDEBANDS_TOO)
+    def make(directory, split):
+        one = method(directory, "isolation_forest", split=split)
         one.fit = lambda events: seen.append(events.sidebands)  # type: ignore[method-assign]
         return one
 

@@ -5,23 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
 
 from anode import io
-from anode.errors import ConfigError, DataError
+from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.events.simulation.toy import Toy
 from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, ExtraMetrics, FitSettings, RegionEvents, Scores
 from anode.methods.build import build_method
 from anode.methods.outliers.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
-from anode.regions.crossfit import CrossFit, SplitConfig
-from anode.regions.splits import uniform_of
+from anode.regions.crossfit import CrossFit, SomeFolds, SplitConfig
 from helpers.small_methods import CWOLA, ISOLATION, REGIONS, settings
 from helpers.small_methods import events as small_events
 from helpers.small_methods import method as small_method
 
 N_FOLDS = 3
+PAIRS = [(0, 0), (1, 0), (1, 1), (2, 1)]
+"""Member and fold of the region that thirds and halves of [0, 1) share."""
 
 
 class Recorder(AnomalyMethod):
@@ -33,7 +33,8 @@ class Recorder(AnomalyMethod):
 
     def score(self, events: EventTable, fitted: np.ndarray) -> Scores:
         fit = np.full(len(events), -1.0)
-        for number, rows in enumerate(self.cross_fit.scored(events, fitted)):
+        rows_of = self.cross_fit.scored(events, fitted)
+        for number, rows in zip(self.cross_fit.numbers, rows_of, strict=True):
             assert (self.directory / f"data_fold{number}.json").is_file()
             fit[rows] = number
         member = np.full(len(events), float(self.directory.name.removeprefix("sidebands")))
@@ -61,9 +62,14 @@ def folded(n_folds: int = N_FOLDS) -> FitSettings:
     return settings(split=SplitConfig("kfold", 2, 0.2, 0.5, "one_fold", n_folds))
 
 
-def recorder(directory: Path) -> SidebandFolds:
-    once = settings()
-    return SidebandFolds(directory, folded(), lambda folder: Recorder(folder, once))
+def recorder(directory: Path, split_settings: FitSettings | None = None) -> SidebandFolds:
+    split_settings = split_settings or folded()
+
+
+    def member(folder: Path, split: SplitConfig) -> Recorder:
+        return Recorder(folder, settings(split=split))
+
+    return SidebandFolds(directory, split_settings, member)
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +98,7 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(method, events):
     assert np.array_equal(scores.event_id, events.event_id)
     seen = {
         (m, f): io.read_json(method.directory / f"sidebands{m}" / f"data_fold{f}.json")
-        for m in range(N_FOLDS)
-        for f in range(2)
+        for m, f in PAIRS
     }
     members, fits = scores.parts["member"].astype(int), scores.parts["fit"].astype(int)
     for event_id, member, fit in zip(ids(events), members, fits, strict=True):
@@ -105,6 +110,8 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(method, events):
     for content in seen.values():
         assert len(content["sidebands"]) == pytest.approx(2 / 3 * n_sidebands, rel=0.1)
         assert len(content["region"]) == pytest.approx(n_region / 2, rel=0.15)
+    fits = {(int(p.parent.name[-1]), int(p.stem[-1])) for p in method.directory.glob("*/data_*")}
+    assert fits == set(PAIRS)  # no fit that scores nothing
     for number in range(N_FOLDS):  # events inside have members too
         share = np.mean(members[in_region(events)] == number)
         assert share == pytest.approx(1 / N_FOLDS, abs=0.07)
@@ -112,8 +119,56 @@ def test_no_event_is_scored_by_a_fit_that_saw_it(method, events):
 
 def test_the_fold_of_an_event_is_the_fit_that_scores_it(method, events):
     parts = method.score(events, in_region(events)).parts
-    assert method.n_folds == 2 * N_FOLDS
-    assert np.array_equal(method.fold(events), 2 * parts["member"] + parts["fit"])
+    assert method.n_folds == len(PAIRS)
+    scored_by = list(zip(parts["member"].astype(int), parts["fit"].astype(int), strict=True))
+    assert [PAIRS[number] for number in method.fold(events)] == scored_by
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "n_members", "n_fits"), [(5, 2, 6), (6, 2, 6), (10, 2, 10), (4, 3, 6), (2, 5, 6)]
+)
+def test_there_are_as_many_fits_as_pairs_that_share_events(tmp_path, n_folds, n_members, n_fits):
+    """K + M - gcd(K, M)."""
+    split = SplitConfig("kfold", n_folds, 0.2, 0.5, "one_fold", n_members)
+    made = recorder(tmp_path, settings(split=split))
+    assert sum(len(member.cross_fit.numbers) for member in made.members) == n_fits == made.n_folds
+    many = Toy().sample(3000, 0, np.random.default_rng(5))
+    assert set(made.fold(many).tolist()) == set(range(n_fits))
+
+
+def test_events_have_a_fold_by_member_where_a_template_cannot_tell_fits_apart(tmp_path, events):
+    for split in {"extra": "average"}, {"mode": "holdout"}:
+        own = settings(split=dataclasses.replace(folded().split, **split))
+        made = recorder(tmp_path / next(iter(split)), own)
+        assert made.n_folds == N_FOLDS
+        assert set(made.fold(events).tolist()) == set(range(N_FOLDS))
+
+
+def test_fits_that_were_divided_otherwise_are_refused(method, events):
+    """Former versions had K fits a member, and other folds of the sidebands."""
+    (method.directory / "sideband_folds.json").unlink()
+    with pytest.raises(RunDirectoryError, match=r"must hold sideband_folds.json.*fit it anew"):
+        method.score(events, in_region(events))
+
+
+def test_some_fits_refuse_events_that_only_the_others_have_not_seen(events):
+    cross_fit = CrossFit(SomeFolds("kfold", 4, 0.2, 0.5, "one_fold", numbers=(1, 3)), 1)
+    fold = cross_fit.fold(events)
+    own = np.flatnonzero(fold % 2 == 1)
+    rows = cross_fit.scored(events[own], np.ones(len(own), dtype=bool))
+    assert [set(fold[own][index]) for index in rows] == [{1}, {3}]
+    with pytest.raises(DataError, match="without folds 1, 3 must score events of these, but"):
+        cross_fit.scored(events, np.zeros(len(events), dtype=bool))
+
+
+def test_new_events_have_the_average_of_the_fits_of_their_member(tmp_path, events):
+    split = SplitConfig("kfold", 4, 0.2, 0.5, "average", 2)
+    made = build_method(tmp_path, settings(split=split), ISOLATION)
+    made.fit(roles(events))
+    new = events[:30]
+    average = made.score(new, np.zeros(30, dtype=bool)).score
+    own = np.stack([made.members[m].score(new, np.zeros(30, dtype=bool)).score for m in (0, 1)])
+    assert np.array_equal(average, own[made.fold(new), np.arange(30)])
 
 
 @pytest.mark.parametrize("split", [{"extra": "average"}, {"mode": "holdout"}])
@@ -126,8 +181,8 @@ def test_there_is_one_fold_where_a_template_cannot_tell_fits_apart(split):
 def test_every_sideband_event_is_left_out_of_exactly_one_member(method, events):
     sidebands = roles(events).sidebands
     seen = [
-        set(io.read_json(method.directory / f"sidebands{m}" / "data_fold0.json")["sidebands"])
-        for m in range(N_FOLDS)
+        set(io.read_json(method.directory / f"sidebands{m}" / f"data_fold{f}.json")["sidebands"])
+        for m, f in [(0, 0), (1, 1), (2, 1)]
     ]
     counts = [sum(event_id in member for member in seen) for event_id in ids(sidebands)]
     assert set(counts) == {N_FOLDS - 1}
@@ -171,22 +226,14 @@ def test_folds_do_not_depend_on_the_order_or_company_of_events(method, events, t
     other = recorder(tmp_path / "other")
     shuffled = events[np.random.default_rng(1).permutation(len(events))]
     other.fit(roles(shuffled))
-    for m in range(N_FOLDS):
+    for m, f in PAIRS:
         first, second = (
-            io.read_json(path / f"sidebands{m}" / "data_fold1.json")
+            io.read_json(path / f"sidebands{m}" / f"data_fold{f}.json")
             for path in (method.directory, other.directory)
         )
         assert {k: sorted(v) for k, v in first.items()} == {
             k: sorted(v) for k, v in second.items()
         }
-
-
-def test_folds_of_sidebands_are_independent_of_those_of_the_region(events):
-    of_sidebands = uniform_of(events.identity, 1, "split", "sideband folds")
-    for name in ("folds",), ("split", "validation"), ("split", "test"):
-        other = uniform_of(events.identity, 1, *name)
-        counts, _, _ = np.histogram2d(of_sidebands, other, bins=5, range=[(0, 1), (0, 1)])
-        assert chi2_contingency(counts).pvalue > 1e-4
 
 
 def test_no_events_have_no_scores(method, events):

@@ -16,7 +16,7 @@ from anode.events.table import EventTable
 from anode.methods.base import AnomalyMethod, FitSettings, RegionEvents, Scores
 from anode.methods.wrappers.compression import Compression
 from anode.methods.wrappers.represented import representation_of, with_columns
-from anode.regions.crossfit import OneFold, combine
+from anode.regions.crossfit import SomeFolds, combine
 from anode.representations.representation import latent_names
 from anode.seeding import stream_seed
 
@@ -39,12 +39,11 @@ class Compressed(AnomalyMethod):
         assert settings.representation is not None  # or nothing is compressed
         assert settings.representation.compression is not None
         self.config, split = settings.representation, settings.split
-        folds = range(split.folds) if split.mode == "kfold" else range(1)
         self.members, self.compressions = [], []
-        for k in folds:
+        for k in self.cross_fit.numbers:
             own = dataclasses.replace(settings, representation=None)
             if split.mode == "kfold":
-                one = OneFold(**vars(split), number=k)
+                one = SomeFolds(**{**vars(split), "numbers": (k,)})
                 own = dataclasses.replace(own, split=one)
             folder = directory / f"compressed{k}"
             self.members.append(make(folder, own))
@@ -69,7 +68,7 @@ class Compressed(AnomalyMethod):
         rows = self.cross_fit.scored(events, fitted)
         found = [
             member.score(self._seen(k, events[index], latent[index]), fitted[index])
-            for k, (member, index) in enumerate(zip(self.members, rows, strict=True))
+            for k, member, index in zip(self.cross_fit.numbers, self.members, rows, strict=True)
         ]
         n = len(events)
         was_clipped = np.zeros(n, dtype=bool)
@@ -92,8 +91,8 @@ class Compressed(AnomalyMethod):
         inside, beside = (self.representation.encode(table) for table in (region, sidebands))
         simulation = events.simulation
         simulated = None if simulation is None else self.representation.encode(simulation)
-        for k, (member, compression) in enumerate(
-            zip(self.members, self.compressions, strict=True)
+        for k, member, compression in zip(
+            self.cross_fit.numbers, self.members, self.compressions, strict=True
         ):
             known, also = self.cross_fit.may_see(k, region), self.cross_fit.may_see(k, sidebands)
             compression.fit(inside[known], region[known], beside[also], sidebands[also])
@@ -109,7 +108,8 @@ class Compressed(AnomalyMethod):
                 )
 
     def _seen(self, k: int, events: EventTable, latent: np.ndarray) -> EventTable:
-        """The events as member k sees them."""
-        columns = self.compressions[k].columns(latent, events, self.cross_fit.may_see(k, events))
+        """The events as the member of fold k sees them."""
+        compression = self.compressions[self.cross_fit.numbers.index(k)]
+        columns = compression.columns(latent, events, self.cross_fit.may_see(k, events))
         kept = self.settings.features if self.config.append else ()
         return with_columns(events, kept, self.names, columns)
