@@ -65,7 +65,6 @@ def folded(n_folds: int = N_FOLDS) -> FitSettings:
 def recorder(directory: Path, split_settings: FitSettings | None = None) -> SidebandFolds:
     split_settings = split_settings or folded()
 
-
     def member(folder: Path, split: SplitConfig) -> Recorder:
         return Recorder(folder, settings(split=split))
 
