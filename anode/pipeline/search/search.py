@@ -39,6 +39,9 @@ from anode.training.store import check_store
 
 log = logging.getLogger(__name__)
 
+AS_LONG_AS_WINDOWS = 4
+"""Windows that take as long as measuring the over-dispersion, for the estimate of time alone."""
+
 
 def search(config: SearchConfig) -> None:
     """Search all windows, conclude and report; or one window alone; or propose a scan.
@@ -120,12 +123,14 @@ def _finish(
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.record_provenance()
-    with directory.timed("windows"), progress.task("scan", share=0.8):
+    unit = 1 / (len(wanted) + AS_LONG_AS_WINDOWS + 1)  # of all the time, what a window takes
+    with directory.timed("windows"), progress.task("scan", share=len(wanted) * unit):
         _make_windows(config, wanted, method_for)
         shutil.rmtree(directory.path / SHARED, ignore_errors=True)
-    with directory.timed("overdispersion"), progress.task("over-dispersion", share=0.1):
+    share = AS_LONG_AS_WINDOWS * unit
+    with directory.timed("overdispersion"), progress.task("over-dispersion", share=share):
         overdispersion_of(config, directory, prepared.data, wanted)
-    with directory.timed("result"), progress.task("result", share=0.1):
+    with directory.timed("result"), progress.task("result", share=unit):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
