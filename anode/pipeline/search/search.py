@@ -39,8 +39,8 @@ from anode.training.store import check_store
 
 log = logging.getLogger(__name__)
 
-AS_LONG_AS_WINDOWS = 4
-"""Windows that take as long as measuring the over-dispersion, for the estimate of time alone."""
+AS_WINDOWS = 4
+"""Windows that take as long as the over-dispersion, for the estimate of time alone."""
 
 
 def search(config: SearchConfig) -> None:
@@ -123,14 +123,13 @@ def _finish(
     directory.result.unlink(missing_ok=True)
     io.write_text(directory.config, config.to_yaml())
     directory.record_provenance()
-    unit = 1 / (len(wanted) + AS_LONG_AS_WINDOWS + 1)  # of all the time, what a window takes
-    with directory.timed("windows"), progress.task("scan", share=len(wanted) * unit):
+    n = len(wanted) + AS_WINDOWS + 1  # windows that would take as long as all
+    with directory.timed("windows"), progress.task("scan", share=len(wanted) / n):
         _make_windows(config, wanted, method_for)
         shutil.rmtree(directory.path / SHARED, ignore_errors=True)
-    share = AS_LONG_AS_WINDOWS * unit
-    with directory.timed("overdispersion"), progress.task("over-dispersion", share=share):
+    with directory.timed("overdispersion"), progress.task("over-dispersion", share=AS_WINDOWS / n):
         overdispersion_of(config, directory, prepared.data, wanted)
-    with directory.timed("result"), progress.task("result", share=unit):
+    with directory.timed("result"), progress.task("result", share=1 / n):
         folders = [window_dir(directory.path, window) for window in wanted]
         finished = [read_window(folder, config.efficiencies) for folder in folders]
         result = conclude(config, directory, prepared, finished)
@@ -241,21 +240,15 @@ def _make_windows(
     config: SearchConfig, wanted: list[Window], method_for: MethodFor | None
 ) -> None:
     """Those that are not finished, a process each."""
-    log.info(
-        "%s: %d windows; results in %s",
-        METHODS[config.run.method.name].method.title,
-        len(wanted),
-        config.run.run_dir,
-    )
+    title = METHODS[config.run.method.name].method.title
+    log.info("%s: %d windows; results in %s", title, len(wanted), config.run.run_dir)
     check_store(None if config.run.store is None else Path(config.run.store))
     # The first of each group before the others, which copy its p_bg then and need not wait.
     wanted = sorted(wanted, key=lambda window: config.group(window).index(window))
     jobs = [_job(config, window, 1) for window in wanted]
     if method_for is not None:
-        jobs = [
-            job._replace(method=method_for(config, window))
-            for job, window in zip(jobs, wanted, strict=True)
-        ]
+        pairs = zip(jobs, wanted, strict=True)
+        jobs = [job._replace(method=method_for(config, window)) for job, window in pairs]
     with progress.task("windows", total=len(jobs), unit="windows") as bar:
         for _ in stream_jobs(
             _run_quietly, jobs, n_jobs=config.run.n_jobs, threads=config.run.threads
