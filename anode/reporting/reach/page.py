@@ -30,9 +30,10 @@ p = 1 - (1 - p_local)^{n_windows}. *Found* is the share of the experiments at or
 significance, with its central 68% (Clopper-Pearson). Samples of different seeds share background
 events where they draw from one file, so that these intervals are somewhat too small.
 
-*Without a cut* is the bump hunt in the spectrum of all events. *Ceiling* is what counting the
-categories of a supervised score would have on average with an exactly known background: no search
-can do better. CPU time is that of one window of a scan, its fits and scores; what samples share is
+*Without a cut* is the global Z of the bump hunt in the spectrum of all events, *local Z* that of the
+window, before trials: at S/√B = 0, if that was tried, it is to scatter about 0 with a spread of 1.
+*Ceiling* is what counting the categories of a supervised score would have on average with an
+exactly known background: no search can do better. CPU time is that of one window of a scan, its fits and scores; what samples share is
 counted where it was made.
 """
 
@@ -121,8 +122,8 @@ def _half_table(found: ReachTable, named: Named) -> str:
 def _strength_table(
     found: ReachTable, strength: float, ceilings: Mapping[str, Passing], named: Named
 ) -> str:
-    header = ["signal", "search", "n", "S", "B", "without a cut", "global Z", "Z of a scan >= 3"]
-    header += [">= 5", "ceiling"]
+    header = ["signal", "search", "n", "S", "B", "without a cut", "local Z", "global Z"]
+    header += ["global Z >= 3", ">= 5", "ceiling"]
     rows = []
     for signal in found.signals:
         for variant in found.variants:
@@ -140,6 +141,7 @@ def _strength_table(
                     f"{np.median([e.n_signal for e in own]):.0f}",
                     f"{np.median([e.n_background for e in own]):,.0f}",
                     _interval(summarise(inclusive)),
+                    _interval(summarise([e.z_local or 0.0 for e in own])),
                     _interval(summarise(z)),
                     *(_share(share_found(z, level)) for level in LEVELS),
                     MISSING if best is None else f"{best:.1f}",
