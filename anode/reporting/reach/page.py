@@ -30,11 +30,11 @@ p = 1 - (1 - p_local)^{n_windows}. *Found* is the share of the experiments at or
 significance, with its central 68% (Clopper-Pearson). Samples of different seeds share background
 events where they draw from one file, so that these intervals are somewhat too small.
 
-*Without a cut* is the global Z of the bump hunt in the spectrum of all events, *local Z* that of the
-window, before trials: at S/√B = 0, if that was tried, it is to scatter about 0 with a spread of 1.
-*Ceiling* is what counting the categories of a supervised score would have on average with an
-exactly known background: no search can do better. CPU time is that of one window of a scan, its fits and scores; what samples share is
-counted where it was made.
+*Without a cut* is the global Z of the bump hunt in the spectrum of all events, *local Z* that of
+the window, before trials: at S/√B = 0, if that was tried, it is to scatter about 0 with a spread
+of 1. *Ceiling* is what counting the categories of a supervised score would have on average with an
+exactly known background: no search can do better. CPU time is that of one window of a scan, its
+fits and scores; what samples share is counted where it was made.
 """
 
 
