@@ -30,7 +30,7 @@ def run_of(experiment: str, *overrides: str) -> RunConfig:
 )
 def test_an_experiment_goes_with_a_method_and_a_density(experiment, method, density):
     config = run_of(experiment, f"method={method}", f"density={density}")
-    assert config.method.name == method.removesuffix("_cold_start")
+    assert config.method.name == method.removesuffix("_cold_start").removesuffix("_quick")
     assert config.density.name == density.removesuffix("_paper")
 
 
