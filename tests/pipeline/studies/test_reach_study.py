@@ -178,6 +178,19 @@ def test_what_a_file_lacks_is_said_and_the_rest_is_done(files, tmp_path):
         compare(config(files, tmp_path, "study.signals.wprime_500_100.window=[5000,5400]"))
 
 
+def test_a_window_at_the_edge_of_the_spectrum_is_a_failure_and_no_search(files, tmp_path):
+    low = events(300, 1, 3, 500)
+    low |= {name: low[name] * 2250 / 3500 for name in ("pxj1", "pyj1", "pxj2", "pyj2")}
+    io.write_hdf5(tmp_path / "low.h5", low, {"format_version": 1})
+    at_the_edge = [
+        "study.signals.wprime_500_100.window=[2100,2400]",
+        f"study.signals.wprime_500_100.path={as_word(tmp_path / 'low.h5')}",
+    ]
+    with pytest.raises(RunDirectoryError, match=r"2100, 2400\) GeV cannot be tested"):
+        compare(config(files, tmp_path, *at_the_edge, "study.seeds=[1]", "study.strengths=[1]"))
+    assert not list(tmp_path.glob("wprime*/*/*/*.json"))
+
+
 def test_a_study_of_runs_is_none_of_searches():
     assert isinstance(
         parse_compare(compose("compare", ["study=scan"])), compare_module.CompareConfig

@@ -213,6 +213,12 @@ def _search(place: _Place, variant: str, sample: Sample) -> None:
     directory = SearchDirectory(place.folder(variant))
     result = directory.read_result()
     inclusive = [row for row in result.at(1.0) if row.tested]
+    if not inclusive:
+        raise DataError(
+            f"study.signals.{place.signal}: the fitted spectrum must reach beyond both sides of a "
+            f"window, but {place.window} GeV cannot be tested in this sample; anode search "
+            "propose=true says where a scan may be"
+        )
     row = Experiment(
         signal=place.signal,
         strength=place.strength,
@@ -221,7 +227,7 @@ def _search(place: _Place, variant: str, sample: Sample) -> None:
         n_injected=int((data.label == 1).sum()),
         n_signal=int((inside & (data.label == 1)).sum()),
         n_background=int((inside & (data.label == 0)).sum()),
-        z_inclusive=inclusive[0].z_local if inclusive else None,
+        z_inclusive=inclusive[0].z_local,
         z_local=None if result.best is None else result.best.z_test,
         cpu_seconds=_cpu_seconds(directory),
     )
