@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -75,14 +76,10 @@ def coverage_figure(found: ReachTable, named: Named) -> Figure:
         figure = new_figure(width, 1.8 + 0.42 * len(signals))
         panels = figure.subplots(1, len(strengths), squeeze=False, sharey=True)[0]
         for axes, strength in zip(panels, strengths, strict=True):
-            cells = [
-                [
-                    share_found(z, LEVELS[0]) if (z := found.z(s, v).get(strength)) else None
-                    for v in variants
-                ]
-                for s in signals
-            ]
-            shown = draw_heat_map(axes, cells, colors=FROM_ZERO)
+            z = [[found.z(s, v).get(strength, []) for v in variants] for s in signals]
+            cells = [[share_found(own, LEVELS[0]) if own else None for own in row] for row in z]
+            texts = [[_said(own) for own in row] for row in z]
+            shown = draw_heat_map(axes, cells, colors=FROM_ZERO, texts=texts)
             axes.set_aspect("auto")
             axes.set_title(rf"$S/\sqrt{{B}} = {strength:g}$")
             axes.set_xticks(
@@ -93,9 +90,15 @@ def coverage_figure(found: ReachTable, named: Named) -> Figure:
         figure.colorbar(
             shown, ax=list(panels), shrink=0.9, pad=0.02,
             label=r"share with global $Z \geq 3$,"
-            "\n± half of the central 68%",
+            "\nhow many of how many, median $Z$",
         )  # fmt: skip
     return figure
+
+
+def _said(z: Sequence[float]) -> str:
+    """How many of the significances reach 3, and their median."""
+    median = f"{np.median(z):.1f}" if len(z) and np.median(z) > 0 else "below 0"
+    return f"{sum(each >= LEVELS[0] for each in z)} of {len(z)}\n{median}"
 
 
 def _bands(z: Mapping[float, Sequence[float]]) -> dict[float, Interval]:
