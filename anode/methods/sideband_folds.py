@@ -77,11 +77,8 @@ class SidebandFolds(AnomalyMethod):
         Raises:
             RunDirectoryError: the fits are of a former version, which divided events otherwise.
         """
-        if not (self.directory / DIVISION).is_file():
-            raise RunDirectoryError(
-                f"{self.directory} must hold {DIVISION}, but has none: its fits are not finished, "
-                "or of a former version that divided the sidebands otherwise; fit it anew"
-            )
+        if not self._is_divided:
+            raise self._of_former_version()
         fold = self._fold_of(events.identity)
         n = len(events)
         score, was_clipped = np.empty(n), np.zeros(n, dtype=bool)
@@ -134,13 +131,26 @@ class SidebandFolds(AnomalyMethod):
         return self.members[0].extra_metrics(parts, in_data)
 
     def _fit(self, events: RegionEvents) -> None:
+        if not self._is_divided:
+            if any(path.is_file() for path in self.directory.glob("sidebands*/**/*")):
+                raise self._of_former_version()
+            split = self.settings.split
+            content = {"folds": split.folds, "sideband_folds": len(self.members)}
+            io.write_json(self.directory / DIVISION, content)
         fold = self._fold_of(events.sidebands.identity)
         for number, member in enumerate(self.members):
             with progress.task(f"sideband fold {number}", share=1 / len(self.members)):
                 member.fit(events._replace(sidebands=events.sidebands[fold != number]))
-        split = self.settings.split
-        content = {"folds": split.folds, "sideband_folds": len(self.members)}
-        io.write_json(self.directory / DIVISION, content)
+
+    @property
+    def _is_divided(self) -> bool:
+        return (self.directory / DIVISION).is_file()
+
+    def _of_former_version(self) -> RunDirectoryError:
+        return RunDirectoryError(
+            f"{self.directory} must hold {DIVISION} beside its fits, but has none: a former "
+            "version divided the events otherwise; fit anew, in another folder"
+        )
 
     def _fold_of(self, identity: np.ndarray) -> np.ndarray:
         """(N,) number of the member that scores the event: the one that has not seen its fold."""

@@ -146,8 +146,10 @@ def test_events_have_a_fold_by_member_where_a_template_cannot_tell_fits_apart(tm
 def test_fits_that_were_divided_otherwise_are_refused(method, events):
     """Former versions had K fits a member, and other folds of the sidebands."""
     (method.directory / "sideband_folds.json").unlink()
-    with pytest.raises(RunDirectoryError, match=r"must hold sideband_folds.json.*fit it anew"):
+    with pytest.raises(RunDirectoryError, match=r"must hold sideband_folds.json.*fit anew"):
         method.score(events, in_region(events))
+    with pytest.raises(RunDirectoryError, match=r"must hold sideband_folds.json.*fit anew"):
+        method.fit(roles(events))  # which would go on with what is there
 
 
 def test_some_fits_refuse_events_that_only_the_others_have_not_seen(events):
