@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from anode import io
 from anode.errors import ConfigError, DataError, RunDirectoryError
@@ -15,6 +16,7 @@ from anode.methods.build import build_method
 from anode.methods.outliers.isolation_forest import Isolation
 from anode.methods.sideband_folds import SidebandFolds
 from anode.regions.crossfit import CrossFit, SomeFolds, SplitConfig
+from anode.regions.splits import uniform_of
 from helpers.small_methods import CWOLA, ISOLATION, REGIONS, settings
 from helpers.small_methods import events as small_events
 from helpers.small_methods import method as small_method
@@ -235,6 +237,14 @@ def test_folds_do_not_depend_on_the_order_or_company_of_events(method, events, t
         assert {k: sorted(v) for k, v in first.items()} == {
             k: sorted(v) for k, v in second.items()
         }
+
+
+def test_folds_are_independent_of_validation_and_test_shares(events):
+    folds = uniform_of(events.identity, 1, "folds")
+    for name in "validation", "test", "shares of fits":
+        other = uniform_of(events.identity, 1, "split", name)
+        counts, _, _ = np.histogram2d(folds, other, bins=5, range=[(0, 1), (0, 1)])
+        assert chi2_contingency(counts).pvalue > 1e-4
 
 
 def test_no_events_have_no_scores(method, events):
