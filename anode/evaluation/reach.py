@@ -127,7 +127,7 @@ def half_found(
     """Strength at which the median of the significances crosses a level.
 
     Strengths are tried with the same seeds, whose samples share background: seeds are resampled as
-    a whole.
+    a whole. A strength may lack some of them; its median is that of those it has.
 
     Args:
         z: strength -> seed -> significance.
@@ -141,11 +141,12 @@ def half_found(
         1.5
     """
     strengths = np.array(sorted(z))
-    seeds = sorted(set.intersection(*({*of_seed} for of_seed in z.values())))
-    values = np.array([[z[s][seed] for seed in seeds] for s in strengths])
-    central = _crossing(strengths, np.median(values, axis=1), level)
+    seeds = sorted(set.union(*({*of_seed} for of_seed in z.values())))
+    values = np.array([[z[s].get(seed, np.nan) for seed in seeds] for s in strengths])
+    central = _crossing(strengths, np.nanmedian(values, axis=1), level)
     drawn = rng.integers(len(seeds), size=(n_resamples, len(seeds)))
-    medians = np.median(values[:, drawn], axis=2).T
+    drawn = drawn[np.isfinite(values[:, drawn]).any(axis=2).all(axis=0)]
+    medians = np.nanmedian(values[:, drawn], axis=2).T
     crossed = np.array([_crossing(strengths, each, level) for each in medians])
     low, high = np.quantile(crossed, _BAND, method="nearest")
     if not np.isfinite(central):
@@ -219,7 +220,7 @@ class ReachTable(NamedTuple):
             s: {e.seed: global_z(e.z_local, self.n_windows) for e in rows}
             for s, rows in own.items()
         }
-        if len(by_seed) < 2 or not set.intersection(*({*row} for row in by_seed.values())):
+        if len(by_seed) < 2:
             return None
         return half_found(by_seed, level, stream(0, "reach", signal, variant))
 

@@ -62,6 +62,15 @@ def test_half_is_found_where_the_median_crosses_the_level():
     assert (found.high - found.low) / 2 == pytest.approx(spread, rel=0.3)
 
 
+def test_seeds_that_a_strength_lacks_leave_its_median_to_the_others():
+    z = {1.0: {1: 1.0, 2: 2.0, 3: 3.0}, 2.0: {1: 5.0, 2: 4.0, 3: 6.0, 4: 9.0, 5: 4.0}}
+    found = half_found(z, 3.5, np.random.default_rng(1))
+    assert found.strength == pytest.approx(1.5)  # medians 2 and 5
+    alone = half_found({1.0: z[1.0], 2.0: {4: 5.0}}, 3.5, np.random.default_rng(1))
+    assert alone.strength == pytest.approx(1.5)
+    assert 1.0 < alone.low <= 1.5 <= alone.high < 2.0
+
+
 def test_half_is_not_guessed_outside_the_strengths():
     z = {1.0: {1: 6.0, 2: 7.0}, 2.0: {1: 8.0, 2: 9.0}}
     below = half_found(z, 3.0, np.random.default_rng(1))

@@ -8,7 +8,7 @@ import pytest
 
 from anode import io
 from anode.configuration.composition import as_word, compose
-from anode.errors import ConfigError, DataError, RunDirectoryError
+from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
 from anode.events.feature_definitions import RAW_COLUMNS
 from anode.pipeline.studies import compare as compare_module
 from anode.pipeline.studies.compare import compare, parse_compare
@@ -110,6 +110,43 @@ def test_finished_searches_are_not_made_again(made, files, monkeypatch):
     before = (made / "out/reach.json").read_bytes()
     compare(config(files, made))
     assert (made / "out/reach.json").read_bytes() == before
+
+
+def test_seeds_are_added_to_a_former_table(made, files, tmp_path, monkeypatch):
+    table = made / "out/reach.json"
+    io.write_text(made / "out/overdispersion/up.json", "measured")
+    asked = []
+    monkeypatch.setattr(study_module, "_search_all", lambda job: asked.append(job) or [])
+    more = ["study.seeds=[1,2,3]", "study.ceiling=null", f"study.former=[{as_word(table)}]"]
+    compare(config(files, tmp_path, *more))
+    assert [(job.place.seed, job.place.strength, job.variants) for job in asked] == [
+        (3, 0, ("up", "down")),
+        (3, 3, ("up", "down")),
+    ]
+    found = json.loads((tmp_path / "out/reach.json").read_text())["searches"]
+    before = json.loads(table.read_text())["searches"]
+    key = lambda row: (row["variant"], row["strength"], row["seed"])  # noqa: E731
+    assert sorted(found, key=key) == sorted(before, key=key)
+    for folder in (tmp_path, tmp_path / "out"):  # taken over, and kept again
+        assert (folder / "overdispersion/up.json").read_text() == "measured"
+
+
+@pytest.mark.parametrize("change", ["study.strengths=[0,3,4]", "study.n_background=14000"])
+def test_a_former_table_of_other_samples_is_refused(made, files, tmp_path, change):
+    former = f"study.former=[{as_word(made / 'out/reach.json')}]"
+    with pytest.raises(RunDirectoryError, match="must have searches of the settings and events"):
+        compare(config(files, tmp_path, former, change))
+
+
+def test_a_former_table_that_cannot_be_judged_is_refused(made, files, tmp_path):
+    content = json.loads((made / "out/reach.json").read_text())
+    for row in content["searches"]:
+        del row["digest"]
+    io.write_json(tmp_path / "old.json", content)
+    for name, message in (("old.json", "with a digest of each search"), ("no.json", "no.json")):
+        former = f"study.former=[{as_word(tmp_path / name)}]"
+        with pytest.raises(AnodeError, match=message):
+            compare(config(files, tmp_path, former))
 
 
 def test_searches_of_other_settings_are_refused_before_any_work(made, files, monkeypatch):

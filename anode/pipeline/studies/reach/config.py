@@ -51,6 +51,7 @@ class ReachStudy:
         ceiling: overrides of a supervised run of each signal, the ceiling; null, none.
         labels: variant or signal -> name in tables and figures; others by their own.
         keep: True to keep the folder of each search.
+        former: tables (``reach.json``) of former studies, whose searches are not made again.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class ReachStudy:
     ceiling: list[str] | None
     labels: dict[str, str] = field(default_factory=dict)
     keep: bool = False
+    former: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):

@@ -2,7 +2,6 @@
 
 import contextlib
 import io as text_io
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from anode.configuration.builder import resolve
 from anode.configuration.composition import as_word, compose
 from anode.errors import AnodeError, ConfigError, DataError, RunDirectoryError
 from anode.evaluation.curves import curve_from_datasets
-from anode.evaluation.reach import Experiment, ReachTable
+from anode.evaluation.reach import Experiment
 from anode.parallel import stream_jobs
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run
@@ -24,10 +23,18 @@ from anode.pipeline.search.config import SearchConfig, search_from_mapping
 from anode.pipeline.search.search import find, sample_of
 from anode.pipeline.search.search_directory import SearchDirectory
 from anode.pipeline.studies.reach.config import ReachConfig, ReachStudy
-from anode.pipeline.studies.reach.samples import BUNDLED, FOLDER, Recipe, Sample, make_sample
-from anode.pipeline.studies.reach.write import write
+from anode.pipeline.studies.reach.place import (
+    Former,
+    Place,
+    read_former,
+    recipe_of,
+    sample_path,
+    search_of,
+    take_overdispersion,
+)
+from anode.pipeline.studies.reach.samples import Sample, make_sample
+from anode.pipeline.studies.reach.write import Row, write
 from anode.records import plain
-from anode.regions.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -38,38 +45,11 @@ CEILING_SEED = 0
 """Root seed of the samples of the ceiling, apart from those of experiments."""
 
 
-class _Place(NamedTuple):
-    """One sample at one strength, searched by every variant."""
+class _Job(NamedTuple):
+    """Searches of one sample that are missing."""
 
-    study: ReachStudy
-    signal: str
-    strength: float
-    seed: int
-
-    @property
-    def window(self) -> Window:
-        return Window(*self.study.signals[self.signal].window)
-
-    def folder(self, variant: str) -> Path:
-        """Folder of a search, and with .json its result."""
-        home = Path(self.study.runs) / self.signal / f"{self.strength:g}" / variant
-        return home / f"seed={self.seed}"
-
-    def result(self, variant: str) -> Path:
-        return self.folder(variant).with_suffix(".json")
-
-    @property
-    def recipe(self) -> Recipe:
-        return _recipe(self.study, self.signal, self.study.strengths[-1], self.seed)
-
-    def digest(self, variant: str) -> str:
-        """Hash of all that decides a search: its overrides, and the events of the sample."""
-        own = [*self.study.common, *self.study.variants[variant]]
-        return io.sha256_text(json.dumps([own, self.recipe.digest()]))
-
-    def sample(self) -> Sample:
-        """The sample of the seed, which all strengths share."""
-        return make_sample(_sample_path(self.study, self.signal, self.seed), self.recipe)
+    place: Place
+    variants: tuple[str, ...]
 
 
 class _Failure(NamedTuple):
@@ -84,42 +64,58 @@ def reach(config: ReachConfig) -> None:
 
     Raises:
         ConfigError: an override is wrong; said before any work begins.
-        DataError: a file of events is not there; said before any work begins.
+        DataError: a file of events or a former table is not there; said before any work begins.
         RunDirectoryError: searches failed; raised when the others are written.
     """
     study = config.study
     places = [
-        _Place(study, signal, strength, seed)
+        Place(study, signal, strength, seed)
         for seed in study.seeds
         for signal in study.signals
         for strength in study.strengths
     ]
     _check_files(study)
     _check(places[0])
-    _finished(places)  # or it says which was made with other settings
+    former = read_former(study)
+    waiting = _missing(places, former)
+    take_overdispersion(study)
     failures = []
-    waiting = [p for p in places if not all(p.result(v).is_file() for v in study.variants)]
     with progress.task("searches", total=len(waiting), unit="samples") as bar:
         for found in stream_jobs(_search_all, waiting, n_jobs=config.n_jobs, threads=1):
             for failure in found:
                 log.error("%s failed: %s", failure.path, failure.reason)
             failures += found
             bar.update()
-    rows = _finished(places)
+    asked = [(p, v, search_of(p, v, former)) for p in places for v in study.variants]
+    rows = [Row(found, p.digest(v)) for p, v, found in asked if found is not None]
     ceilings = {}
-    for signal in dict.fromkeys(row.signal for row in rows):
+    for signal in dict.fromkeys(row.experiment.signal for row in rows):
         try:
             ceilings[signal] = _ceiling(config, signal)
         except AnodeError as error:
             failures.append(_Failure(config.runs / signal / "ceiling", str(error)))
     if rows:
-        write(study, ReachTable(tuple(rows), study.n_windows), ceilings)
+        write(study, rows, ceilings)
     if failures:
         listed = "".join(f"\n  {failure.path}: {failure.reason}" for failure in failures)
         raise RunDirectoryError(
             f"{len(failures)} search(es) failed and are missing; mend the cause and give the same "
             f"command again:{listed}"
         )
+
+
+def _missing(places: list[Place], former: Former) -> list[_Job]:
+    """What is not done.
+
+    Raises:
+        RunDirectoryError: a search was made with other settings, or of other events.
+    """
+    jobs = []
+    for place in places:
+        missing = [v for v in place.study.variants if search_of(place, v, former) is None]
+        if missing:
+            jobs.append(_Job(place, tuple(missing)))
+    return jobs
 
 
 def _check_files(study: ReachStudy) -> None:
@@ -134,7 +130,7 @@ def _check_files(study: ReachStudy) -> None:
             )
 
 
-def _check(place: _Place) -> None:
+def _check(place: Place) -> None:
     """Compose one search of every variant.
 
     Raises:
@@ -147,21 +143,9 @@ def _check(place: _Place) -> None:
             raise ConfigError(f"study, variant {variant}: {error}") from None
 
 
-def _sample_path(study: ReachStudy, signal: str, seed: int) -> Path:
-    return Path(study.runs) / FOLDER / signal / f"seed={seed}.h5"
-
-
-def _recipe(study: ReachStudy, signal: str, strength: float | None, seed: int) -> Recipe:
-    own = study.signals[signal]
-    background = Path(study.background) if study.background else BUNDLED
-    path = Path(own.path) if own.path else BUNDLED
-    return Recipe(background, path, Window(*own.window), study.n_background, strength, seed)
-
-
-def _config(place: _Place, variant: str, sample: Sample) -> SearchConfig:
+def _config(place: Place, variant: str, sample: Sample) -> SearchConfig:
     """The search of one variant, whose one window is that of the signal."""
     window, study = place.window, place.study
-    dispersion = Path(study.runs) / "overdispersion" / f"{variant}.json"
     overrides = [
         "extras=false",
         "n_toys=1000",
@@ -173,7 +157,7 @@ def _config(place: _Place, variant: str, sample: Sample) -> SearchConfig:
         f"scan.start={window.low}",
         f"scan.stop={window.high}",
         f"scan.width={window.high - window.low}",
-        f"overdispersion.path={as_word(dispersion)}",
+        f"overdispersion.path={as_word(place.overdispersion(variant))}",
         f"seed={place.seed}",
         "n_jobs=1",
         f"run_dir={as_word(place.folder(variant))}",
@@ -181,16 +165,15 @@ def _config(place: _Place, variant: str, sample: Sample) -> SearchConfig:
     return search_from_mapping(resolve(compose("search", overrides)))
 
 
-def _search_all(place: _Place) -> list[_Failure]:
-    """Search one sample with every variant, as far as it is not done."""
+def _search_all(job: _Job) -> list[_Failure]:
+    """Search one sample with every variant that is missing."""
     failures = []
+    place, variants = job
     try:
         sample = place.sample()
     except AnodeError as error:
-        return [_Failure(place.result(v), str(error)) for v in place.study.variants]
-    for variant in place.study.variants:
-        if place.result(variant).is_file():
-            continue
+        return [_Failure(place.result(v), str(error)) for v in variants]
+    for variant in variants:
         said = text_io.StringIO()
         try:
             # Tables and bars of a search, and what it says of a sample once more.
@@ -202,7 +185,7 @@ def _search_all(place: _Place) -> list[_Failure]:
     return failures
 
 
-def _search(place: _Place, variant: str, sample: Sample) -> None:
+def _search(place: Place, variant: str, sample: Sample) -> None:
     """Search, keep the numbers, and remove the fits unless they are wanted."""
     config = _config(place, variant, sample)
     data = sample_of(config, labelled=True).data
@@ -243,27 +226,6 @@ def _cpu_seconds(directory: SearchDirectory) -> float:
     return round(sum(RunDirectory(window).read_manifest().cpu_seconds.values()), 1)
 
 
-def _finished(places: list[_Place]) -> list[Experiment]:
-    """The searches that are done, in the order of the study."""
-    return [_read(p, v) for p in places for v in p.study.variants if p.result(v).is_file()]
-
-
-def _read(place: _Place, variant: str) -> Experiment:
-    """A finished search.
-
-    Raises:
-        RunDirectoryError: it was made with other settings, or of other events.
-    """
-    path = place.result(variant)
-    content = io.read_json(path, remedy="delete it, and give the same command again")
-    if content.pop("digest") != place.digest(variant):
-        raise RunDirectoryError(
-            f"{path} must be of the settings and events of this study, but is of others; give "
-            "another runs=[DIR], or delete it"
-        )
-    return Experiment.from_json(content, path)
-
-
 def _ceiling(config: ReachConfig, signal: str) -> dict[float, float] | None:
     """Background efficiency -> signal efficiency of a supervised score; None if it is not asked.
 
@@ -272,8 +234,8 @@ def _ceiling(config: ReachConfig, signal: str) -> dict[float, float] | None:
     study = config.study
     if study.ceiling is None:
         return None
-    path = _sample_path(study, signal, CEILING_SEED)
-    sample = make_sample(path, _recipe(study, signal, None, CEILING_SEED))
+    path = sample_path(study, signal, CEILING_SEED)
+    sample = make_sample(path, recipe_of(study, signal, None, CEILING_SEED))
     window, folder = study.signals[signal].window, config.runs / signal / "ceiling"
     overrides = [
         "method=supervised",
