@@ -10,7 +10,8 @@ from scipy.special import ndtr, ndtri
 
 from anode import io
 from anode.pipeline.runs import config as configuration
-from anode.pipeline.studies.study import Study, study_runs
+from anode.pipeline.studies.settings import Study
+from anode.pipeline.studies.study import study_runs
 from anode.seeding import stream
 
 

@@ -12,23 +12,18 @@ from omegaconf import DictConfig
 
 from anode import io
 from anode.configuration.builder import build, resolve
-from anode.errors import ConfigError, RunDirectoryError
+from anode.errors import ConfigError, DataError, RunDirectoryError
 from anode.evaluation.comparison import Comparison, FinishedRun, Places
 from anode.evaluation.curves import curve_from_datasets
 from anode.pipeline.runs.config import load_run
 from anode.pipeline.runs.run_directory import RunDirectory
 from anode.pipeline.studies.reach.config import KIND, ReachConfig, reach_from
+from anode.pipeline.studies.reach.samples import Recipe, make_sample
 from anode.pipeline.studies.reach.study import reach
-from anode.pipeline.studies.study import (
-    Failure,
-    Study,
-    check,
-    check_figures,
-    make,
-    raise_failures,
-    study_runs,
-)
+from anode.pipeline.studies.settings import Study, check_figures
+from anode.pipeline.studies.study import Failure, check, make, raise_failures, study_runs
 from anode.records import Json
+from anode.regions.windows import Window
 from anode.reporting.common.style import save_figure
 from anode.reporting.common.tables import comparison_table
 from anode.reporting.study.all_figures import study_figures
@@ -88,6 +83,7 @@ def compare(config: CompareConfig | ReachConfig) -> None:
 
     Raises:
         ConfigError: no pattern leads to a finished run, or a study is wrong.
+        DataError: a file that is to be joined is not there.
         RunDirectoryError: runs of the study failed; raised when the others are compared.
     """
     if isinstance(config, ReachConfig):
@@ -112,7 +108,11 @@ def compare_study(study: Study, *, n_jobs: int) -> list[Failure]:
 
     Returns:
         The runs that failed.
+
+    Raises:
+        DataError: a file that is to be joined is not there.
     """
+    _join(study)
     failures = make(study, n_jobs=n_jobs)
     failed = {failure.run_dir for failure in failures}
     groups: dict[str, list[FinishedRun]] = {}
@@ -136,6 +136,19 @@ def compare_study(study: Study, *, n_jobs: int) -> list[Failure]:
             labels=study.labels,
         )
     return failures
+
+
+def _join(study: Study) -> None:
+    """Write the files of ``study.joined`` that are missing, or were of other events."""
+    for path, (background, signal) in study.joined.items():
+        for part in (background, signal):
+            if not Path(part).is_file():
+                raise DataError(
+                    f"study.joined.{path} must be of two files, but there is no {part}; the "
+                    "study's file says how it is made"
+                )
+        recipe = Recipe(Path(background), Path(signal), Window(), None, None, seed=0)
+        make_sample(Path(path), recipe)
 
 
 def find_runs(patterns: Sequence[str]) -> list[FinishedRun]:

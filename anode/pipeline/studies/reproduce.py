@@ -19,7 +19,7 @@ from anode.pipeline.search.config import search_from_mapping
 from anode.pipeline.studies import compare, study
 from anode.pipeline.studies.reach.config import ReachConfig, reach_from
 from anode.pipeline.studies.reach.study import reach
-from anode.pipeline.studies.study import Study
+from anode.pipeline.studies.settings import Study
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ OF_SEARCHES = ("coverage", "reach")
 """Studies of searches; all others are of runs."""
 NEEDS = {
     "coverage": "generated/zoo/wprime_500_100.h5",
+    "many_features": "generated/many_zoo/features_ttbar.h5",
     "blind_background": "generated/blind_4004.h5",
     "blind_signal": "generated/blind_4004.h5",
     "assistant_run": "generated/with_particles_8.h5",

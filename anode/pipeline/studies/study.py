@@ -9,9 +9,8 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from hydra.errors import HydraException
 
@@ -22,80 +21,11 @@ from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
 from anode.pipeline.runs.other_ensemble import OtherEnsemble, score_ensemble
 from anode.pipeline.runs.run_directory import RunDirectory
-from anode.reporting.study.all_figures import FIGURES
-from anode.reporting.study.published_results import PUBLISHED
+from anode.pipeline.studies.settings import Study, ensemble_of
 
 log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between two looks at which runs are finished
-
-
-@dataclass(frozen=True)
-class Study:
-    """Runs that are compared with each other; a file of ``configs/study``.
-
-    Attributes:
-        runs: folder of the runs, RUNS/<point>/<variant>/seed=N.
-        output: folder of tables and figures.
-        seeds: seeds of the data samples, one each.
-        common: overrides of every run.
-        points: name -> overrides, each with all variants; none is one point without a name, and
-            without a folder.
-        variants: name -> overrides.
-        ensembles: other averages of a variant's fits, each "variant mode size".
-        figures: names of the figures to draw.
-        published: name of the published numbers drawn beside ours, or null.
-        labels: variant or point -> label in figures; others by their name.
-    """
-
-    runs: str
-    output: str
-    seeds: list[int]
-    common: list[str]
-    points: dict[str, list[str]]
-    variants: dict[str, list[str]]
-    ensembles: list[str]
-    figures: list[str]
-    published: str | None
-    labels: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise ConfigError(f"study.seeds must be named once each, got {self.seeds}")
-        if not self.variants:
-            raise ConfigError("study.variants must name at least one variant, got none")
-        for name in (*self.points, *self.variants):
-            if not name or "/" in name or name.startswith("."):
-                raise ConfigError(f"study: a point or variant names a folder, got {name!r}")
-        check_figures(self.figures, "study.figures")
-        if self.published is not None and self.published not in PUBLISHED:
-            known = ", ".join(PUBLISHED)
-            raise ConfigError(f"study.published must be {known} or null, got {self.published!r}")
-        if unknown := set(self.labels) - {*self.variants, *self.points}:
-            raise ConfigError(
-                f"study.labels names variants and points, got {', '.join(sorted(unknown))}"
-            )
-        for text in self.ensembles:
-            variant, _, _ = _ensemble(text)
-            if variant not in self.variants:
-                raise ConfigError(f"study.ensembles: no variant {variant!r}, got {text!r}")
-
-    def with_variants(self, names: Sequence[str]) -> Self:
-        """The same study with these variants alone.
-
-        Raises:
-            ConfigError: there is no such variant, or no name.
-        """
-        if not names or not set(names) <= set(self.variants):
-            known = ", ".join(self.variants)
-            raise ConfigError(f"only must name variants of the study, {known}; got {list(names)}")
-        left = set(self.variants) - set(names)
-        return dataclasses.replace(
-            self,
-            variants={name: changes for name, changes in self.variants.items() if name in names},
-            ensembles=[text for text in self.ensembles if _ensemble(text)[0] in names],
-            labels={name: text for name, text in self.labels.items() if name not in left},
-        )
 
 
 class StudyRun(NamedTuple):
@@ -130,16 +60,6 @@ class Failure(NamedTuple):
     details: str
 
 
-def check_figures(names: Sequence[str], key: str) -> None:
-    """Refuse names of figures that we cannot draw.
-
-    Raises:
-        ConfigError: the message lists the names.
-    """
-    if unknown := set(names) - set(FIGURES):
-        raise ConfigError(f"{key} must be out of {', '.join(FIGURES)}, got {sorted(unknown)}")
-
-
 def study_runs(study: Study) -> list[StudyRun]:
     """The runs of a study, seed by seed; of one seed, point by point, in the order of variants,
     ensembles last."""
@@ -153,7 +73,7 @@ def study_runs(study: Study) -> list[StudyRun]:
                 folder = home / variant / f"seed={seed}"
                 cells.append(StudyRun(point, variant, seed, folder, everything))
             for text in study.ensembles:
-                variant, mode, size = _ensemble(text)
+                variant, mode, size = ensemble_of(text)
                 name = f"{variant}-{mode}-{size}"
                 source, folder = (home / group / f"seed={seed}" for group in (variant, name))
                 cells.append(StudyRun(point, name, seed, folder, (), source, (mode, size)))
@@ -286,13 +206,3 @@ def _outcome(cell: StudyRun) -> str:
     peak, seconds = metrics.max_sic, metrics.seconds
     parts = ["finished" if peak is None else f"max SIC {peak:.2f}"]
     return ", ".join(parts if seconds is None else [*parts, f"{seconds:.0f} s"])
-
-
-def _ensemble(text: str) -> tuple[str, str, int]:
-    try:
-        variant, mode, size = text.split()
-        return variant, mode, int(size)
-    except ValueError:
-        raise ConfigError(
-            f"study.ensembles: an ensemble must be 'variant mode size', got {text!r}"
-        ) from None

@@ -10,13 +10,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from anode import io
-from anode.errors import ConfigError, RunDirectoryError
+from anode.errors import AnodeError, ConfigError, RunDirectoryError
 from anode.evaluation.comparison import Comparison
+from anode.events.feature_definitions import RAW_COLUMNS
 from anode.pipeline.runs import evaluate as judge
 from anode.pipeline.runs import stages
 from anode.pipeline.runs.config import compose_run, load_run
 from anode.pipeline.studies import compare, reproduce, study
-from anode.pipeline.studies.study import Failure, Study, study_runs
+from anode.pipeline.studies.settings import Study
+from anode.pipeline.studies.study import Failure, study_runs
 from helpers.settings import REPOSITORY
 from helpers.synthetic_runs import METHODS, synthetic_study, write_run, write_runs
 
@@ -36,6 +38,16 @@ QUICK = [
     "evaluation.n_closure=500",
     "tracker=none",
 ]
+
+
+def write_dijets(path: Path, *, n: int, label: int, seed: int) -> None:
+    """A file of the bundled layout, of one class."""
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.uniform(1.0, 2.0, n) for name in RAW_COLUMNS}
+    labels = np.full(n, label, np.int8)
+    io.write_hdf5(
+        path, {"event_id": np.arange(n), **columns, "label": labels}, {"format_version": 1}
+    )
 
 
 def quick_study(folder: Path, **changes: object) -> Study:
@@ -63,6 +75,29 @@ def made(monkeypatch) -> list[str]:
 
     monkeypatch.setattr(stages, "run", run)
     return runs
+
+
+def test_files_are_joined_before_the_runs_and_again_where_a_part_changed(tmp_path, made):
+    for label, name in enumerate(("qcd", "ttbar")):
+        write_dijets(tmp_path / f"{name}.h5", n=40, label=label, seed=label)
+    parts = [str(tmp_path / f"{name}.h5") for name in ("qcd", "ttbar")]
+    joined = tmp_path / "joined" / "ttbar.h5"
+    asked = quick_study(tmp_path, joined={str(joined): parts})
+    compare.compare(compare.CompareConfig(None, None, None, ["sic"], 1, asked))
+    with io.open_hdf5(joined) as file:
+        label, masses = file["label"][:], file["mj1"][:]
+    with io.open_hdf5(parts[1]) as file:
+        np.testing.assert_array_equal(masses[label == 1], file["mj1"][:])
+    assert np.sum(label == 0) == 40
+    write_dijets(tmp_path / "ttbar.h5", n=30, label=1, seed=3)
+    compare.compare(compare.CompareConfig(None, None, None, ["sic"], 1, asked))
+    with io.open_hdf5(joined) as file:
+        assert np.sum(file["label"][:]) == 30
+    missing = quick_study(tmp_path, joined={str(joined): [parts[0], str(tmp_path / "no.h5")]})
+    with pytest.raises(AnodeError, match=r"no\.h5"):
+        compare.compare(compare.CompareConfig(None, None, None, ["sic"], 1, missing))
+    with pytest.raises(ConfigError, match="file of background, file of signal"):
+        quick_study(tmp_path, joined={str(joined): parts[:1]})
 
 
 def test_runs_lie_by_point_variant_and_seed_and_a_seed_is_made_by_one_process(tmp_path):

@@ -55,8 +55,14 @@ class Recipe(NamedTuple):
         return io.sha256_text(json.dumps([*files, *asked]))
 
 
-@functools.cache
 def _sha256(path: Path) -> str:
+    found = path.stat()
+    return _sha256_of(path, found.st_mtime_ns, found.st_size)
+
+
+@functools.cache
+def _sha256_of(path: Path, changed: int, size: int) -> str:
+    """Read once, as long as the file is the same."""
     return io.sha256_file(path)
 
 
