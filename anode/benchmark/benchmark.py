@@ -27,10 +27,12 @@ from anode.benchmark.result import (
     BenchmarkResult,
     Machine,
     RawSpeed,
+    RunCost,
     ScoringMemory,
     TimedFlows,
     TimedMixtures,
 )
+from anode.benchmark.scaling import cost_of_run
 from anode.benchmark.timing import Work, interleaved, maf_flop, product_rate
 from anode.configuration.builder import build, resolve
 from anode.errors import ConfigError
@@ -65,6 +67,7 @@ class BenchmarkConfig:
     one_call: int
     sampling: list[list[int]]
     memory: list[int]
+    scaling: list[int]
     likelihood: int
     raw_file: str | None
 
@@ -105,6 +108,8 @@ def benchmark(config: BenchmarkConfig) -> None:
         result = dataclasses.replace(result, likelihood=reached, outside_steps=outside)
     if config.memory[0] and config.device == "cpu":
         result = dataclasses.replace(result, memory=_memory(config))
+    if config.device == "cpu":
+        result = dataclasses.replace(result, scaling=tuple(map(_scaling, config.scaling)))
     if config.raw_file is not None:
         result = dataclasses.replace(result, raw_events=_raw_events(config, config.raw_file))
     output = Path(config.output)
@@ -226,6 +231,11 @@ def _memory(config: BenchmarkConfig) -> ScoringMemory:
     flow = recipe("density=maf_paper").density
     scored = score_from_file(flow, n_events=n_events, n_flows=n_flows)
     return ScoringMemory(n_events, n_flows, scored.peak_mb, scored.seconds)
+
+
+def _scaling(n_events: int) -> RunCost:
+    log.info("a run of %d events", n_events)
+    return cost_of_run(n_events)
 
 
 def _raw_events(config: BenchmarkConfig, path: str) -> RawSpeed:

@@ -67,10 +67,10 @@ def _score(config: DensityConfig, n_events: int, n_flows: int) -> Scored:
                 x = np.stack([file[name][rows] for name in names], axis=1)
                 append({"log_p": density.evaluate(x, file["mass"][rows])})
         seconds = time.perf_counter() - started
-    return Scored(round(_peak_mb(), 1), seconds)
+    return Scored(round(peak_mb(), 1), seconds)
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Peak memory [MB] of this process alone: ``getrusage`` on Linux includes its parent's."""
     status = Path("/proc/self/status")
     if status.is_file():

@@ -39,6 +39,11 @@ def benchmark_table(result: BenchmarkResult, *, markdown: bool = False) -> str:
     if memory is not None:
         text = f"{memory.peak_mb:.0f} MB peak, {memory.seconds:.0f} s"
         rows.append((f"{memory.n_events} events x {memory.n_flows} flows", "anode maf", text, ""))
+    for run in result.scaling:
+        cpu = sum(run.cpu_seconds.values())
+        each, peak = cpu / run.n_events * 1e6, run.peak_mb
+        text = f"{cpu:.0f} CPU s, {each:.0f} us an event, {peak:.0f} MB peak"
+        rows.append((f"ANODE of {run.n_events} toy events", "anode made_mog", text, ""))
     if raw is not None:
         for name, seconds in raw.seconds.items():
             ratio = raw.seconds["plain FastJet loop"] / seconds

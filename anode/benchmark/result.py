@@ -77,6 +77,25 @@ class ScoringMemory(Record):
 
 
 @dataclass(frozen=True)
+class RunCost(Record):
+    """Time and memory of a whole run of toy events, in one process with one thread.
+
+    Attributes:
+        n_events: background events.
+        cpu_seconds: stage -> processor time [s].
+        seconds: time of all [s].
+        peak_mb: largest resident memory of the process [MB].
+        idle_mb: the same before the run, with everything imported.
+    """
+
+    n_events: int
+    cpu_seconds: dict[str, float]
+    seconds: float
+    peak_mb: float
+    idle_mb: float
+
+
+@dataclass(frozen=True)
 class RawSpeed(Record):
     """Time of features of raw events, one process, median over turns.
 
@@ -101,6 +120,7 @@ class BenchmarkResult(Record):
         likelihood: fit -> time to the likelihood of the published recipe.
         outside_steps: contender -> fraction of a fit spent outside forward, backward and step.
         memory: memory and time of scoring.
+        scaling: cost of a whole run, by number of events.
         raw_events: times of features of raw events.
     """
 
@@ -113,6 +133,7 @@ class BenchmarkResult(Record):
     likelihood: dict[str, Reached] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     outside_steps: dict[str, float] | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
     memory: ScoringMemory | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
+    scaling: tuple[RunCost, ...] = field(default=(), kw_only=True)
     raw_events: RawSpeed | None = field(default=None, metadata=LEFT_OUT_IF_NONE)
 
     @classmethod

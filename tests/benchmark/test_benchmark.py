@@ -1,6 +1,7 @@
 """The benchmark compares equals, reads its clock right, and writes what it promises."""
 
 import json
+import re
 import time
 
 import numpy as np
@@ -12,7 +13,8 @@ from anode.benchmark import benchmark, likelihood
 from anode.benchmark.contenders import Shape, all_of, batch, from_file
 from anode.benchmark.memory import score_from_file
 from anode.benchmark.report import benchmark_table
-from anode.benchmark.result import BenchmarkResult
+from anode.benchmark.result import BenchmarkResult, RunCost
+from anode.benchmark.scaling import cost_of_run
 from anode.benchmark.timing import interleaved, maf_flop
 from anode.density.matmul import product, product_relu
 from anode.errors import ConfigError
@@ -34,6 +36,9 @@ class Gaussian(torch.nn.Module):
 def build(n_features, n_context, n_transforms, hidden):
     return Gaussian()
 """
+
+
+COST = RunCost(3000, {"train": 3.0, "score": 1.5}, seconds=5.0, peak_mb=600.0, idle_mb=400.0)
 
 
 def composed(*overrides: str) -> benchmark.BenchmarkConfig:
@@ -85,7 +90,7 @@ def test_operations_are_those_of_the_matrix_products():
     assert maf_flop(4, 1, 15, 128) == 3 * 2 * weights
 
 
-def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
+def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys, monkeypatch):
     other = tmp_path / "gaussian.py"
     other.write_text(OTHER)
     shape = "[[3,1,2,8,32]]"
@@ -100,8 +105,11 @@ def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
         "rounds=2",
         "seconds=0.0",
         "memory=[0,0]",
+        "scaling=[3000]",
         "likelihood=0",
     )
+    asked = []
+    monkeypatch.setattr(benchmark, "cost_of_run", lambda n: asked.append(n) or COST)
     benchmark.benchmark(config)
     content = json.loads((tmp_path / "out" / "benchmark.json").read_text())
     assert BenchmarkResult.from_json(content, "benchmark.json").to_json() == content
@@ -111,9 +119,14 @@ def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
     assert "mine" not in content["sampling"][0]["seconds"]
     assert "nflows, one call" in content["scoring"][0]["seconds"]
     assert content["machine"]["threads"] == 1
+    assert asked == [3000]
+    assert content["scaling"][0]["cpu_seconds"] == {"train": 3.0, "score": 1.5}
     assert set(content["at_once"][0]["seconds"]) == {"one after another", "at once"}
     printed = capsys.readouterr().out
     assert "nflows / it" in printed
+    assert re.search(
+        r"ANODE of 3000 toy events +anode made_mog +4 CPU s, 1500 us an event", printed
+    )
     assert str(tmp_path / "out") in printed
     for kind in ("png", "pdf"):
         assert (tmp_path / "out" / f"benchmark.{kind}").stat().st_size > 1000
@@ -166,3 +179,12 @@ def test_scoring_memory_is_that_of_the_process_alone():
     scored = score_from_file(small.density, n_events=500, n_flows=2)
     assert 50 < scored.peak_mb < 1000 < burden.nbytes / 1e6
     assert scored.seconds > 0
+
+
+def test_the_cost_of_a_run_is_that_of_its_stages():
+    quick = ("trainer.epochs=1", "ensemble.size=1", "split.folds=2", "density.hidden_features=8")
+    found = cost_of_run(6000, (*quick, "evaluation.n_bootstrap=5", "evaluation.n_closure=500"))
+    assert found.n_events == 6000
+    assert set(found.cpu_seconds) == {"train", "score", "evaluate"}
+    assert 0 < found.cpu_seconds["train"] < found.seconds * 1.5
+    assert 50 < found.idle_mb <= found.peak_mb < 2000
