@@ -123,13 +123,14 @@ def refuse_binary(events: EventTable) -> None:
             )
 
 
-def check_sample(events: EventTable, *, binary: bool, dequantised: bool) -> None:
+def check_sample(events: EventTable, *, binary: bool, spikes_matter: bool) -> None:
     """Check what only a whole sample shows: constant features, labels among them, and spikes.
 
     Args:
         events: data sample.
         binary: True if features may have the values 0 and 1 alone.
-        dequantised: True if values that many events share are spread before densities are fitted.
+        spikes_matter: True if a density is fitted, and values that many events share are not
+            spread before: it says which those are.
 
     Raises:
         DataError: a feature is constant, or looks like a label.
@@ -148,9 +149,11 @@ def check_sample(events: EventTable, *, binary: bool, dequantised: bool) -> None
             events.source,
             ", ".join(odd),
         )
+    if not spikes_matter:
+        return
     for name, values in zip(events.names, events.features.T, strict=True):
         common = common_values(values)
-        if len(common.values) and not dequantised:
+        if len(common.values):
             logger.warning("%s: %s", events.source, _spikes(name, common))
 
 

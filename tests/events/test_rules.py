@@ -204,8 +204,8 @@ def sample(**features: np.ndarray) -> EventTable:
     return EventTable(np.arange(n), np.full(n, 3e3), values, names, ("",) * len(names), None, "F")
 
 
-def check(events: EventTable, *, binary: bool = False, dequantised: bool = False) -> None:
-    rules.check_sample(events, binary=binary, dequantised=dequantised)
+def check(events: EventTable, *, binary: bool = False, spikes_matter: bool = True) -> None:
+    rules.check_sample(events, binary=binary, spikes_matter=spikes_matter)
 
 
 @pytest.mark.parametrize("name", ["arrays_5", "table_csv", "table_h5", "table_npz", "events"])
@@ -213,7 +213,7 @@ def test_a_label_among_the_features_is_refused(name, tmp_path):
     columns = jets() | {"tau21_2": (np.arange(N) % 3 == 0).astype(float)}
     events = OF_JETS[name](tmp_path, columns).read(FEATURES)
     refused(lambda: check(events), "'tau21_2' has only the values 0 and 1, as a label has")
-    check(events, binary=True, dequantised=True)
+    check(events, binary=True, spikes_matter=False)
 
 
 def test_six_columns_without_a_label_are_refused(tmp_path):
@@ -240,7 +240,7 @@ def test_a_spike_is_named_with_its_share_and_the_remedy(caplog):
     assert "20.0% of the events have the value -1.5 of feature 'x'" in message
     assert "preprocessing.dequantise=true" in message
     caplog.clear()
-    check(sample(x=x), dequantised=True)
+    check(sample(x=x), spikes_matter=False)
     x[10:] = np.random.default_rng(2).normal(size=990)  # 1% is no spike
     check(sample(x=x))
     assert not caplog.messages

@@ -14,6 +14,7 @@ from anode.events.known_events import KnownEvents
 from anode.events.source import MemorySource, Source
 from anode.events.table import EventTable, concatenate
 from anode.methods.base import RegionEvents
+from anode.methods.build import fits_density
 from anode.pipeline.datasets.cached_features import open_data
 from anode.pipeline.runs.config import RunConfig
 from anode.regions.distortion import distort
@@ -164,7 +165,8 @@ def _checked(config: RunConfig, prepared: Prepared, *, check_sidebands: bool) ->
         concatenate([data.without_label(), extra.without_label()])  # refuses ids in both
     prepared.regions.check(data, sidebands=check_sidebands)
     steps = config.preprocessing
-    rules.check_sample(data, binary=steps.binary_features, dequantised=steps.dequantise)
+    spikes_matter = fits_density(config.method) and not steps.dequantise
+    rules.check_sample(data, binary=steps.binary_features, spikes_matter=spikes_matter)
     data = distort(data, config.distortion, config.seed)
     extra = None if extra is None else distort(extra, config.distortion, config.seed)
     return prepared._replace(data=data, extra=extra)

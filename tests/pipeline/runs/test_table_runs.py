@@ -1,6 +1,7 @@
 """The commands on a table of one's own: run, score, search, report and explore."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,16 @@ def test_a_run_on_one_column_of_a_table_scores_every_event(tmp_path):
     truth = columns()["truth"][scored.event_id]
     assert scored.score[truth == 1].mean() > scored.score[truth == 0].mean()
     stages.run(asked)  # what is finished is recognised
+
+
+@pytest.mark.parametrize(("method", "told"), [("anode", True), ("cwola", False)])
+def test_values_that_many_share_matter_to_densities_alone(tmp_path, caplog, method, told):
+    table = columns()
+    table["alpha"] = np.round(table["alpha"])
+    path = write_csv(tmp_path / "events.csv", table)
+    with caplog.at_level(logging.WARNING):
+        prepare(config(path, COLUMNS, tmp_path / "run", f"method={method}"))
+    assert ("that many share" in caplog.text) == told
 
 
 @pytest.mark.parametrize("kind", ["h5", "npz", "parquet"])
