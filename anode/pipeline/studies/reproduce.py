@@ -25,11 +25,13 @@ log = logging.getLogger(__name__)
 
 SEARCHES = {"search": "bundled", "blind_background": "", "blind_signal": ""}
 """Experiment -> name of the results, if another."""
-OF_SEARCHES = ("coverage", "reach")
+OF_SEARCHES = ("coverage", "coverage_many", "reach", "reach_many")
 """Studies of searches; all others are of runs."""
 NEEDS = {
     "coverage": "generated/zoo/wprime_500_100.h5",
     "many_features": "generated/many_zoo/features_ttbar.h5",
+    "reach_many": "generated/many/background.h5",
+    "coverage_many": "generated/many_zoo/features_hh.h5",
     "blind_background": "generated/blind_4004.h5",
     "blind_signal": "generated/blind_4004.h5",
     "assistant_run": "generated/with_particles_8.h5",

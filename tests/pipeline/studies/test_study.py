@@ -369,7 +369,8 @@ def test_every_study_of_searches_composes(name):
     first = (CONFIGS / "study" / f"{name}.yaml").read_text().splitlines()[0]
     assert first == f"# anode compare study={name}"
     if name in reproduce.NEEDS:
-        assert reproduce.NEEDS[name] in [signal.path for signal in asked.signals.values()]
+        paths = [signal.path for signal in asked.signals.values()]
+        assert reproduce.NEEDS[name] in [asked.background, *paths]
 
 
 def test_the_signal_of_the_scan_is_what_its_points_say():
