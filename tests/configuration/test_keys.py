@@ -88,7 +88,7 @@ def test_choices_of_a_folder_inside_a_group_have_its_name():
 def test_every_key_and_choice_is_explained(config):
     # What a study calls its variants is no key, nor are the bounds of a space.
     names_of_studies = (
-        *("study.variants.", "study.points.", "study.labels.", "study.signals."),
+        *("study.variants.", "study.points.", "study.labels.", "study.signals.", "study.joined."),
         "space.",
     )
     groups = groups_of(config) if config not in ("search", "common") else []  # as those of a run

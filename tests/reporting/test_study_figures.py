@@ -13,7 +13,7 @@ from anode.errors import ConfigError
 from anode.evaluation.comparison import Comparison, Group, Quantity, summarise
 from anode.evaluation.curves import SicCurve
 from anode.methods.build import METHODS as METHOD_TABLE
-from anode.pipeline.studies import compare, study
+from anode.pipeline.studies import compare
 from anode.reporting.common.style import METHOD_COLORS, looks
 from anode.reporting.study.all_figures import FIGURES
 from anode.reporting.study.claims_figure import claims_figure
@@ -90,7 +90,7 @@ def test_a_study_leaves_tables_and_the_figures_it_asks_for(compared: Path) -> No
     table = (compared / "comparison.md").read_text()
     assert "| default/supervised* " in table
     assert NOTE in table
-    assert {*study.FIGURES} == {"sic", "roc", *names[4:]}
+    assert {*FIGURES} == {"sic", "roc", *names[4:]}
 
 
 def test_a_method_has_its_colour_in_every_figure(compared: Path) -> None:
